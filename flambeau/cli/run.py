@@ -106,7 +106,8 @@ def _run_module(name: str, arguments: list[str]) -> int:
             raise
         spec = None
     if spec is None:
-        return _refuse(f"no module named {name}")
+        print(f"flambeau run: no module named {name}", file=sys.stderr)
+        return 1  # as under `python -m`
     module = _main_from_spec(spec)
     sys.argv[0] = spec.origin or name
     return _execute(module, spec)
