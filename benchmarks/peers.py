@@ -1,0 +1,119 @@
+"""Frameworks under measurement, each in a process of its own, so that thread pools, allocators and
+imports of one never touch another. The parent asks one process after the other for a short block of
+steps, so that a slow minute of the machine falls on all of them.
+
+A peer is named `framework` or `framework:threads`: `torch:1`, `torch:2`, `flambeau`, `compiled`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import machine
+
+HERE = Path(__file__).resolve().parent
+CHECKED_STEPS = 5
+WARM_UP_SECONDS = 0.3
+
+
+class PeerError(RuntimeError):
+    """The peer's process said why it cannot do what it was asked."""
+
+
+class Peer:
+    """A child process that builds and runs what it is asked for, over a pipe of JSON lines."""
+
+    def __init__(self, name: str, program: str) -> None:
+        self.name = name
+        framework, _, threads = name.partition(":")
+        environment = machine.environment(int(threads) if threads else None)
+        root = str(HERE.parent)
+        environment["PYTHONPATH"] = os.pathsep.join([root, environment.get("PYTHONPATH", "")])
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / program), "--peer", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def ask(self, request: str, **arguments: Any) -> Any:
+        """Sends a request and waits for its result; raises PeerError with the peer's own words."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"request": request, **arguments}) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise PeerError(f"{self.name} ended with status {self._process.wait()}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise PeerError(answer["error"])
+        return answer["result"]
+
+    def close(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+
+def available(name: str) -> bool:
+    """Whether the peer's framework is installed."""
+    framework = name.partition(":")[0]
+    if framework in ("flambeau", "compiled"):
+        return True
+    return machine.version("jax" if framework == "jax" else "torch") is not None
+
+
+def module_of(name: str) -> Any:
+    """In the peer's process: the module whose API the workloads use, held to its threads."""
+    framework, _, threads = name.partition(":")
+    if framework in ("torch", "torch-compile"):
+        import torch
+
+        torch.set_num_threads(int(threads) if threads else machine.cpu_count())
+        return torch
+    if framework == "jax" and threads == "1":
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    import flambeau
+
+    return flambeau
+
+
+def serve(name: str, handlers: Callable[[str], dict[str, Callable[..., Any]]]) -> None:
+    """In the peer's process: answers requests until the parent closes the pipe."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints must not enter the answers
+    known = handlers(name)
+    for line in sys.stdin:
+        arguments = json.loads(line)
+        try:
+            answer = {"result": known[arguments.pop("request")](**arguments)}
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def timed_block(call: Callable[[], Any], seconds: float, least: int = 3) -> list[int]:
+    """Nanoseconds of each call, for about as long as asked."""
+    clock = time.perf_counter_ns
+    times: list[int] = []
+    end = clock() + int(seconds * 1e9)
+    while len(times) < least or clock() < end:
+        start = clock()
+        call()
+        times.append(clock() - start)
+    return times
