@@ -1,0 +1,12 @@
+"""Optimizers and learning-rate schedulers (``torch.optim``)."""
+
+from __future__ import annotations
+
+from flambeau.optim.adagrad import Adagrad
+from flambeau.optim.adam import Adam
+from flambeau.optim.adamw import AdamW
+from flambeau.optim.optimizer import Optimizer
+from flambeau.optim.rmsprop import RMSprop
+from flambeau.optim.sgd import SGD
+
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]

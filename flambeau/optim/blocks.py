@@ -1,0 +1,176 @@
+"""Parameters cut into, or gathered to, flat blocks that an update program runs over in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from flambeau.optim.update_program import UpdateProgram
+from flambeau.tensor import Tensor
+
+__all__ = ["BLOCK", "Gathered", "Kernel", "Member", "Single"]
+
+BLOCK = 16384  # elements: some six such blocks of float32 fit into a level-2 cache
+
+
+def is_dense(array: np.ndarray) -> bool:
+    """Whether the elements lie in memory without gaps, rows or columns first."""
+    return bool(array.flags.c_contiguous or array.flags.f_contiguous)
+
+
+def real_dtype(dtype: np.dtype) -> np.dtype:
+    """The dtype of a complex number's parts; any other dtype as it is."""
+    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
+
+
+class Member:
+    """One parameter of a plan, with everything that the plan takes to stay where it is."""
+
+    __slots__ = ("array", "dtype", "param", "state", "states")
+
+    def __init__(self, param: Tensor, state: dict[str, Any] | None) -> None:
+        self.param = param
+        self.array: np.ndarray = param._array
+        self.dtype = self.array.dtype
+        self.state: Any = state  # None where the rule keeps no state
+        self.states: list[tuple[str, Tensor, Any]] = []
+
+    def settle(self, names: Sequence[str]) -> None:
+        """Note where the states are, once they will not be moved any more."""
+        self.states = [(name, self.state[name], self.state[name]._array) for name in names]
+
+
+class Kernel:
+    """An update program with its coefficients as arrays, and scratch for blocks up to ``size``."""
+
+    def __init__(self, program: UpdateProgram, dtype: np.dtype, size: int) -> None:
+        self.apply = program.apply
+        self.coefficients: list[np.ndarray] = []
+        self._dtype = dtype
+        self._values: tuple[float, ...] | None = None
+        full = [np.empty(size, dtype) for _ in range(program.scratch)]
+        full += [np.empty(size, np.bool_) for _ in range(program.masks)]
+        self._scratch = {size: full}
+        self._full = full
+
+    def load(self, values: tuple[float, ...]) -> None:
+        """Take the coefficients of this step."""
+        if values == self._values:
+            return
+        if self._values is None:
+            self.coefficients = [np.array(value, self._dtype) for value in values]
+        else:
+            for array, value in zip(self.coefficients, values, strict=True):
+                array[()] = value
+        self._values = values
+
+    def run(self, arrays: Sequence[np.ndarray], size: int) -> None:
+        """Update one block; ``arrays`` are the parameter, the gradient and the states."""
+        scratch = self._scratch.get(size)
+        if scratch is None:
+            scratch = self._scratch[size] = [buffer[:size] for buffer in self._full]
+        self.apply(*arrays, *self.coefficients, *scratch)
+
+
+class Single:
+    """A parameter updated by itself, block after block."""
+
+    def __init__(self, index: int, member: Member, names: Sequence[str]) -> None:
+        self.index = index
+        array = member.array
+        flags = array.flags
+        self.columns_first = bool(flags.f_contiguous and not flags.c_contiguous)
+        for name in names:
+            tensor = member.state[name]
+            state = tensor._array
+            if state.strides != array.strides or not state.flags.writeable:
+                tensor._array = np.empty_like(array)
+                tensor._array[...] = state
+        flats = [
+            self.flatten(target) for target in (array, *(member.state[n]._array for n in names))
+        ]
+        self.blocks = [
+            (slice(start, start + BLOCK), *(flat[start : start + BLOCK] for flat in flats))
+            for start in range(0, flats[0].size, BLOCK)
+        ]
+        self.largest = min(flats[0].size, BLOCK)
+        # Numbers of two bytes are computed with in float32 and rounded once.
+        self.staging = (
+            [np.empty(self.largest, np.float32) for _ in range(len(names) + 2)]
+            if array.dtype.itemsize == 2
+            else None
+        )
+
+    def flatten(self, array: np.ndarray) -> np.ndarray:
+        """The elements in the parameter's memory order, complex ones as pairs of real ones."""
+        flat = (array.T if self.columns_first else array).reshape(-1)
+        return flat.view(real_dtype(flat.dtype)) if flat.dtype.kind == "c" else flat
+
+    def run(self, kernel: Kernel, grads: Sequence[np.ndarray]) -> None:
+        grad = self.flatten(grads[self.index])
+        if self.staging is not None:
+            self._run_staged(kernel, grad)
+            return
+        for part, param, *states in self.blocks:
+            kernel.run((param, grad[part], *states), param.size)
+
+    def _run_staged(self, kernel: Kernel, grad: np.ndarray) -> None:
+        for part, param, *states in self.blocks:
+            staged = [buffer[: param.size] for buffer in self.staging or ()]
+            for buffer, source in zip(staged, (param, grad[part], *states), strict=True):
+                np.copyto(buffer, source)
+            kernel.run(staged, param.size)
+            for target, buffer in zip((param, *states), (staged[0], *staged[2:]), strict=True):
+                np.copyto(target, buffer, casting="same_kind")
+
+
+class Gathered:
+    """Small parameters updated as one: their states are views of one array for all of them.
+
+    Gradients are copied in before the program runs. The parameters stay where they are: the
+    program computes what is to be subtracted from them, or their new values.
+    """
+
+    def __init__(
+        self, indices: Sequence[int], members: Sequence[Member], names: Sequence[str]
+    ) -> None:
+        total = sum(member.array.size for member in members)
+        dtype = members[0].dtype
+        self.arrays = [np.zeros(total, dtype) for _ in range(len(names) + 2)]
+        self.grads: list[tuple[np.ndarray, int]] = []
+        self.params: list[tuple[np.ndarray, np.ndarray]] = []
+        start = 0
+        for index, member in zip(indices, members, strict=True):
+            part = slice(start, start + member.array.size)
+            start = part.stop
+            param, grad, *states = (a[part].reshape(member.array.shape) for a in self.arrays)
+            self.params.append((param, member.array))
+            self.grads.append((grad, index))
+            for name, view in zip(names, states, strict=True):
+                tensor = member.state[name]
+                view[...] = tensor._array
+                tensor._array = view
+        self.largest = min(total, BLOCK)
+        self.blocks = [
+            tuple(array[begin : begin + BLOCK] for array in self.arrays)
+            for begin in range(0, total, BLOCK)
+        ]
+
+    def run(self, kernel: Kernel, grads: Sequence[np.ndarray], subtracts: bool) -> None:
+        copyto = np.copyto
+        for view, index in self.grads:
+            copyto(view, grads[index])
+        if not subtracts:
+            for view, array in self.params:
+                copyto(view, array)
+        for block in self.blocks:
+            kernel.run(block, block[0].size)
+        if subtracts:
+            subtract = np.subtract
+            for view, array in self.params:
+                subtract(array, view, array)
+        else:
+            for view, array in self.params:
+                copyto(array, view)

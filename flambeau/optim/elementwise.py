@@ -1,0 +1,212 @@
+"""Optimizers whose update works on each element alone, and how their rules are run.
+
+Such an optimizer is a rule (see :mod:`flambeau.optim.update_program`) plus the declarations of
+:class:`ElementwiseOptimizer`. Two executors share the rule: ``NumpyPlan`` for parameters in NumPy
+arrays, and :func:`apply_rule` here, in Tensor operations, for everything else: recorded steps (the
+compiler), JAX arrays, ``differentiable=True``, and parameters whose gradient or state has another
+dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from flambeau.autograd.grad_mode import set_grad_enabled
+from flambeau.optim.hyperparameter import hyperparameter
+from flambeau.optim.numpy_plan import NumpyPlan, supports
+from flambeau.optim.optimizer import Optimizer
+from flambeau.tensor import Tensor, bump_version, wrap
+
+__all__ = ["ElementwiseOptimizer"]
+
+_MAX_PLANS = 8  # per group: one for each set of parameters that had gradients together
+
+
+class TensorNamespace:
+    """The ``xp`` of a rule that runs on Tensors; its scalars are numbers or 0-d tensors."""
+
+    @staticmethod
+    def sqrt(value: Any) -> Any:
+        return value.sqrt() if isinstance(value, Tensor) else value**0.5
+
+    @staticmethod
+    def abs(value: Any) -> Any:
+        return value.abs()
+
+    @staticmethod
+    def sign(value: Any) -> Any:
+        return value.sign()
+
+    @staticmethod
+    def maximum(left: Any, right: Any) -> Any:
+        if isinstance(left, Tensor):
+            return left.maximum(right) if isinstance(right, Tensor) else left.clamp(min=right)
+        return right.clamp(min=left) if isinstance(right, Tensor) else max(left, right)
+
+    @staticmethod
+    def minimum(left: Any, right: Any) -> Any:
+        if isinstance(left, Tensor):
+            return left.minimum(right) if isinstance(right, Tensor) else left.clamp(max=right)
+        return right.clamp(max=left) if isinstance(right, Tensor) else min(left, right)
+
+    @staticmethod
+    def where(condition: Any, yes: Any, no: Any) -> Any:
+        if not isinstance(condition, Tensor):
+            return yes if condition else no
+        if isinstance(yes, Tensor):
+            return yes.where(condition, no)
+        if isinstance(no, Tensor):
+            return no.where(~condition, yes)
+        return condition * yes + ~condition * no
+
+
+class ElementwiseOptimizer(Optimizer):
+    """An :class:`Optimizer` that is a rule over each parameter's elements.
+
+    A subclass declares what follows, and its ``__init__``.
+
+    Attributes:
+        rule: ``rule(xp, *, param, grad, **states, **scalars, **options)``, returning the new
+            parameter and the new states by name.
+        scalar_states: the names of the states that are one number per parameter.
+        scalar_names: the names of the hyperparameters that the rule computes with.
+        has_first_step: whether the rule takes ``is_first``, true at a parameter's first step.
+    """
+
+    rule: ClassVar[Callable[..., dict[str, Any]]]
+    scalar_states: ClassVar[tuple[str, ...]] = ("step",)
+    scalar_names: ClassVar[tuple[str, ...]]
+    has_first_step: ClassVar[bool] = False
+
+    def array_states(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The names of the states shaped like the parameter."""
+        raise NotImplementedError
+
+    def options(self, group: dict[str, Any]) -> dict[str, Any]:
+        """What the rule branches on, by name: flags, and the hyperparameters that are 0."""
+        raise NotImplementedError
+
+    def scalars(self, group: dict[str, Any]) -> dict[str, Any]:
+        """The hyperparameters in the order of ``scalar_names``, read now."""
+        return {name: hyperparameter(group, name) for name in self.scalar_names}
+
+    def initial_state(self, group: dict[str, Any], param: Tensor) -> dict[str, Any]:
+        """A parameter's state before its first step, in PyTorch's order of keys."""
+        raise NotImplementedError
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        self._plans: dict[int, list[NumpyPlan]] = {}
+        super().__init__(params, defaults)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._plans = {}
+        for values in self.state.values():
+            for name in self.scalar_states if isinstance(values, dict) else ():
+                # Step counts were numbers once, and files of that time are still about.
+                if isinstance(values.get(name), int | float):
+                    values[name] = wrap(np.array(values[name], np.float32))
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient.
+
+        Args:
+            closure: computes the loss anew (forward and backward) and returns it.
+
+        Returns:
+            What the closure returned, or None without one.
+        """
+        loss = None if closure is None else self._evaluate(closure)
+        plans = self._plans
+        for group in self.param_groups:
+            known = plans.get(id(group))
+            if not known or not known[0].run(self, group):
+                self._step_group(group)
+        return loss
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        """One step of a group that its latest plan does not fit."""
+        active = [param for param in group["params"] if param.grad is not None]
+        if not active:
+            return
+        known = self._plans.setdefault(id(group), [])
+        for plan in known[1:]:
+            if plan.run(self, group):
+                known.remove(plan)
+                known.insert(0, plan)
+                return
+
+        names = self.array_states(group)
+        fresh = set()
+        for param in active if names or self.scalar_states else ():
+            state = self.state[param]
+            if any(state.get(name) is None for name in (*names, *self.scalar_states)):
+                fresh.add(id(param))
+                for name, value in self.initial_state(group, param).items():
+                    if state.get(name) is None:
+                        state[name] = value
+        differentiable = group.get("differentiable")
+        planned = []
+        for param in active:
+            if not differentiable and supports(param, self.state.get(param, {}), names):
+                planned.append(param)
+            else:
+                apply_rule(self, group, param, id(param) in fresh)
+        if not planned:
+            return
+        if len(planned) == len(active):
+            slots = [param.grad is None for param in group["params"]]
+            known[:] = [
+                plan
+                for plan in known
+                if plan.group is group and [slot is None for slot in plan.slots] != slots
+            ][: _MAX_PLANS - 1]
+            known.insert(0, NumpyPlan(self, group, planned, fresh, known))
+            known[0].run(self, group)
+            return
+        for param in planned:  # beside others that were updated by the rule
+            apply_rule(self, group, param, id(param) in fresh)
+
+
+def apply_rule(
+    optimizer: ElementwiseOptimizer, group: dict[str, Any], param: Tensor, is_first: bool
+) -> None:
+    """Update one parameter by running the optimizer's rule in Tensor operations.
+
+    Gradients are recorded only for ``differentiable=True``. Step counts, and whatever is computed
+    from them, are tensors here, so that a recorded step counts on at each of its calls.
+    """
+    state = optimizer.state.get(param, {})
+    options = optimizer.options(group)
+    if optimizer.has_first_step:
+        options = {**options, "is_first": is_first}
+    scalars = {
+        name: value for name, value in optimizer.scalars(group).items() if name not in options
+    }
+    names = optimizer.array_states(group)
+    with set_grad_enabled(bool(group.get("differentiable"))):
+        targets = {name: state[name] for name in (*names, *optimizer.scalar_states)}
+        targets["param"] = param
+        grad: Any = param.grad
+        if param.is_complex():
+            from flambeau.ops import view_as_real
+
+            grad = view_as_real(grad)
+            for name in ("param", *names):
+                targets[name] = view_as_real(targets[name])
+        result = type(optimizer).rule(TensorNamespace, grad=grad, **targets, **scalars, **options)
+        for name, target in targets.items():
+            if result[name] is not target:
+                rebind(target, result[name])
+
+
+def rebind(tensor: Tensor, value: Tensor) -> None:
+    """Give ``tensor`` the elements of ``value``, in place as far as a program can tell."""
+    if type(tensor._array) is np.ndarray or value.requires_grad:
+        tensor.copy_(value)
+        return
+    tensor._array = value.to(tensor.dtype)._array
+    bump_version(tensor)
