@@ -6,11 +6,11 @@
 
 Two figures, each from a fresh process per workload and peer, one thread.
 
-*Allocated*: the largest number of bytes of tensor data alive at once during one step, above what
-was alive before it. Five steps run first, so gradients and optimizer state are there already and
-do not count; what a step allocates and keeps or frees does. For flambeau it is `tracemalloc`'s
-peak, which sees every NumPy array and every Python object besides (so it is charged for its tape,
-a few kilobytes); for PyTorch the profiler's `profile_memory` events, which see its CPU allocator
+*Allocated*: the largest number of bytes of tensor data alive at once during one step, above the
+parameters, the inputs and the optimizer's state: that is, gradients, activations and whatever else
+is alive with them. Five steps run first and the gradients are dropped before the measured one. For
+flambeau it is `tracemalloc`'s peak, which sees every NumPy array and every Python object besides
+(so it is charged for its tape, a few kilobytes); for PyTorch the profiler's `profile_memory` events, which see its CPU allocator
 but neither its C++ objects nor the buffers inside oneDNN and MKL.
 
 *Resident*: how far five steps raise the process's peak resident set (`VmHWM`) above its size just
@@ -48,13 +48,21 @@ def resident(field: str) -> int:
     raise OSError(f"/proc/self/status has no {field}; resident memory is measured on Linux only")
 
 
-def step_of(torch: Any, framework: str, workload: str) -> Callable[[], float]:
+def step_of(
+    torch: Any, framework: str, workload: str
+) -> tuple[Callable[[], float], Callable[[], None]]:
+    """One step on the workload's first batch, and what drops the gradients that it left."""
     built = workloads.build(workload, torch)
     step = torch.compile(built.step) if framework == "compiled" else built.step
-    return lambda: step(*built.batches[0]).item()
+
+    def drop_gradients() -> None:
+        for parameter in built.parameters:
+            parameter.grad = None
+
+    return lambda: step(*built.batches[0]).item(), drop_gradients
 
 
-def peak_of_torch(call: Callable[[], float]) -> int:
+def peak_of_torch(call: Callable[[], float], drop_gradients: Callable[[], None]) -> int:
     """The profiler's allocator events of one call, summed up in time order. The call before it is
     profiled as well, so that what the step frees of its predecessor's is known."""
     import torch.profiler
@@ -62,6 +70,7 @@ def peak_of_torch(call: Callable[[], float]) -> int:
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
         call()
+        drop_gradients()
         with torch.profiler.record_function("measured step"):
             call()
     events = profile.profiler.kineto_results.events()  # type: ignore[union-attr]
@@ -75,9 +84,10 @@ def peak_of_torch(call: Callable[[], float]) -> int:
     return highest - before
 
 
-def peak_of_numpy(call: Callable[[], float]) -> int:
+def peak_of_numpy(call: Callable[[], float], drop_gradients: Callable[[], None]) -> int:
     tracemalloc.start()
     call()
+    drop_gradients()
     gc.collect()
     before = tracemalloc.get_traced_memory()[0]
     tracemalloc.reset_peak()
@@ -92,16 +102,18 @@ def handlers(name: str) -> dict[str, Callable[..., Any]]:
     framework = name.partition(":")[0]
 
     def allocated(workload: str) -> int:
-        call = step_of(torch, framework, workload)
+        call, drop_gradients = step_of(torch, framework, workload)
         for _ in range(STEPS):
             call()
-        return peak_of_torch(call) if framework == "torch" else peak_of_numpy(call)
+        peak = peak_of_torch if framework == "torch" else peak_of_numpy
+        return peak(call, drop_gradients)
 
     def grown(workload: str) -> int:
-        warm = step_of(torch, framework, "iris-mlp" if workload != "iris-mlp" else "circles-mlp")
+        other = "iris-mlp" if workload != "iris-mlp" else "circles-mlp"
+        warm, _ = step_of(torch, framework, other)
         for _ in range(STEPS):
             warm()
-        call = step_of(torch, framework, workload)
+        call, _ = step_of(torch, framework, workload)
         gc.collect()
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the present size
         before = resident("VmRSS")
