@@ -1,0 +1,414 @@
+"""Draws from distributions as NumPy arrays: the numbers PyTorch's CPU kernels would draw.
+
+Every sampler takes the generator, the shape and the NumPy dtype of the result, then the
+distribution's parameters. It leaves the generator where PyTorch leaves it. How many 32-bit words
+an element takes is part of the contract (float32 uniforms take one, float64 ones two, and so on).
+
+PyTorch built with MKL draws scalar-probability Bernoulli numbers and exponential ones from a
+second, MKL-private generator when it runs on a processor of Intel's; on all others, and here, they
+come from the Mersenne Twister.
+
+Source: the sampling functions of `torch.Tensor
+<https://docs.pytorch.org/docs/stable/torch.html#random-sampling>`_.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from flambeau.random.box_muller import (
+    fused_multiply_add,
+    normals_from_uniforms,
+    normals_from_words,
+)
+from flambeau.random.generator import Generator
+
+__all__ = [
+    "bernoulli", "cauchy", "dropout_mask", "exponential", "geometric", "integers", "log_normal",
+    "multinomial", "normal", "permutation", "uniform", "words_as_integers",
+]  # fmt: skip
+
+Shape = tuple[int, ...]
+
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_UINT64 = 1 << 64
+
+_TWO_WORDS_FROM = 1 << 28  # integer ranges from here on take 64 bits
+_EXACT_UP_TO = 1 << 16  # elements for which float64 functions are the C library's own
+
+
+# -- uniform numbers ----------------------------------------------------------------------------
+
+
+def _singles(generator: Generator, count: int) -> np.ndarray:
+    """``count`` float32 numbers in [0, 1): the low 24 bits of a word each."""
+    low = generator.words(count) & np.uint32(0xFFFFFF)
+    single = low.view(np.int32).astype(np.float32)  # signed integers convert faster
+    single *= np.float32(2**-24)
+    return single
+
+
+def _doublewords(generator: Generator, count: int) -> np.ndarray:
+    """``count`` uint64 numbers of two words each, the high one first."""
+    pairs = generator.words(2 * count).reshape(-1, 2)
+    high = pairs[:, 0].astype(np.uint64)
+    high <<= np.uint64(32)
+    high |= pairs[:, 1]
+    return high
+
+
+def _doubles(generator: Generator, count: int) -> np.ndarray:
+    """``count`` float64 numbers in [0, 1): the low 53 bits of two words each."""
+    low = _doublewords(generator, count)
+    low &= np.uint64((1 << 53) - 1)
+    double = low.view(np.int64).astype(np.float64)
+    double *= 2.0**-53
+    return double
+
+
+class _CFunction:
+    """A function of the C library over float64 arrays.
+
+    NumPy's vectorised version may differ in the last bit. That is lost in rounding to a smaller
+    type; where it is not, ``exact`` has a bounded number of elements take the slow road.
+    """
+
+    def __init__(self, scalar: Callable[[float], float], vectorised: np.ufunc) -> None:
+        self.scalar, self.vectorised = scalar, vectorised
+
+    def __call__(self, x: np.ndarray, exact: bool = True) -> np.ndarray:
+        if x.size > (_EXACT_UP_TO if exact else 32):
+            return self.vectorised(x)
+        return np.fromiter(map(self.scalar, x.tolist()), np.float64, x.size)
+
+
+_log1p, _exp, _tan = (
+    _CFunction(math.log1p, np.log1p), _CFunction(math.exp, np.exp), _CFunction(math.tan, np.tan)
+)  # fmt: skip
+_sin, _cos = _CFunction(math.sin, np.sin), _CFunction(math.cos, np.cos)
+_log = _CFunction(lambda x: math.log(x) if x else -math.inf, np.log)
+
+
+def _finish(values: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """``values`` in the dtype and shape asked for."""
+    if values.dtype != dtype:
+        with np.errstate(over="ignore", invalid="ignore"):
+            if values.dtype == _FLOAT64 and dtype.itemsize == 2:
+                values = values.astype(np.float32)  # 16-bit types are rounded to by way of float32
+            values = values.astype(dtype)
+    return values.reshape(shape)
+
+
+def uniform(
+    generator: Generator, shape: Shape, dtype: np.dtype, low: float = 0.0, high: float = 1.0
+) -> np.ndarray:
+    """Numbers uniform in [low, high), of a floating dtype."""
+    count = math.prod(shape)
+    dtype = np.dtype(dtype)
+    with generator.lock:
+        if dtype == _FLOAT64:
+            values = _doubles(generator, count)
+            span = high - low
+        else:
+            values = _singles(generator, count)
+            low, high = float(np.float32(low)), float(np.float32(high))
+            span = float(np.float32(high) - np.float32(low))
+    if low != 0.0 or span != 1.0:
+        values = fused_multiply_add(values, span, low)
+    values = _finish(values, shape, dtype)
+    top, bottom = np.asarray(high).astype(dtype), np.asarray(low).astype(dtype)
+    if values.dtype.itemsize < 4 or low != 0.0:  # rounding may have reached the open end
+        values[values == top] = bottom
+    return values
+
+
+# -- normal numbers -----------------------------------------------------------------------------
+
+
+def normal(
+    generator: Generator,
+    shape: Shape,
+    dtype: np.dtype,
+    mean: float = 0.0,
+    std: float = 1.0,
+    contiguous: bool = True,
+) -> np.ndarray:
+    """Normally distributed numbers, of a floating dtype.
+
+    ``contiguous`` says whether they are for a contiguous tensor: to others, and to those of fewer
+    than 16 elements, PyTorch draws one number after the other, in float64.
+    """
+    count = math.prod(shape)
+    dtype = np.dtype(dtype)
+    with generator.lock:
+        if count < 16 or not contiguous:
+            values = _scalar_normals(generator, count)
+            return _finish(fused_multiply_add(values, float(std), float(mean)), shape, dtype)
+        values = _block_normals(generator, count, dtype)
+    if mean != 0.0 or std != 1.0:
+        values = fused_multiply_add(values, float(std), float(mean))
+    return _finish(values, shape, dtype)
+
+
+def _block_normals(generator: Generator, count: int, dtype: np.dtype) -> np.ndarray:
+    """Standard normals by blocks of 16; where 16 does not divide, the last 16 are drawn anew."""
+    whole = count - count % 16
+    if dtype == _FLOAT64:
+        uniforms = _doubles(generator, count)
+        values = np.empty(count)
+        normals_from_uniforms(uniforms[:whole], values[:whole], _log)
+        if whole != count:
+            normals_from_uniforms(_doubles(generator, 16), values[-16:], _log)
+        return values
+    # The 16-bit kernel draws no number for the elements that the last block overwrites.
+    words = generator.words(count if dtype == _FLOAT32 else whole)
+    values = np.empty(count, np.float32)
+    normals_from_words(words[:whole], values[:whole])
+    if whole != count:
+        normals_from_words(generator.words(16), values[-16:])
+    return values
+
+
+def _scalar_normals(generator: Generator, count: int) -> np.ndarray:
+    """Standard normals in float64, one by one: of each pair the second waits in the generator."""
+    values = np.empty(count + 2)
+    start = 0
+    if count and generator.spare_normal is not None:
+        values[0] = generator.spare_normal
+        generator.spare_normal = None
+        start = 1
+    pairs = (count - start + 1) // 2
+    if pairs:
+        uniforms = _doubles(generator, 2 * pairs)
+        radius = np.sqrt(-2.0 * _log1p(-uniforms[1::2]))
+        angle = 2.0 * math.pi * uniforms[0::2]
+        values[start : start + 2 * pairs : 2] = radius * _cos(angle)
+        values[start + 1 : start + 2 * pairs : 2] = radius * _sin(angle)
+        if start + 2 * pairs > count:
+            generator.spare_normal = float(values[count])
+    return values[:count]
+
+
+def log_normal(
+    generator: Generator, shape: Shape, dtype: np.dtype, mean: float = 1.0, std: float = 2.0
+) -> np.ndarray:
+    """Numbers whose logarithm is normal with ``mean`` and ``std``, of a floating dtype."""
+    with generator.lock:
+        values = _scalar_normals(generator, math.prod(shape))
+    values = fused_multiply_add(values, float(std), float(mean))
+    return _finish(_exp(values, dtype == _FLOAT64), shape, dtype)
+
+
+# -- other continuous distributions -------------------------------------------------------------
+
+
+def exponential(
+    generator: Generator, shape: Shape, dtype: np.dtype, rate: float = 1.0
+) -> np.ndarray:
+    """Exponentially distributed numbers of the given rate, of a floating dtype."""
+    with generator.lock:
+        values = _doubles(generator, math.prod(shape))
+    return _finish(np.divide(-1.0, rate) * _log1p(-values, dtype == _FLOAT64), shape, dtype)
+
+
+def cauchy(
+    generator: Generator, shape: Shape, dtype: np.dtype, median: float = 0.0, sigma: float = 1.0
+) -> np.ndarray:
+    """Numbers of the Cauchy distribution, of a floating dtype."""
+    with generator.lock:
+        values = _doubles(generator, math.prod(shape))
+    tangent = _tan(math.pi * (values - 0.5), dtype == _FLOAT64)
+    return _finish(fused_multiply_add(tangent, float(sigma), float(median)), shape, dtype)
+
+
+# -- discrete distributions ---------------------------------------------------------------------
+
+
+def geometric(generator: Generator, shape: Shape, dtype: np.dtype, p: float) -> np.ndarray:
+    """The number of trials until one succeeds with probability ``p``, of a real dtype."""
+    with generator.lock:
+        values = _doubles(generator, math.prod(shape))
+    with np.errstate(divide="ignore"):
+        return _finish(np.ceil(_log(values, False) / math.log1p(-p)), shape, dtype)
+
+
+def bernoulli(
+    generator: Generator, shape: Shape, dtype: np.dtype, p: float | np.ndarray
+) -> np.ndarray:
+    """Ones with probability ``p``, else zeros, of any real dtype.
+
+    ``p`` is one probability, for which 53 bits are compared, or an array of them that broadcasts
+    to ``shape``: float64 arrays take 53 bits as well, others 24.
+    """
+    count = math.prod(shape)
+    with generator.lock:
+        if isinstance(p, np.ndarray) and p.dtype != _FLOAT64:
+            values: np.ndarray = _singles(generator, count)
+            p = p.astype(np.float32)
+        else:
+            values = _doubles(generator, count)
+    return (values.reshape(shape) < p).astype(dtype, copy=False)
+
+
+def dropout_mask(generator: Generator, shape: Shape, dtype: np.dtype, p: float) -> np.ndarray:
+    """Zeros with probability ``p``, else 1 / (1 - p): the factors of dropout, of a floating dtype.
+
+    For ``p`` of 0 and of 1 nothing is drawn.
+    """
+    if p == 0.0 or p == 1.0:
+        return np.full(shape, 1.0 - p, dtype)
+    keep = bernoulli(generator, shape, dtype, 1.0 - p)
+    factor = np.float64(1) if keep.dtype == _FLOAT64 else np.float32(1)
+    keep *= _finish(np.asarray(factor / factor.dtype.type(1.0 - p)), (), keep.dtype)
+    return keep
+
+
+def integers(
+    generator: Generator, shape: Shape, dtype: np.dtype, low: int, high: int
+) -> np.ndarray:
+    """Integers uniform in [low, high), in any real dtype; a range of 2**28 or more takes two words."""
+    count = math.prod(shape)
+    span = high - low
+    with generator.lock:
+        if span >= _TWO_WORDS_FROM:
+            values = _doublewords(generator, count)
+            if span < _UINT64:
+                values %= np.uint64(span)
+                values += np.uint64(low % _UINT64)  # wraps around, as two's complement does
+            return _finish(values.view(np.int64), shape, dtype)
+        values = generator.words(count) % np.uint32(span)
+    if dtype == np.int64:
+        wide = values.astype(np.int64)
+        if low:
+            wide += low
+        return wide.reshape(shape)
+    return _finish(values.astype(np.int64) + low if low else values, shape, dtype)
+
+
+def words_as_integers(generator: Generator, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """Integers uniform over what ``dtype`` can hold: [0, its maximum], [0, 2**digits] if floating.
+
+    They are what `Tensor.random_` fills in when it is given no range.
+    """
+    count = math.prod(shape)
+    dtype = np.dtype(dtype)
+    with generator.lock:
+        if dtype in (np.int64, np.float64):
+            values = _doublewords(generator, count)
+        else:
+            values = generator.words(count)
+    top = _top(dtype)
+    values = values & values.dtype.type(top) if top & (top + 1) == 0 else values % (top + 1)
+    return _finish(values, shape, dtype)
+
+
+@cache
+def _top(dtype: np.dtype) -> int:
+    if dtype == np.bool_:
+        return 1
+    if dtype.kind in "iu":
+        return int(np.iinfo(dtype).max)
+    digits = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}[dtype.name]
+    return 1 << digits
+
+
+# -- permutations and draws from a list -----------------------------------------------------------
+
+
+def permutation(generator: Generator, n: int, dtype: np.dtype = np.dtype(np.int64)) -> np.ndarray:
+    """A permutation of 0 ... n - 1: Fisher and Yates' shuffle, position i being swapped with
+    position i + word % (n - i) for i = 0 ... n - 2."""
+    if n < 2:
+        return np.arange(n, dtype=dtype)
+    with generator.lock:
+        if n < _WIDE_SHUFFLE_FROM:
+            partner = generator.words(n - 1) % np.arange(n, 1, -1, dtype=np.uint32)
+        else:
+            partner = _doublewords(generator, n - 1) % np.arange(n, 1, -1, dtype=np.uint64)
+    if n < 256:
+        values = list(range(n))
+        for i, offset in enumerate(partner.tolist()):
+            j = i + offset
+            values[i], values[j] = values[j], values[i]
+        return np.array(values, dtype)
+    return _shuffled(partner).astype(dtype, copy=False)
+
+
+_WIDE_SHUFFLE_FROM = (2**32 - 1) // 20
+
+
+def _shuffled(offset: np.ndarray) -> np.ndarray:
+    """The result of swapping i with i + offset[i] for i = 0 ... n - 2, without doing so in turn.
+
+    Before step i, position i holds what the last earlier step k with partner i put there, which is
+    what position k held before step k; and so on down to a position that no step had touched.
+    Those chains are followed for all positions at once by doubling. Step i then leaves at i what
+    its partner held: the content of the last earlier step with the same partner, or itself.
+    """
+    n = offset.size + 1
+    step = np.arange(n)
+    partner = step.copy()
+    partner[:-1] += offset.view(f"i{offset.itemsize}")
+
+    # The step whose content a position holds: of assignments to one position the last one stays.
+    # A step that swaps a position with itself moves nothing, and is sent to a spare position.
+    origin = np.arange(n + 1)
+    target = partner.copy()
+    target[:-1][offset == 0] = n
+    target[-1] = n
+    origin[target] = step
+    origin = origin[:n]
+    while not np.array_equal(origin, further := origin.take(origin)):
+        origin = further
+
+    # Sorted by partner and then by step, the last earlier step of equal partner is a neighbour.
+    bits = n.bit_length()
+    partner <<= bits
+    partner |= step
+    partner.sort()
+    by_partner = partner & ((1 << bits) - 1)
+    partner >>= bits
+    held = partner.copy()
+    again = partner[1:] == partner[:-1]
+    np.copyto(held[1:], origin.take(by_partner[:-1]), where=again)
+    result = np.empty(n, np.int64)
+    result[by_partner] = held
+    return result
+
+
+def multinomial(
+    generator: Generator, weights: np.ndarray, count: int, replacement: bool = False
+) -> np.ndarray:
+    """Indices drawn with probabilities proportional to ``weights``.
+
+    Args:
+        weights: ``(categories,)`` or ``(rows, categories)``, floating, non-negative, each row with
+            a positive sum.
+        count: draws per row.
+        replacement: whether a category can come again in its row.
+
+    Returns: int64, ``(count,)`` or ``(rows, count)``.
+    """
+    if not replacement or count == 1:
+        # Efraimidis and Spirakis, Information Processing Letters 97, 2006: the largest of
+        # weight / exponential.
+        race = exponential(generator, weights.shape, weights.dtype)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            race = weights / race
+        if count == 1:
+            return race.argmax(-1)[..., None]
+        return np.argsort(-race, axis=-1, kind="stable")[..., :count]
+    rows = weights.reshape(-1, weights.shape[-1])
+    single = rows if rows.dtype.itemsize >= 4 else rows.astype(np.float32)
+    cumulative = np.cumsum(single, axis=-1, dtype=single.dtype)
+    cumulative /= cumulative[:, -1:].copy()
+    with generator.lock:
+        uniforms = _doubles(generator, rows.shape[0] * count).reshape(-1, count)
+    drawn = np.empty(uniforms.shape, np.int64)
+    for row, probabilities in enumerate(cumulative):
+        drawn[row] = np.searchsorted(probabilities[:-1], uniforms[row])
+    return drawn.reshape(*weights.shape[:-1], count)
