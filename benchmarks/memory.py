@@ -10,8 +10,8 @@ Two figures, each from a fresh process per workload and peer, one thread.
 parameters, the inputs and the optimizer's state: that is, gradients, activations and whatever else
 is alive with them. Five steps run first and the gradients are dropped before the measured one. For
 flambeau it is `tracemalloc`'s peak, which sees every NumPy array and every Python object besides
-(so it is charged for its tape, a few kilobytes); for PyTorch the profiler's `profile_memory` events, which see its CPU allocator
-but neither its C++ objects nor the buffers inside oneDNN and MKL.
+(so it is charged for its tape, a few kilobytes); for PyTorch the profiler's `profile_memory`
+events, which see its CPU allocator but neither its C++ objects nor oneDNN's and MKL's buffers.
 
 *Resident*: how far five steps raise the process's peak resident set (`VmHWM`) above its size just
 before the first of them: gradients, optimizer state, work space and whatever the allocator keeps.
