@@ -37,6 +37,9 @@ Shape = tuple[int, ...]
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _UINT64 = 1 << 64
 
+_LOW_24, _PER_24 = np.uint32((1 << 24) - 1), np.float32(2.0**-24)
+_LOW_53, _PER_53 = np.uint64((1 << 53) - 1), 2.0**-53
+
 _TWO_WORDS_FROM = 1 << 28  # integer ranges from here on take 64 bits
 _EXACT_UP_TO = 1 << 16  # elements for which float64 functions are the C library's own
 
@@ -46,10 +49,8 @@ _EXACT_UP_TO = 1 << 16  # elements for which float64 functions are the C library
 
 def _singles(generator: Generator, count: int) -> np.ndarray:
     """``count`` float32 numbers in [0, 1): the low 24 bits of a word each."""
-    low = generator.words(count) & np.uint32(0xFFFFFF)
-    single = low.view(np.int32).astype(np.float32)  # signed integers convert faster
-    single *= np.float32(2**-24)
-    return single
+    low = generator.words(count) & _LOW_24
+    return np.multiply(low.view(np.int32), _PER_24, dtype=_FLOAT32, casting="unsafe")
 
 
 def _doublewords(generator: Generator, count: int) -> np.ndarray:
@@ -64,10 +65,8 @@ def _doublewords(generator: Generator, count: int) -> np.ndarray:
 def _doubles(generator: Generator, count: int) -> np.ndarray:
     """``count`` float64 numbers in [0, 1): the low 53 bits of two words each."""
     low = _doublewords(generator, count)
-    low &= np.uint64((1 << 53) - 1)
-    double = low.view(np.int64).astype(np.float64)
-    double *= 2.0**-53
-    return double
+    low &= _LOW_53
+    return low.view(np.int64) * _PER_53
 
 
 class _CFunction:
@@ -108,15 +107,16 @@ def uniform(
 ) -> np.ndarray:
     """Numbers uniform in [low, high), of a floating dtype."""
     count = math.prod(shape)
-    dtype = np.dtype(dtype)
     with generator.lock:
-        if dtype == _FLOAT64:
-            values = _doubles(generator, count)
-            span = high - low
-        else:
-            values = _singles(generator, count)
-            low, high = float(np.float32(low)), float(np.float32(high))
-            span = float(np.float32(high) - np.float32(low))
+        values = _doubles(generator, count) if dtype == _FLOAT64 else _singles(generator, count)
+    if low == 0.0 and high == 1.0 and values.dtype == dtype:
+        return values.reshape(shape)
+    dtype = np.dtype(dtype)
+    if dtype != _FLOAT64:
+        low, high = float(np.float32(low)), float(np.float32(high))
+        span = float(np.float32(high) - np.float32(low))
+    else:
+        span = high - low
     if low != 0.0 or span != 1.0:
         values = fused_multiply_add(values, span, low)
     values = _finish(values, shape, dtype)
@@ -319,9 +319,15 @@ def _top(dtype: np.dtype) -> int:
 # -- permutations and draws from a list -----------------------------------------------------------
 
 
-def permutation(generator: Generator, n: int, dtype: np.dtype = np.dtype(np.int64)) -> np.ndarray:
-    """A permutation of 0 ... n - 1: Fisher and Yates' shuffle, position i being swapped with
-    position i + word % (n - i) for i = 0 ... n - 2."""
+def permutation(
+    generator: Generator, shape: tuple[int], dtype: np.dtype = np.dtype(np.int64)
+) -> np.ndarray:
+    """A permutation of 0 ... n - 1, for a shape of ``(n,)``.
+
+    It is Fisher and Yates' shuffle: for i = 0 ... n - 2, position i changes place with position
+    i + word % (n - i).
+    """
+    (n,) = shape
     if n < 2:
         return np.arange(n, dtype=dtype)
     with generator.lock:
@@ -329,7 +335,7 @@ def permutation(generator: Generator, n: int, dtype: np.dtype = np.dtype(np.int6
             partner = generator.words(n - 1) % np.arange(n, 1, -1, dtype=np.uint32)
         else:
             partner = _doublewords(generator, n - 1) % np.arange(n, 1, -1, dtype=np.uint64)
-    if n < 256:
+    if n < 400:
         values = list(range(n))
         for i, offset in enumerate(partner.tolist()):
             j = i + offset
@@ -356,27 +362,33 @@ def _shuffled(offset: np.ndarray) -> np.ndarray:
 
     # The step whose content a position holds: of assignments to one position the last one stays.
     # A step that swaps a position with itself moves nothing, and is sent to a spare position.
-    origin = np.arange(n + 1)
-    target = partner.copy()
-    target[:-1][offset == 0] = n
-    target[-1] = n
-    origin[target] = step
-    origin = origin[:n]
-    while not np.array_equal(origin, further := origin.take(origin)):
-        origin = further
+    origin, further = np.arange(n + 1), np.empty(n + 1, np.int64)
+    further[:n] = partner
+    further[: n - 1][offset == 0] = n
+    further[n - 1] = n
+    origin[further[:n]] = step
+    origin[n] = n
+    while True:
+        # No index is out of range: "wrap" saves the copy that "raise" makes of the result.
+        np.take(origin, origin, out=further, mode="wrap")
+        if np.array_equal(origin, further):
+            break
+        origin, further = further, origin
 
     # Sorted by partner and then by step, the last earlier step of equal partner is a neighbour.
     bits = n.bit_length()
     partner <<= bits
     partner |= step
     partner.sort()
-    by_partner = partner & ((1 << bits) - 1)
+    by_partner = np.bitwise_and(partner, (1 << bits) - 1, out=step)
     partner >>= bits
-    held = partner.copy()
-    again = partner[1:] == partner[:-1]
-    np.copyto(held[1:], origin.take(by_partner[:-1]), where=again)
-    result = np.empty(n, np.int64)
-    result[by_partner] = held
+    held = np.take(origin, by_partner, out=further[:n], mode="wrap")[:-1]
+    held -= partner[1:]
+    held *= partner[1:] == partner[:-1]
+    held += partner[1:]
+    result = origin[:n]
+    result[by_partner[1:]] = held
+    result[by_partner[0]] = partner[0]
     return result
 
 
