@@ -1,0 +1,48 @@
+"""Checkpoints of a training run: one file that holds all that the rest of the run depends on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import flambeau as torch
+
+__all__ = ["FORMAT", "CheckpointError", "read_checkpoint", "write_checkpoint"]
+
+FORMAT = 1
+_KEYS = frozenset(
+    ("recipe", "settings", "epoch", "step", "random", "sums", "model", "optimizer", "history")
+)
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is not there, cannot be read, or is of another run."""
+
+
+def write_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint, replacing the file in one go: an interruption leaves the old one."""
+    partial = path.with_name(path.name + ".partial")
+    torch.save({"format": FORMAT, **state}, partial)
+    os.replace(partial, path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint; nothing in the file is executed.
+
+    Raises:
+        CheckpointError: there is no such file, or it is not a whole checkpoint of this kind.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint {path}")
+    try:
+        state = torch.load(path, weights_only=True)
+    except Exception as error:
+        raise CheckpointError(f"the checkpoint {path} cannot be read: {error}") from error
+    if not isinstance(state, dict) or "format" not in state or not _KEYS <= state.keys():
+        raise CheckpointError(f"{path} is not a checkpoint of `flambeau train`")
+    if state["format"] != FORMAT:
+        raise CheckpointError(
+            f"the checkpoint {path} is of format {state['format']!r}; this flambeau reads {FORMAT}"
+        )
+    return state

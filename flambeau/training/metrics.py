@@ -1,0 +1,124 @@
+"""Measuring: right answers, running means, and the table of a run (`metrics.csv`)."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import flambeau as torch
+from flambeau.nn import Module
+
+__all__ = ["COLUMNS", "History", "RunningMean", "count_correct", "count_correct_binary", "evaluate"]
+
+COLUMNS = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+def count_correct(outputs: torch.Tensor, targets: torch.Tensor) -> int:
+    """How many rows have their largest output at the target: `(N, C)` and `(N,)`."""
+    return int((outputs.argmax(dim=1) == targets).sum().item())
+
+
+def count_correct_binary(outputs: torch.Tensor, targets: torch.Tensor) -> int:
+    """How many logits are on the target's side of zero: `(N,)` and `(N,)` of 0 and 1."""
+    return int(((outputs > 0) == (targets > 0.5)).sum().item())
+
+
+class RunningMean:
+    """Loss and share of right answers over the batches seen so far, weighted by their rows."""
+
+    __slots__ = ("correct", "loss", "rows")
+
+    def __init__(self, loss: float = 0.0, correct: int = 0, rows: int = 0) -> None:
+        self.loss = loss
+        self.correct = correct
+        self.rows = rows
+
+    def add(self, loss: float, correct: int, rows: int) -> None:
+        """Take in a batch: its mean loss, its right answers, its number of rows."""
+        self.loss += loss * rows
+        self.correct += correct
+        self.rows += rows
+
+    @property
+    def mean_loss(self) -> float:
+        """NaN before the first batch."""
+        return self.loss / self.rows if self.rows else math.nan
+
+    @property
+    def accuracy(self) -> float:
+        """NaN before the first batch."""
+        return self.correct / self.rows if self.rows else math.nan
+
+
+def evaluate(
+    model: Module, batches: Iterable[Any], loss_function: Module, metric: Any
+) -> tuple[float, float]:
+    """Mean loss and accuracy of a model over batches, in evaluation mode, without gradients.
+
+    Returns:
+        The mean loss over all rows, and the share of right answers (NaN without a metric). The
+        model is left in the mode that it was in.
+    """
+    training = model.training
+    mean = RunningMean()
+    model.eval()
+    try:
+        with torch.no_grad():
+            for inputs, targets in batches:
+                outputs = model(inputs)
+                loss = loss_function(outputs, targets).item()
+                mean.add(loss, metric(outputs, targets) if metric else 0, len(targets))
+    finally:
+        model.train(training)
+    return mean.mean_loss, mean.accuracy if metric else math.nan
+
+
+class History:
+    """The rows of a run's metrics, in memory and in a file.
+
+    A value that was not measured is NaN in memory and empty in the file. Nothing in the file
+    depends on when or how fast the run was, so that equal runs leave equal files.
+    """
+
+    def __init__(self, columns: Mapping[str, Iterable[float]] | None = None) -> None:
+        columns = columns or {}
+        self.columns: dict[str, list[float]] = {
+            name: [float(value) for value in columns.get(name, ())] for name in COLUMNS
+        }
+
+    def __len__(self) -> int:
+        return len(self.columns["epoch"])
+
+    def append(self, **values: float) -> None:
+        """Add a row; columns that are not given were not measured."""
+        for name, column in self.columns.items():
+            column.append(float(values.get(name, math.nan)))
+
+    def last(self, name: str) -> float:
+        """The latest value of a column, NaN if there is none."""
+        column = self.columns[name]
+        return column[-1] if column else math.nan
+
+    def row(self, index: int) -> list[str]:
+        """A row as the file has it."""
+        texts = []
+        for name, column in self.columns.items():
+            value = column[index]
+            if math.isnan(value):
+                texts.append("")
+            else:
+                texts.append(str(int(value)) if name == "epoch" else repr(value))
+        return texts
+
+    def write(self, path: Path) -> None:
+        """Write the whole table as CSV, replacing the file in one go."""
+        partial = path.with_name(path.name + ".partial")
+        with open(partial, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            writer.writerows(self.row(index) for index in range(len(self)))
+        os.replace(partial, path)
