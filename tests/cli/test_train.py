@@ -1,0 +1,170 @@
+"""`flambeau train`: what it writes, how it stops and goes on, what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flambeau as torch
+
+pytest.importorskip("sklearn")
+pytest.importorskip("tqdm")
+
+
+def same_state(first: Any, second: Any) -> bool:
+    if isinstance(first, torch.Tensor):
+        return first.shape == second.shape and bool((first == second).all() | first.isnan().all())
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(
+            same_state(first[key], second[key]) for key in first
+        )
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(same_state, first, second))
+    return bool(first == second)
+
+
+def test_a_run_leaves_checkpoint_metrics_and_curves(flambeau: Any, tmp_path: Path) -> None:
+    done = flambeau("train", "circles", "--out", "out", "--epochs", "5")
+    assert done.returncode == 0, done.stderr
+    assert "Total params" in done.stdout  # the summary
+    with open(tmp_path / "out" / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    assert 0 <= float(rows[-1]["test_accuracy"]) <= 1
+    checkpoint = torch.load(tmp_path / "out" / "checkpoint.pt")
+    assert checkpoint["epoch"] == 5 and "0.weight" in checkpoint["model"]
+    pytest.importorskip("matplotlib")
+    assert (tmp_path / "out" / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_default_is_the_digits_cnn_and_it_learns(flambeau: Any, tmp_path: Path) -> None:
+    done = flambeau("train")
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "runs" / "digits-cnn" / "metrics.csv", newline="") as file:
+        assert float(list(csv.DictReader(file))[-1]["test_accuracy"]) >= 0.96
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_where_the_run_would_have(
+    flambeau: Any, start_flambeau: Any, tmp_path: Path
+) -> None:
+    words = ("train", "iris", "--epochs", "40", "--batch-size", "3", "--seed", "5")
+    assert flambeau(*words, "--out", "whole").returncode == 0
+
+    process = start_flambeau(*words, "--out", "parts")
+    for line in process.stderr:  # the first row of the metrics: it is under way
+        if line.startswith("epoch"):
+            break
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume" in said
+    stopped = torch.load(tmp_path / "parts" / "checkpoint.pt")
+    assert 0 < stopped["epoch"] < 40
+
+    done = flambeau("train", "iris", "--out", "parts", "--resume")
+    assert done.returncode == 0, done.stderr
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert (whole / "metrics.csv").read_bytes() == (parts / "metrics.csv").read_bytes()
+    assert same_state(torch.load(whole / "checkpoint.pt"), torch.load(parts / "checkpoint.pt"))
+
+
+def test_resume_trains_for_more_epochs(flambeau: Any, tmp_path: Path) -> None:
+    assert flambeau("train", "circles", "--epochs", "9", "--out", "whole").returncode == 0
+    assert flambeau("train", "circles", "--epochs", "4", "--out", "parts").returncode == 0
+    done = flambeau("train", "circles", "--epochs", "9", "--out", "parts", "--resume")
+    assert done.returncode == 0, done.stderr
+    table = (tmp_path / "parts" / "metrics.csv").read_bytes()
+    assert table == (tmp_path / "whole" / "metrics.csv").read_bytes()
+
+
+def test_resuming_a_run_that_is_done_is_no_error(flambeau: Any) -> None:
+    assert flambeau("train", "circles", "--epochs", "2", "--out", "out").returncode == 0
+    assert flambeau("train", "circles", "--out", "out", "--resume").returncode == 0
+
+
+def test_the_seed_decides(flambeau: Any, tmp_path: Path) -> None:
+    for out, seed in (("a", 1), ("b", 1), ("c", 2)):
+        words = ("--epochs", "2", "--out", out, "--seed", seed)
+        assert flambeau("train", "circles", *words).returncode == 0
+    tables = [(tmp_path / out / "metrics.csv").read_bytes() for out in "abc"]
+    assert tables[0] == tables[1] != tables[2]
+
+
+def test_a_compiled_run_learns_the_same(flambeau: Any, tmp_path: Path) -> None:
+    words = ("train", "circles", "--epochs", "3")
+    assert flambeau(*words, "--out", "eager").returncode == 0
+    done = flambeau(*words, "--out", "compiled", "--compile")
+    assert done.returncode == 0, done.stderr
+    losses = []
+    for out in ("eager", "compiled"):
+        with open(tmp_path / out / "metrics.csv", newline="") as file:
+            losses.append([float(row["train_loss"]) for row in csv.DictReader(file)])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("digit-cnn",), "did you mean digits-cnn"),
+        (("nonsense",), "recipes: circles, digits-cnn"),
+        (("--lr", "-1"), "learning rate must be a positive number, not -1.0"),
+        (("--lr", "nan"), "learning rate"),
+        (("--lr", "fast"), "invalid float value: 'fast'"),
+        (("--epochs", "0"), "epochs must be 1 or more, not 0"),
+        (("--batch-size", "0"), "1 row or more, not 0"),
+        (("--batch-size", "5000"), "more than the 1437 training rows"),
+        (("--optimizer", "lion"), "invalid choice: 'lion'"),
+        (("--optimizer", "adam", "--momentum", "0.9"), "adam takes no momentum"),
+        (("--momentum", "-0.5"), "momentum must be 0 or more"),
+        (("--seed", "99999999999999999999"), "64-bit"),
+        (("--resume",), "there is no checkpoint"),
+        (("--epoch", "3"), "unrecognized arguments"),
+    ],
+)
+def test_bad_arguments_are_refused_in_words(
+    capsys: Any, monkeypatch: Any, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    from flambeau.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = main(["train", *words])
+    except SystemExit as exit:  # argparse's
+        status = exit.code  # type: ignore[assignment]
+    assert status == 2
+    assert said in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_checkpoint_of_another_run_is_refused(
+    capsys: Any, monkeypatch: Any, tmp_path: Path
+) -> None:
+    from flambeau.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "circles", "--epochs", "2", "--out", "out"]) == 0
+    for words, said in (
+        (["iris"], "a run of 'circles', not of 'iris'"),
+        (["circles", "--lr", "0.5"], "begun with lr 0.1"),
+        (["circles", "--epochs", "1"], "completed 2 epochs"),
+    ):
+        assert main(["train", *words, "--out", "out", "--resume"]) == 2
+        assert said in capsys.readouterr().err
+    Path("out/checkpoint.pt").write_bytes(b"no checkpoint")
+    assert main(["train", "circles", "--out", "out", "--resume"]) == 2
+    assert "out/checkpoint.pt cannot be read" in capsys.readouterr().err
+
+
+def test_a_loss_that_diverges_ends_the_run(capsys: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    from flambeau.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "circles", "--optimizer", "sgd", "--lr", "1e30"]) == 1
+    assert "learning rate 1e+30 is perhaps too high" in capsys.readouterr().err
