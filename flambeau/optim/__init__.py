@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flambeau.optim import lr_scheduler
 from flambeau.optim.adagrad import Adagrad
 from flambeau.optim.adam import Adam
 from flambeau.optim.adamw import AdamW
@@ -9,4 +10,4 @@ from flambeau.optim.optimizer import Optimizer
 from flambeau.optim.rmsprop import RMSprop
 from flambeau.optim.sgd import SGD
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
