@@ -89,9 +89,7 @@ def _log(u: np.ndarray, y: _Scratch, wide: np.ndarray) -> np.ndarray:
     return x
 
 
-def _sine_cosine(
-    angle: np.ndarray, y: _Scratch, wide: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _sine_cosine(angle: np.ndarray, y: _Scratch, wide: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cephes' sinf and cosf of ``angle`` in [0, 2 pi], float32."""
     octant = (angle * _FOUR_OVER_PI).astype(np.int32)
     octant += 1

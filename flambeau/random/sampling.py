@@ -34,7 +34,7 @@ __all__ = [
 
 Shape = tuple[int, ...]
 
-_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_FLOAT32, _FLOAT64, _INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 _UINT64 = 1 << 64
 
 _LOW_24, _PER_24 = np.uint32((1 << 24) - 1), np.float32(2.0**-24)
@@ -270,7 +270,7 @@ def dropout_mask(generator: Generator, shape: Shape, dtype: np.dtype, p: float) 
 def integers(
     generator: Generator, shape: Shape, dtype: np.dtype, low: int, high: int
 ) -> np.ndarray:
-    """Integers uniform in [low, high), in any real dtype; a range of 2**28 or more takes two words."""
+    """Integers uniform in [low, high), in any real dtype: two words each from a range of 2**28 on."""
     count = math.prod(shape)
     span = high - low
     with generator.lock:
@@ -319,9 +319,7 @@ def _top(dtype: np.dtype) -> int:
 # -- permutations and draws from a list -----------------------------------------------------------
 
 
-def permutation(
-    generator: Generator, shape: tuple[int], dtype: np.dtype = np.dtype(np.int64)
-) -> np.ndarray:
+def permutation(generator: Generator, shape: tuple[int], dtype: np.dtype = _INT64) -> np.ndarray:
     """A permutation of 0 ... n - 1, for a shape of ``(n,)``.
 
     It is Fisher and Yates' shuffle: for i = 0 ... n - 2, position i changes place with position
