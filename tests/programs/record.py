@@ -1,0 +1,70 @@
+#!/usr/bin/env python
+"""Writes `recorded.json`: what the scripts print under real PyTorch.
+
+    python tests/programs/record.py [MNIST_ROOT]
+
+Needs PyTorch 2.13 and scikit-learn; the scripts that read MNIST also torchvision and its files,
+and keep their recorded values where these are absent.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TARGET = HERE / "recorded.json"
+
+RUNS = [
+    "sine.py",
+    "digits.py logistic --runs 10",
+    "digits.py linear --steps 1500",
+    "digits.py relu --steps 2000 --runs 3",
+    "digits.py tanh --steps 2000",
+    "digits.py sigmoid --steps 2000",
+    "digits.py deep",
+    "digits.py cnn --steps 300",
+    "digits.py cnn",
+    "linear_regression.py",
+    "classifiers.py",
+    "spiral.py",
+    "toy_line.py",
+    "iris.py 60",
+    "mlp_by_hand.py",
+    "cnn_sgd.py",
+    "mlp_adamw.py",
+    "tensors.py",
+]
+MNIST_RUNS = [
+    "mnist_cnn.py MNIST --steps 40",
+    "mnist_cnn.py MNIST --epochs 10",
+    "mlp_by_hand.py MNIST",
+]
+
+
+def result_of(run: str, root: str) -> object:
+    script, *arguments = run.split()
+    arguments = [root if argument == "MNIST" else argument for argument in arguments]
+    command = [sys.executable, "-W", "ignore", str(HERE / "scripts" / script), *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    return out.stdout if script == "tensors.py" else json.loads(out.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    recorded = json.loads(TARGET.read_text()) if TARGET.exists() else {}
+    root = sys.argv[1] if len(sys.argv) > 1 else ""
+    vision = root and importlib.util.find_spec("torchvision") is not None
+    for run in RUNS + (MNIST_RUNS if vision else []):
+        recorded[run] = result_of(run, root)
+        print(run, file=sys.stderr)
+    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in recorded.items())
+    TARGET.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+if __name__ == "__main__":
+    main()
