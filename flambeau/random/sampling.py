@@ -270,7 +270,7 @@ def dropout_mask(generator: Generator, shape: Shape, dtype: np.dtype, p: float) 
 def integers(
     generator: Generator, shape: Shape, dtype: np.dtype, low: int, high: int
 ) -> np.ndarray:
-    """Integers uniform in [low, high), in any real dtype: two words each from a range of 2**28 on."""
+    """Integers uniform in [low, high), in any real dtype; a range from 2**28 on takes two words."""
     count = math.prod(shape)
     span = high - low
     with generator.lock:
@@ -323,26 +323,41 @@ def permutation(generator: Generator, shape: tuple[int], dtype: np.dtype = _INT6
     """A permutation of 0 ... n - 1, for a shape of ``(n,)``.
 
     It is Fisher and Yates' shuffle: for i = 0 ... n - 2, position i changes place with position
-    i + word % (n - i).
+    i + word % (n - i). From 214,748,364 elements on, where the remainders of 32-bit words would
+    no longer be close to uniform, it is their inside-out shuffle with 64 bits a step.
     """
     (n,) = shape
     if n < 2:
         return np.arange(n, dtype=dtype)
     with generator.lock:
-        if n < _WIDE_SHUFFLE_FROM:
-            partner = generator.words(n - 1) % np.arange(n, 1, -1, dtype=np.uint32)
-        else:
-            partner = _doublewords(generator, n - 1) % np.arange(n, 1, -1, dtype=np.uint64)
-    if n < 400:
-        values = list(range(n))
-        for i, offset in enumerate(partner.tolist()):
-            j = i + offset
-            values[i], values[j] = values[j], values[i]
-        return np.array(values, dtype)
-    return _shuffled(partner).astype(dtype, copy=False)
+        if n >= _WIDE_SHUFFLE_FROM:
+            return _shuffled_inside_out(_doublewords(generator, n)).astype(dtype, copy=False)
+        offset = generator.words(n - 1) % np.arange(n, 1, -1, dtype=np.uint32)
+    if n >= 400:
+        return _shuffled(offset).astype(dtype, copy=False)
+    values = list(range(n))
+    for i, distance in enumerate(offset.tolist()):
+        j = i + distance
+        values[i], values[j] = values[j], values[i]
+    return np.array(values, dtype)
 
 
 _WIDE_SHUFFLE_FROM = (2**32 - 1) // 20
+
+
+def _shuffled_inside_out(numbers: np.ndarray) -> np.ndarray:
+    """The result of swapping i with numbers[i] % (i + 1) for i = 0 ... n - 1.
+
+    The inverse permutation is that of the same swaps in reverse order; with the positions counted
+    from the other end as well, those are the swaps of `_shuffled`.
+    """
+    n = numbers.size
+    step = np.arange(n, dtype=np.uint64)
+    distance = step - numbers % (step + np.uint64(1))
+    inverse = (n - 1 - _shuffled(distance[:0:-1]))[::-1]
+    result = np.empty(n, np.int64)
+    result[inverse] = np.arange(n)
+    return result
 
 
 def _shuffled(offset: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What a tensor looks like: PyTorch's ``repr``, to the letter, and the options that shape it.
 
 All numbers of a tensor get one format (whole, decimal or scientific) and one width, chosen from
-those that are shown; lines are filled up to the line width; of a large tensor the corners are shown.
+those that are shown; lines are filled up to the line width; of a large tensor the corners show.
 
 Source: `torch.set_printoptions
 <https://docs.pytorch.org/docs/stable/generated/torch.set_printoptions.html>`_.
