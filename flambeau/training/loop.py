@@ -67,6 +67,7 @@ class Run:
         epoch: epochs completed.
         step: steps done in the epoch that is under way.
         steps_per_epoch: how many it has.
+        sums, sums_of_last_epoch: the metrics of the epoch so far, and of the one before.
 
     Raises:
         ValueError: a setting that does not fit: more rows in a batch than there are, a momentum
@@ -92,7 +93,7 @@ class Run:
         self.history = History()
         self.epoch = 0
         self.step = 0
-        self.sums = RunningMean()
+        self.sums = self.sums_of_last_epoch = RunningMean()
         # The order of the rows has a generator of its own, which each epoch seeds anew: a run that
         # goes on in the middle of an epoch finds its order again.
         self._shuffler = torch.Generator()
@@ -186,7 +187,7 @@ class Run:
                 )
             self.history.append(**values)
             watcher.after_row(self)
-        self.sums = RunningMean()
+        self.sums_of_last_epoch, self.sums = self.sums, RunningMean()
 
     def state(self) -> dict[str, Any]:
         """All that the rest of the run depends on, in what a checkpoint may hold."""

@@ -35,7 +35,6 @@ class Progress(Watcher):
         self.save_every = save_every
         self.stop = False
         self._shown = self._saved = time.monotonic()
-        self._loss_name = "loss"
         self._logged = run.steps_done
         self._on_terminal = sys.stderr.isatty()
         self._bar = self._make_bar(run) if self._on_terminal else None
@@ -69,8 +68,10 @@ class Progress(Watcher):
             self._saved = time.monotonic()
 
     def _words(self, run: Run, loss: float) -> str:
-        words = [f"epoch {min(run.epoch + 1, run.settings.epochs)}", f"loss {loss:.4g}"]
-        accuracy = run.sums.accuracy if run.step else run.history.last("train_accuracy")
+        words = [f"loss {loss:.4f}"]
+        if run.steps_per_epoch > 1:
+            words.insert(0, f"epoch {min(run.epoch + 1, run.settings.epochs)}")
+        accuracy = (run.sums if run.step else run.sums_of_last_epoch).accuracy
         if accuracy == accuracy and run.recipe.metric:
             words.append(f"accuracy {accuracy:.1%}")
         tested = run.history.last("test_accuracy")
