@@ -23,6 +23,7 @@ RUNS = [
     "sine.py",
     "digits.py logistic --runs 10",
     "digits.py linear --steps 1500",
+    "digits.py relu --steps 2000",
     "digits.py relu --steps 2000 --runs 3",
     "digits.py tanh --steps 2000",
     "digits.py sigmoid --steps 2000",
