@@ -62,18 +62,18 @@ class Progress(Watcher):
         if now - self._shown >= REFRESH_SECONDS:
             self._shown = now
             if self._bar is not None:
-                self._bar.set_postfix_str(self._words(run, loss))
+                self._bar.set_postfix_str(self._words(run))
         if now - self._saved >= self.save_every:
             write_checkpoint(run.state(), self.checkpoint)
             self._saved = time.monotonic()
 
-    def _words(self, run: Run, loss: float) -> str:
-        words = [f"loss {loss:.4f}"]
+    def _words(self, run: Run) -> str:
+        sums = run.sums if run.step else run.sums_of_last_epoch
+        words = [f"loss {sums.mean_loss:.4f}"]
         if run.steps_per_epoch > 1:
             words.insert(0, f"epoch {min(run.epoch + 1, run.settings.epochs)}")
-        accuracy = (run.sums if run.step else run.sums_of_last_epoch).accuracy
-        if accuracy == accuracy and run.recipe.metric:
-            words.append(f"accuracy {accuracy:.1%}")
+        if sums.rows and run.recipe.metric:
+            words.append(f"accuracy {sums.accuracy:.1%}")
         tested = run.history.last("test_accuracy")
         if tested == tested:
             words.append(f"test {tested:.1%}")
@@ -89,9 +89,8 @@ class Progress(Watcher):
     def close(self, run: Run) -> None:
         """Take the bar to where the run has come, and leave it."""
         if self._bar is not None:
-            if len(run.history) or run.sums.rows:
-                loss = run.sums.mean_loss if run.step else run.history.last("train_loss")
-                self._bar.set_postfix_str(self._words(run, loss))
+            if run.sums.rows or run.sums_of_last_epoch.rows:
+                self._bar.set_postfix_str(self._words(run))
             self._bar.close()
 
 
