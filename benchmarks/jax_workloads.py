@@ -15,7 +15,8 @@ from jax import lax
 
 Parameters = list[Any]
 Forward = Callable[[Parameters, Any], Any]
-Update = Callable[[Any, Any, Any], tuple[Any, Any]]
+Optimizer = tuple[Callable[[Any, Any, Any], tuple[Any, Any]], Callable[[Any], Any]]
+"""`update(parameter, gradient, state)` to the next parameter and state; the first state."""
 
 
 def cross_entropy(scores: Any, targets: Any) -> Any:
@@ -27,7 +28,7 @@ def squared_error(predicted: Any, targets: Any) -> Any:
     return jnp.mean((predicted - targets) ** 2)
 
 
-def sgd(lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> Update:
+def sgd(lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> Optimizer:
     def update(parameter: Any, gradient: Any, state: Any) -> tuple[Any, Any]:
         gradient = gradient + weight_decay * parameter
         if momentum:
@@ -35,23 +36,24 @@ def sgd(lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> Update:
             gradient = state[0]
         return parameter - lr * gradient, state
 
-    update.slots = 1 if momentum else 0  # type: ignore[attr-defined]
-    return update
+    return update, lambda parameter: (jnp.zeros_like(parameter),) if momentum else ()
 
 
-def adam(lr: float, decoupled_decay: float = 0.0) -> Update:
+def adam(lr: float, decoupled_decay: float = 0.0) -> Optimizer:
     def update(parameter: Any, gradient: Any, state: Any) -> tuple[Any, Any]:
         first, second, step = state
         step = step + 1
         first = 0.9 * first + 0.1 * gradient
         second = 0.999 * second + 0.001 * gradient**2
-        count = step.reshape(-1)[0]
-        size = jnp.sqrt(second / (1 - 0.999**count)) + 1e-8
+        size = jnp.sqrt(second / (1 - 0.999**step)) + 1e-8
         parameter = parameter * (1 - lr * decoupled_decay)
-        return parameter - lr * first / (1 - 0.9**count) / size, (first, second, step)
+        return parameter - lr * first / (1 - 0.9**step) / size, (first, second, step)
 
-    update.slots = 3  # type: ignore[attr-defined]
-    return update
+    return update, lambda parameter: (
+        jnp.zeros_like(parameter),
+        jnp.zeros_like(parameter),
+        jnp.zeros(()),
+    )
 
 
 def mlp(activation: Callable[[Any], Any] = jax.nn.relu) -> Forward:
@@ -133,7 +135,7 @@ def iris(parameters: Parameters, x: Any) -> Any:
     return jax.nn.softmax(mlp(jax.nn.sigmoid)(parameters, x))
 
 
-MODELS: dict[str, tuple[Forward, Callable[[Any, Any], Any], Update]] = {
+MODELS: dict[str, tuple[Forward, Callable[[Any, Any], Any], Optimizer]] = {
     "cubic-fit": (lambda parameters, x: x @ parameters[0], squared_error, sgd(1e-3)),
     "iris-mlp": (iris, cross_entropy, adam(0.001)),
     "circles-mlp": (mlp(), cross_entropy, adam(0.1)),
@@ -149,10 +151,9 @@ MODELS: dict[str, tuple[Forward, Callable[[Any, Any], Any], Update]] = {
 
 def jitted_step(name: str, initial: list[np.ndarray]) -> Callable[[Any, Any], Any]:
     """`step(inputs, targets)` that updates its own parameters and returns the loss."""
-    forward, criterion, update = MODELS[name]
-    slots: int = update.slots  # type: ignore[attr-defined]
+    forward, criterion, (update, first_state) = MODELS[name]
     parameters: Any = [jnp.asarray(array) for array in initial]
-    state: Any = [tuple(jnp.zeros_like(p) for _ in range(slots)) for p in parameters]
+    state: Any = [first_state(parameter) for parameter in parameters]
 
     def pure_step(parameters: Any, state: Any, inputs: Any, targets: Any) -> Any:
         loss, gradients = jax.value_and_grad(

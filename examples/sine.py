@@ -2,7 +2,7 @@
 
     python examples/sine.py
 
-Prints the polynomial as it moves; it ends at y = 0.8546 x - 0.0928 x^3.
+Prints the polynomial as it moves; it ends at y = 0.8545 x - 0.0928 x^3.
 """
 
 import math
