@@ -1,0 +1,60 @@
+"""Transforms of whole batches.
+
+A transform that treats every image alike and draws no random numbers may have a method
+``_batch(images)`` that does to a batch ``(N, C, H, W)`` what the transform does to each image,
+to the same values, to the bit. It may overwrite what it is given. The conversions that come first
+(:class:`~.ToTensor`) have ``_first_batch(images)`` instead, from ``(N, H, W)`` of uint8, which is
+what the images of a dataset in memory are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...tensor import Tensor, wrap
+
+
+def batch_form(transform: Any) -> Callable[[np.ndarray], Tensor] | None:
+    """What a transform does to a batch of one-channel images.
+
+    Args:
+        transform: the transform of one Pillow image.
+
+    Returns:
+        A function from ``(N, H, W)``, uint8 and its own to overwrite, to a tensor
+        ``(N, C, H, W)``; None where some step is not known to treat every image alike.
+    """
+    from .compose import Compose
+
+    if type(transform) is Compose:
+        steps = transform.transforms
+        if not isinstance(steps, (list, tuple)) or not steps:
+            return None
+    else:
+        steps = [transform]
+    first = _own_method(steps[0], "_first_batch")
+    rest = [_own_method(step, "_batch") for step in steps[1:]]
+    if first is None or any(step is None for step in rest):
+        return None
+
+    def run(images: np.ndarray) -> Tensor:
+        images = first(images)
+        for step in rest:
+            images = step(images)
+        return wrap(images)
+
+    return run
+
+
+def _own_method(step: Any, name: str) -> Callable[[np.ndarray], np.ndarray] | None:
+    """A step's batch method, unless a subclass, a hook or an attribute has changed the step."""
+    kind = type(step)
+    if name not in kind.__dict__:
+        return None
+    own = getattr(step, "__dict__", {})
+    if own.get("_forward_hooks") or own.get("_forward_pre_hooks") or "forward" in own:
+        return None
+    return getattr(step, name)

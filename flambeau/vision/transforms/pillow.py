@@ -1,0 +1,54 @@
+"""Pillow, which is imported when an image first comes along."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any
+
+import numpy as np
+
+
+@functools.cache
+def pillow() -> Any:
+    """The module ``PIL.Image``.
+
+    Raises:
+        ImportError: Pillow is not installed.
+    """
+    try:
+        from PIL import Image
+    except ImportError:
+        raise ImportError(
+            "images need Pillow: pip install 'flambeau[vision]' (or pip install pillow)"
+        ) from None
+    return Image
+
+
+def is_pillow(image: Any) -> bool:
+    """Whether this is a Pillow image; asks without importing Pillow."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(image, module.Image)
+
+
+def image_of(array: np.ndarray, mode: str | None = None) -> Any:
+    """A Pillow image of an array ``(H, W)`` or ``(H, W, C)``."""
+    image = pillow().fromarray(array)
+    if mode is not None and image.mode != mode:
+        # The bytes are the same; what they mean is said by the mode.
+        image = pillow().frombytes(mode, image.size, np.ascontiguousarray(array).tobytes())
+    return image
+
+
+def channels_of(image: Any) -> int:
+    """The number of channels of a Pillow image."""
+    return len(image.getbands())
+
+
+_ARRAY_TYPES = {"I": np.int32, "I;16": np.uint16, "I;16B": np.uint16, "F": np.float32}
+
+
+def array_of(image: Any) -> np.ndarray:
+    """A Pillow image's values as a fresh array ``(H, W, C)``, of the type that its mode has."""
+    array = np.array(image, copy=True)
+    return array.reshape(image.size[1], image.size[0], channels_of(image))
