@@ -1,0 +1,124 @@
+"""flambeau: a deep-learning framework with PyTorch's API.  ``import flambeau as torch``.
+
+The names here are PyTorch's.  Subpackages that not every program needs (``nn``, ``optim``,
+``utils``, ``vision``, ...) are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib as _importlib
+import math as _math
+import warnings as _warnings
+from typing import Any as _Any
+
+# NumPy reports 1/0 and its like as warnings; PyTorch's results are inf and nan without a word.
+_warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"flambeau\.")
+
+from . import dtypes as _dtypes  # noqa: E402
+from . import ops as _ops  # noqa: E402
+from . import random as random  # noqa: E402
+from .autograd.grad_mode import (  # noqa: E402
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from .device import device, get_default_device, set_default_device  # noqa: E402
+from .dtypes import *  # noqa: E402, F403
+from .layout import (  # noqa: E402
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_coo,
+    sparse_csr,
+    strided,
+)
+from .ops import PUBLIC as _PUBLIC  # noqa: E402
+from .random import (  # noqa: E402
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+from .size import Size  # noqa: E402
+from .tensor import Tensor  # noqa: E402
+from .tensor import creation as _creation  # noqa: E402
+from .tensor.creation import *  # noqa: E402, F403
+from .version import __version__  # noqa: E402
+
+for _name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
+    setattr(Tensor, _name, getattr(_creation, _name))
+globals().update(_PUBLIC)
+
+inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
+newaxis = None
+
+_SUBMODULES = frozenset(
+    "autograd compat compiler datasets distributed distributions fft func linalg nn optim plots "
+    "serialization special testing training utils vision amp backends cuda mps hub jit onnx types "
+    "version".split()
+)
+_LAZY = {
+    "save": "serialization",
+    "load": "serialization",
+    "compile": "compiler",
+    "set_printoptions": "tensor.printing",
+    "get_printoptions": "tensor.printing",
+    "autocast": "amp",
+    "vmap": "func",
+    "is_anomaly_enabled": "autograd.anomaly",
+    "set_num_threads": "threads",
+    "get_num_threads": "threads",
+    "set_num_interop_threads": "threads",
+    "get_num_interop_threads": "threads",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _SUBMODULES:
+        try:
+            return _importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+    elif name in _LAZY:
+        value = getattr(_importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"flambeau has no torch.{name} (yet)")
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the tensor's dtype is a floating-point one."""
+    return input.is_floating_point()
+
+
+def is_complex(input: Tensor) -> bool:
+    """Whether the tensor's dtype is a complex one."""
+    return input.is_complex()
+
+
+def is_storage(obj: _Any) -> bool:
+    """Whether ``obj`` is a tensor's storage."""
+    from .tensor.storage import UntypedStorage
+
+    return isinstance(obj, UntypedStorage)
+
+
+def result_type(tensor1: _Any, tensor2: _Any) -> _dtypes.dtype:
+    """The dtype of an operation on the two operands (tensors or numbers)."""
+    promotion = _dtypes.Promotion()
+    for operand in (tensor1, tensor2):
+        if isinstance(operand, Tensor):
+            promotion.add_array(operand.dtype, operand.dim())
+        else:
+            promotion.add_number(operand)
+    return promotion.result()

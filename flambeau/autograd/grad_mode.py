@@ -1,0 +1,164 @@
+"""Whether operations are recorded: ``no_grad``, ``enable_grad``, ``inference_mode``, per thread.
+
+Source: https://pytorch.org/docs/stable/torch.html#locally-disabling-gradient-computation
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _GradMode(threading.local):
+    """The calling thread's mode; the class attributes are every thread's initial state."""
+
+    enabled = True
+    inference = False
+
+
+GRAD_MODE = _GradMode()
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations in this thread are recorded for gradients."""
+    return GRAD_MODE.enabled
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether this thread is inside :class:`inference_mode`."""
+    return GRAD_MODE.inference
+
+
+class _ModeContext:
+    """A context manager that also decorates functions and generators."""
+
+    def __enter__(self) -> None:
+        raise NotImplementedError
+
+    def __exit__(self, *exc_info: object) -> None:
+        raise NotImplementedError
+
+    def clone(self) -> _ModeContext:
+        return type(self)()
+
+    def __call__(self, function: F) -> F:
+        if inspect.isclass(function):
+            function.__init__ = self(function.__init__)  # type: ignore[misc]
+            return function
+        if inspect.isgeneratorfunction(function):
+            return self._decorate_generator(function)
+
+        @functools.wraps(function)
+        def decorated(*args: Any, **kwargs: Any) -> Any:
+            with self.clone():
+                return function(*args, **kwargs)
+
+        return decorated  # type: ignore[return-value]
+
+    def _decorate_generator(self, function: F) -> F:
+        @functools.wraps(function)
+        def decorated(*args: Any, **kwargs: Any) -> Any:
+            # the mode holds inside the generator only, not in the code that drives it
+            generator = function(*args, **kwargs)
+            with self.clone():
+                try:
+                    item = next(generator)
+                except StopIteration as stop:
+                    return stop.value
+            while True:
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    with self.clone():
+                        generator.close()
+                    raise
+                except BaseException as error:
+                    with self.clone():
+                        try:
+                            item = generator.throw(error)
+                        except StopIteration as stop:
+                            return stop.value
+                else:
+                    with self.clone():
+                        try:
+                            item = generator.send(sent)
+                        except StopIteration as stop:
+                            return stop.value
+
+        return decorated  # type: ignore[return-value]
+
+
+class no_grad(_ModeContext):
+    """Context manager and decorator: operations inside are not recorded."""
+
+    def __new__(cls, orig_func: Any = None) -> Any:
+        self = object.__new__(cls)
+        return self if orig_func is None else self(orig_func)
+
+    def __enter__(self) -> None:
+        self._previous = GRAD_MODE.enabled
+        GRAD_MODE.enabled = False
+
+    def __exit__(self, *exc_info: object) -> None:
+        GRAD_MODE.enabled = self._previous
+
+
+class enable_grad(no_grad):
+    """Context manager and decorator: operations inside are recorded, even within ``no_grad``."""
+
+    def __enter__(self) -> None:
+        self._previous = GRAD_MODE.enabled
+        GRAD_MODE.enabled = True
+
+
+class set_grad_enabled(_ModeContext):
+    """Set whether operations are recorded: at once, and as a context manager until its end."""
+
+    def __init__(self, mode: bool) -> None:
+        self._previous = GRAD_MODE.enabled
+        self.mode = bool(mode)
+        GRAD_MODE.enabled = self.mode
+
+    def __call__(self, function: F) -> F:
+        GRAD_MODE.enabled = self._previous  # a decorator acts when the function runs
+        return super().__call__(function)
+
+    def __enter__(self) -> None:
+        GRAD_MODE.enabled = self.mode
+
+    def __exit__(self, *exc_info: object) -> None:
+        GRAD_MODE.enabled = self._previous
+
+    def clone(self) -> set_grad_enabled:
+        return type(self)(self.mode)
+
+
+class inference_mode(_ModeContext):
+    """Context manager and decorator: no recording, and results never take part in it later."""
+
+    def __new__(cls, mode: Any = True) -> Any:
+        self = object.__new__(cls)
+        if isinstance(mode, bool):
+            self.mode = mode
+            return self
+        self.mode = True
+        return self(mode)
+
+    def __init__(self, mode: bool = True) -> None:
+        pass
+
+    def __enter__(self) -> None:
+        self._previous = (GRAD_MODE.enabled, GRAD_MODE.inference)
+        GRAD_MODE.inference = self.mode
+        GRAD_MODE.enabled = not self.mode
+
+    def __exit__(self, *exc_info: object) -> None:
+        GRAD_MODE.enabled, GRAD_MODE.inference = self._previous
+
+    def clone(self) -> inference_mode:
+        return type(self)(self.mode)

@@ -1,0 +1,128 @@
+"""The compiler's graph: values of primitives, with shapes and dtypes, and no data.
+
+A :class:`Value` is at once a node of the graph and the *symbolic array* that the user's program
+runs on during capture: it has ``shape``, ``ndim``, ``dtype`` and Python's operators, and the
+symbolic namespace (:mod:`flambeau.compiler.symbolic`) makes new ones.  Values are immutable and
+refer only to their operands, so a graph is what its outputs reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..namespaces.primitives import RULES
+
+
+class Value:
+    """One result in the graph: ``primitive(*operands, **attributes)``.
+
+    Attributes:
+        primitive: a name of :data:`flambeau.namespaces.primitives.RULES`, or ``"input"`` (bound
+            at each call), or ``"constant"`` (attribute ``array``: a NumPy array).
+        operands: the arrays it is computed from, in order.
+        attributes: everything else the primitive takes, hashable.
+        shape, dtype: of the result.
+    """
+
+    __slots__ = ("primitive", "operands", "attributes", "shape", "dtype", "__weakref__")
+    __array_ufunc__ = None  # a NumPy array on the left must let our operators answer
+
+    def __init__(
+        self,
+        primitive: str,
+        operands: tuple[Value, ...],
+        attributes: dict[str, Any],
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+    ) -> None:
+        self.primitive = primitive
+        self.operands = operands
+        self.attributes = attributes
+        self.shape = shape
+        self.dtype = dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        count = 1
+        for n in self.shape:
+            count *= n
+        return count
+
+    def __repr__(self) -> str:
+        return f"<{self.primitive} {self.dtype}{list(self.shape)}>"
+
+
+@dataclass
+class Graph:
+    """A program: ``outputs`` as functions of ``inputs``.
+
+    ``updates`` maps the position of an input to the value that replaces its content when the
+    program has run (parameters, buffers, optimizer state): the runtime writes it into the input's
+    own array.  An update may be the same value as an output.
+    """
+
+    inputs: list[Value]
+    outputs: list[Value]
+    updates: dict[int, Value] = field(default_factory=dict)
+
+    def roots(self) -> list[Value]:
+        """Everything the program must compute: its outputs, then its updates."""
+        return [*self.outputs, *self.updates.values()]
+
+    def values(self) -> Iterator[Value]:
+        """Every value the roots reach, operands before their users; no recursion."""
+        seen: set[int] = set()
+        stack: list[tuple[Value, bool]] = [(v, False) for v in reversed(self.roots())]
+        while stack:
+            value, expanded = stack.pop()
+            if expanded:
+                yield value
+                continue
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            stack.append((value, True))
+            stack.extend((v, False) for v in reversed(value.operands) if id(v) not in seen)
+
+
+def input_value(shape: Sequence[int], dtype: np.dtype) -> Value:
+    """A value that is bound to an array at each call."""
+    return Value("input", (), {}, tuple(shape), np.dtype(dtype))
+
+
+def constant(array: np.ndarray) -> Value:
+    """A value known at capture."""
+    return Value("constant", (), {"array": array}, array.shape, array.dtype)
+
+
+def evaluate(graph: Graph, arrays: Sequence[np.ndarray]) -> tuple[list[Any], dict[int, Any]]:
+    """Run ``graph`` on NumPy, primitive by primitive: the reference for every compiled program.
+
+    Returns the outputs, and the arrays that the updated inputs should receive.
+    """
+    from ..namespaces import numpy as xp
+    from .symbolic import call_primitive
+
+    results: dict[int, Any] = {id(v): a for v, a in zip(graph.inputs, arrays, strict=True)}
+    for value in graph.values():
+        if id(value) in results:
+            continue
+        if value.primitive == "constant":
+            results[id(value)] = value.attributes["array"]
+        else:
+            operands = [results[id(v)] for v in value.operands]
+            results[id(value)] = np.asarray(call_primitive(xp, value, operands))
+    outputs = [results[id(v)] for v in graph.outputs]
+    return outputs, {i: results[id(v)] for i, v in graph.updates.items()}
+
+
+__all__ = ["RULES", "Graph", "Value", "constant", "evaluate", "input_value"]

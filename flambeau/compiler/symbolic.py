@@ -1,0 +1,139 @@
+"""The symbolic array namespace: every primitive adds a :class:`Value` to the graph.
+
+Functions here have the signatures of the primitives' rules.  NumPy arrays and Python scalars
+among the operands become constants.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..namespaces import register
+from ..namespaces.primitives import (
+    BINARY,
+    BINARY_PREDICATES,
+    RULES,
+    UNARY,
+    UNARY_PREDICATES,
+)
+from .graph import Value, constant
+
+ARRAY_PARAMETERS = frozenset("x y condition values index src weight grad".split())
+"""Parameters of the rules that are arrays; ``arrays`` and ``indices`` are sequences of them."""
+
+_ELEMENTWISE = frozenset([*UNARY, *BINARY, *UNARY_PREDICATES, *BINARY_PREDICATES, "where"])
+
+
+def _lift(x: Any, dtype: np.dtype | None = None) -> Value:
+    if isinstance(x, Value):
+        return x
+    return constant(np.asarray(x, dtype=None if hasattr(x, "dtype") else dtype))
+
+
+def _trace(name: str) -> Callable[..., Value]:
+    """The namespace's function for the primitive ``name``."""
+    rule = RULES[name]
+    signature = inspect.signature(rule)
+    parameters = tuple(signature.parameters)
+
+    if name in _ELEMENTWISE:
+        arity = len(parameters)
+
+        def elementwise(*operands: Any) -> Value:
+            if len(operands) != arity:
+                raise TypeError(f"{name} takes {arity} arrays, got {len(operands)}")
+            typed = operands if name != "where" else operands[1:]
+            dtype = next((x.dtype for x in typed if hasattr(x, "dtype")), None)
+            lifted = tuple(_lift(x, dtype) for x in operands)
+            shape, result_dtype = rule(*lifted)
+            return Value(name, lifted, {}, shape, result_dtype)
+
+        elementwise.__name__ = name
+        return elementwise
+
+    def primitive(*args: Any, **kwargs: Any) -> Value:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        operands: list[Value] = []
+        attributes: dict[str, Any] = {}
+        for parameter in parameters:
+            argument = bound.arguments[parameter]
+            if parameter in ARRAY_PARAMETERS:
+                bound.arguments[parameter] = lifted = _lift(argument)
+                operands.append(lifted)
+            elif parameter == "arrays":
+                bound.arguments[parameter] = many = [_lift(a) for a in argument]
+                operands.extend(many)
+            elif parameter == "indices":
+                many = [None if a is None else _lift(a) for a in argument]
+                bound.arguments[parameter] = many
+                operands.extend(a for a in many if a is not None)
+                attributes["indexed"] = tuple(a is not None for a in many)
+            else:
+                attributes[parameter] = argument
+        shape, dtype = rule(*bound.args, **bound.kwargs)
+        return Value(name, tuple(operands), attributes, tuple(int(n) for n in shape), dtype)
+
+    primitive.__name__ = name
+    return primitive
+
+
+def call_primitive(xp: Any, value: Value, operands: Sequence[Any]) -> Any:
+    """Apply ``value``'s primitive in the namespace ``xp`` to ``operands``."""
+    name = value.primitive
+    if name in _ELEMENTWISE:
+        return getattr(xp, name)(*operands)
+    remaining = iter(operands)
+    arguments: dict[str, Any] = {}
+    for parameter in inspect.signature(RULES[name]).parameters:
+        if parameter in ARRAY_PARAMETERS:
+            arguments[parameter] = next(remaining)
+        elif parameter == "arrays":
+            arguments[parameter] = list(remaining)
+        elif parameter == "indices":
+            indexed = value.attributes["indexed"]
+            arguments[parameter] = tuple(next(remaining) if i else None for i in indexed)
+        else:
+            arguments[parameter] = value.attributes[parameter]
+    return getattr(xp, name)(**arguments)
+
+
+def dtype(x: Value) -> np.dtype:
+    """The dtype of ``x``'s elements."""
+    return x.dtype
+
+
+def copy(x: Value) -> Value:
+    """``x`` itself: a value never changes."""
+    return x
+
+
+globals().update({name: _trace(name) for name in RULES})
+
+
+def _operator(name: str, reflected: bool = False) -> Callable[[Value, Any], Value]:
+    function = globals()[name]
+    if reflected:
+        return lambda self, other: function(other, self)
+    return lambda self, other: function(self, other)
+
+
+for _symbol, _name in {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floor_divide",
+    "mod": "remainder", "pow": "pow", "and": "bitwise_and", "or": "bitwise_or",
+    "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+    "matmul": "matmul",
+}.items():  # fmt: skip
+    setattr(Value, f"__{_symbol}__", _operator(_name))
+    setattr(Value, f"__r{_symbol}__", _operator(_name, reflected=True))
+for _name in ("lt", "le", "gt", "ge"):
+    setattr(Value, f"__{_name}__", _operator(_name))
+Value.__neg__ = lambda self: globals()["neg"](self)  # type: ignore[attr-defined]
+Value.__invert__ = lambda self: globals()["bitwise_not"](self)  # type: ignore[attr-defined]
+
+register(Value, sys.modules[__name__])

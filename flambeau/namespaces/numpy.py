@@ -1,0 +1,309 @@
+"""The NumPy namespace: every primitive, computed at once on ``numpy.ndarray``.
+
+Results of 0-d operands may be NumPy scalars (that is what ufuncs return); whoever makes a Tensor
+of a result turns it into an array again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .numpy_special import digamma, erf, erfc, erfinv, lgamma
+from .numpy_windows import (
+    avg_pool,
+    avg_pool_input,
+    conv,
+    conv_input,
+    conv_weight,
+    max_pool_indices,
+)
+
+Array = Any
+
+neg = np.negative
+abs = np.absolute
+sign = np.sign
+exp = np.exp
+exp2 = np.exp2
+expm1 = np.expm1
+log = np.log
+log2 = np.log2
+log10 = np.log10
+log1p = np.log1p
+sqrt = np.sqrt
+reciprocal = np.reciprocal
+sin = np.sin
+cos = np.cos
+tan = np.tan
+asin = np.arcsin
+acos = np.arccos
+atan = np.arctan
+sinh = np.sinh
+cosh = np.cosh
+tanh = np.tanh
+asinh = np.arcsinh
+acosh = np.arccosh
+atanh = np.arctanh
+floor = np.floor
+ceil = np.ceil
+round = np.rint
+trunc = np.trunc
+bitwise_not = np.invert
+isnan = np.isnan
+isinf = np.isinf
+isfinite = np.isfinite
+logical_not = np.logical_not
+signbit = np.signbit
+
+add = np.add
+sub = np.subtract
+mul = np.multiply
+div = np.true_divide
+floor_divide = np.floor_divide
+remainder = np.remainder
+fmod = np.fmod
+pow = np.power
+maximum = np.maximum
+minimum = np.minimum
+atan2 = np.arctan2
+hypot = np.hypot
+copysign = np.copysign
+nextafter = np.nextafter
+bitwise_and = np.bitwise_and
+bitwise_or = np.bitwise_or
+bitwise_xor = np.bitwise_xor
+bitwise_left_shift = np.left_shift
+bitwise_right_shift = np.right_shift
+eq = np.equal
+ne = np.not_equal
+lt = np.less
+le = np.less_equal
+gt = np.greater
+ge = np.greater_equal
+logical_and = np.logical_and
+logical_or = np.logical_or
+logical_xor = np.logical_xor
+where = np.where
+
+_ZEROS = {np.dtype(c): np.zeros((), c) for c in "?bBhHiIlLefd"}
+
+
+def relu(x: Array) -> Array:
+    # a 0-d array of the right dtype: NumPy converts a Python 0 anew at each call
+    return np.maximum(x, _ZEROS.get(x.dtype, 0))
+
+
+def sigmoid(x: Array) -> Array:
+    if x.ndim == 0:
+        return 1 / (1 + np.exp(-x))
+    result = np.negative(x)
+    np.exp(result, out=result)
+    result += 1
+    return np.reciprocal(result, out=result)
+
+
+def dtype(x: Array) -> np.dtype:
+    return x.dtype
+
+
+def copy(x: Array) -> Array:
+    return np.array(x)
+
+
+def rsqrt(x: Array) -> Array:
+    return 1 / np.sqrt(x)
+
+
+def astype(x: Array, dtype: np.dtype) -> Array:
+    return x.astype(dtype, copy=False)
+
+
+def full(shape: Sequence[int], value: float, dtype: np.dtype) -> Array:
+    return np.zeros(shape, dtype) if value == 0 else np.full(shape, value, dtype)
+
+
+def arange(start: float, end: float, step: float, dtype: np.dtype) -> Array:
+    return np.arange(start, end, step, dtype=dtype)
+
+
+# -- reductions -------------------------------------------------------------------------------
+
+_FLOAT32 = np.dtype(np.float32)
+_ONES: dict[int, Array] = {}
+
+
+def sum(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> Array:
+    dtype = x.dtype
+    if dim == (0,) and dtype is _FLOAT32 and x.ndim == 2 and x.size > 256:
+        # NumPy adds rows one after the other; BLAS does it faster, in several lanes
+        rows = x.shape[0]
+        ones = _ONES.get(rows)
+        if ones is None:
+            if len(_ONES) > 64:
+                _ONES.clear()
+            ones = _ONES[rows] = np.ones(rows, _FLOAT32)
+        result = ones.dot(x)
+        return result[None] if keepdim else result
+    return np.add.reduce(x, axis=dim, dtype=dtype, keepdims=keepdim)
+
+
+def prod(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> Array:
+    return np.multiply.reduce(x, axis=dim, dtype=x.dtype, keepdims=keepdim)
+
+
+def amax(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> Array:
+    return np.maximum.reduce(x, axis=dim, keepdims=keepdim)
+
+
+def amin(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> Array:
+    return np.minimum.reduce(x, axis=dim, keepdims=keepdim)
+
+
+def any(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> Array:
+    return np.logical_or.reduce(x, axis=dim, keepdims=keepdim)
+
+
+def all(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> Array:
+    return np.logical_and.reduce(x, axis=dim, keepdims=keepdim)
+
+
+def argmax(x: Array, dim: int | None, keepdim: bool = False) -> Array:
+    return np.argmax(x, axis=dim, keepdims=keepdim)
+
+
+def argmin(x: Array, dim: int | None, keepdim: bool = False) -> Array:
+    return np.argmin(x, axis=dim, keepdims=keepdim)
+
+
+def cumsum(x: Array, dim: int) -> Array:
+    return np.cumsum(x, axis=dim, dtype=x.dtype)
+
+
+def cumprod(x: Array, dim: int) -> Array:
+    return np.cumprod(x, axis=dim, dtype=x.dtype)
+
+
+def argsort(x: Array, dim: int, descending: bool = False) -> Array:
+    if not descending:
+        return np.argsort(x, axis=dim, kind="stable")
+    # equal elements keep their order: sort the reversed array, then count from the other end
+    order = np.argsort(np.flip(x, dim), axis=dim, kind="stable")
+    return np.flip(x.shape[dim] - 1 - order, dim)
+
+
+# -- shape ------------------------------------------------------------------------------------
+
+
+def reshape(x: Array, shape: Sequence[int]) -> Array:
+    return x.reshape(shape)
+
+
+def permute(x: Array, dims: Sequence[int]) -> Array:
+    return x.transpose(dims)
+
+
+def expand(x: Array, shape: Sequence[int]) -> Array:
+    if not x.flags.writeable:
+        return np.broadcast_to(x, shape)
+    added = len(shape) - x.ndim
+    strides = [0] * added
+    for n, size, stride in zip(x.shape, shape[added:], x.strides, strict=True):
+        strides.append(0 if n == 1 and size != 1 else stride)
+    return np.ndarray(shape, x.dtype, x, 0, strides) if x.size else np.broadcast_to(x, shape)
+
+
+def flip(x: Array, dims: Sequence[int]) -> Array:
+    return np.ascontiguousarray(np.flip(x, tuple(dims)))
+
+
+def cat(arrays: Sequence[Array], dim: int) -> Array:
+    return np.concatenate(arrays, axis=dim)
+
+
+def pad(x: Array, widths: Sequence[tuple[int, int]], value: float = 0) -> Array:
+    shape = [n + lo + hi for n, (lo, hi) in zip(x.shape, widths, strict=True)]
+    result = full(shape, value, x.dtype)
+    target = tuple(slice(max(lo, 0), max(lo, 0) + n + min(lo, 0) + min(hi, 0))
+                   for n, (lo, hi) in zip(x.shape, widths, strict=True))  # fmt: skip
+    source = tuple(slice(max(-lo, 0), n - max(-hi, 0))
+                   for n, (lo, hi) in zip(x.shape, widths, strict=True))  # fmt: skip
+    result[target] = x[source]
+    return result
+
+
+def slice_scatter(x: Array, key: Sequence[Any], values: Array) -> Array:
+    result = x.copy()
+    result[tuple(key)] = values
+    return result
+
+
+# -- gather and scatter -----------------------------------------------------------------------
+
+
+def _key(indices: Sequence[Array | None]) -> tuple[Any, ...]:
+    return tuple(slice_(None) if index is None else index for index in indices)
+
+
+def index(x: Array, indices: Sequence[Array | None]) -> Array:
+    if len(indices) == 1:
+        return x.take(indices[0], axis=0)
+    return x[_key(indices)]
+
+
+def index_put(
+    x: Array, indices: Sequence[Array | None], values: Array, accumulate: bool = False
+) -> Array:
+    result = x.copy()
+    if accumulate:
+        np.add.at(result, _key(indices), values)
+    else:
+        result[_key(indices)] = values
+    return result
+
+
+def _along(x: Array, dim: int, index: Array) -> tuple[Any, ...]:
+    """The index arrays that select, along ``dim``, the elements ``index`` and else their place."""
+    key = list(np.ogrid[tuple(slice_(n) for n in index.shape)])
+    key[dim] = index
+    return tuple(key)
+
+
+def gather(x: Array, dim: int, index: Array) -> Array:
+    return x[_along(x, dim, index)] if x.ndim else x + np.zeros_like(index, x.dtype)
+
+
+def scatter(x: Array, dim: int, index: Array, src: Array) -> Array:
+    result = x.copy()
+    result[_along(x, dim, index)] = src[tuple(slice_(n) for n in index.shape)]
+    return result
+
+
+def scatter_add(x: Array, dim: int, index: Array, src: Array) -> Array:
+    result = x.copy()
+    np.add.at(result, _along(x, dim, index), src[tuple(slice_(n) for n in index.shape)])
+    return result
+
+
+# -- contraction ------------------------------------------------------------------------------
+
+
+def matmul(x: Array, y: Array) -> Array:
+    if x.ndim == 2 and y.ndim == 2:
+        return x.dot(y)  # half of matmul's overhead
+    return np.matmul(x, y)
+
+
+slice_ = slice
+
+
+def slice(x: Array, key: Sequence[Any]) -> Array:
+    return x[(*key, ...)]
+
+
+__all__ = [
+    "avg_pool", "avg_pool_input", "conv", "conv_input", "conv_weight", "digamma", "erf", "erfc",
+    "erfinv", "lgamma", "max_pool_indices",
+]  # fmt: skip

@@ -1,0 +1,291 @@
+"""The primitives: the closed list of functions that every array namespace implements.
+
+An operation is written against a namespace ``xp`` whose functions are these.  Names and argument
+names are PyTorch's (``dim``, ``keepdim``, ``permute``), dtypes are ``numpy.dtype``; arrays already
+have their final dtype (promotion has happened), shapes are tuples of ``int`` and dims are
+non-negative.  Besides the functions, arrays of every namespace have ``shape``, ``ndim``, ``dtype``
+and Python's arithmetic and comparison operators.
+
+Here each primitive has one *rule*: from the shapes and dtypes of its operands to those of its
+result, without data.  The compiler's symbolic arrays are made by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Shape = tuple[int, ...]
+Rule = Callable[..., tuple[Shape, np.dtype]]
+
+RULES: dict[str, Rule] = {}
+"""Primitive name -> rule.  A rule takes the call's arguments, arrays having shape and dtype."""
+
+BOOL = np.dtype(bool)
+INT64 = np.dtype(np.int64)
+
+UNARY = (
+    "neg abs sign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal sin cos tan asin acos "
+    "atan sinh cosh tanh asinh acosh atanh erf erfc erfinv lgamma digamma sigmoid relu floor ceil "
+    "round trunc bitwise_not"
+).split()
+BINARY = (
+    "add sub mul div floor_divide remainder fmod pow maximum minimum atan2 bitwise_and bitwise_or "
+    "bitwise_xor bitwise_left_shift bitwise_right_shift copysign nextafter hypot"
+).split()
+UNARY_PREDICATES = "isnan isinf isfinite logical_not signbit".split()
+BINARY_PREDICATES = "eq ne lt le gt ge logical_and logical_or logical_xor".split()
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """The shape that ``shapes`` broadcast to; ValueError where they do not."""
+    first = shapes[0]
+    if all(shape == first for shape in shapes):
+        return tuple(first)
+    return np.broadcast_shapes(*shapes)
+
+
+def _shape(x: Any) -> Shape:
+    return x.shape if hasattr(x, "shape") else ()
+
+
+def _dtype(*operands: Any) -> np.dtype:
+    """The dtype of the operands that are arrays; Python scalars take the arrays' dtype."""
+    for x in operands:
+        if hasattr(x, "dtype"):
+            return x.dtype
+    return np.result_type(*operands)
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    def register(function: Rule) -> Rule:
+        for name in names:
+            RULES[name] = function
+        return function
+
+    return register
+
+
+@rule(*UNARY)
+def _unary(x):
+    return x.shape, x.dtype
+
+
+@rule(*UNARY_PREDICATES)
+def _unary_predicate(x):
+    return x.shape, BOOL
+
+
+@rule(*BINARY)
+def _binary(x, y):
+    return broadcast_shapes(_shape(x), _shape(y)), _dtype(x, y)
+
+
+@rule(*BINARY_PREDICATES)
+def _binary_predicate(x, y):
+    return broadcast_shapes(_shape(x), _shape(y)), BOOL
+
+
+@rule("where")
+def _where(condition, x, y):
+    return broadcast_shapes(_shape(condition), _shape(x), _shape(y)), _dtype(x, y)
+
+
+@rule("astype")
+def _astype(x, dtype):
+    return x.shape, np.dtype(dtype)
+
+
+@rule("full")
+def _full(shape, value, dtype):
+    return tuple(shape), np.dtype(dtype)
+
+
+@rule("arange")
+def _arange(start, end, step, dtype):
+    return (max(0, -int(-((end - start) / step) // 1)),), np.dtype(dtype)
+
+
+# -- reductions: dim is None (all dims) or a tuple of dims ------------------------------------
+
+
+def reduced_shape(shape: Shape, dim: Sequence[int] | None, keepdim: bool) -> Shape:
+    """``shape`` after a reduction over ``dim`` (all dims if None)."""
+    if dim is None:
+        return (1,) * len(shape) if keepdim else ()
+    if keepdim:
+        return tuple(1 if i in dim else n for i, n in enumerate(shape))
+    return tuple(n for i, n in enumerate(shape) if i not in dim)
+
+
+@rule("sum", "prod", "amax", "amin")
+def _reduce(x, dim=None, keepdim=False):
+    return reduced_shape(x.shape, dim, keepdim), x.dtype
+
+
+@rule("any", "all")
+def _reduce_predicate(x, dim=None, keepdim=False):
+    return reduced_shape(x.shape, dim, keepdim), BOOL
+
+
+@rule("argmax", "argmin")
+def _arg_reduce(x, dim, keepdim=False):
+    return reduced_shape(x.shape, None if dim is None else (dim,), keepdim), INT64
+
+
+@rule("cumsum", "cumprod")
+def _cumulative(x, dim):
+    return x.shape, x.dtype
+
+
+@rule("argsort")
+def _argsort(x, dim, descending=False):
+    return x.shape, INT64
+
+
+# -- shape ------------------------------------------------------------------------------------
+
+
+@rule("reshape")
+def _reshape(x, shape):
+    return tuple(shape), x.dtype
+
+
+@rule("permute")
+def _permute(x, dims):
+    return tuple(x.shape[d] for d in dims), x.dtype
+
+
+@rule("expand")
+def _expand(x, shape):
+    return tuple(shape), x.dtype
+
+
+@rule("flip")
+def _flip(x, dims):
+    return x.shape, x.dtype
+
+
+@rule("cat")
+def _cat(arrays, dim):
+    shape = list(arrays[0].shape)
+    shape[dim] = sum(a.shape[dim] for a in arrays)
+    return tuple(shape), arrays[0].dtype
+
+
+@rule("pad")
+def _pad(x, widths, value=0):
+    return tuple(n + lo + hi for n, (lo, hi) in zip(x.shape, widths, strict=True)), x.dtype
+
+
+def sliced_shape(shape: Shape, key: Sequence[Any]) -> Shape:
+    """The shape of ``x[key]`` for a basic key: ints, slices with step > 0, None."""
+    result: list[int] = []
+    dim = 0
+    for item in key:
+        if item is None:
+            result.append(1)
+            continue
+        if isinstance(item, slice):
+            result.append(len(range(*item.indices(shape[dim]))))
+        dim += 1
+    return (*result, *shape[dim:])
+
+
+@rule("slice")
+def _slice(x, key):
+    return sliced_shape(x.shape, key), x.dtype
+
+
+@rule("slice_scatter")
+def _slice_scatter(x, key, values):
+    return x.shape, x.dtype
+
+
+# -- gather and scatter -----------------------------------------------------------------------
+
+
+def indexed_shape(shape: Shape, indices: Sequence[Any]) -> Shape:
+    """The shape of ``x[indices]``, indices being integer arrays or None (a whole dim)."""
+    arrays = [i for i, index in enumerate(indices) if index is not None]
+    index_shape = broadcast_shapes(*(indices[i].shape for i in arrays))
+    rest = [n for i, n in enumerate(shape) if i >= len(indices) or indices[i] is None]
+    adjacent = arrays == list(range(arrays[0], arrays[-1] + 1))
+    before = arrays[0] if adjacent else 0
+    return (*rest[:before], *index_shape, *rest[before:])
+
+
+@rule("index")
+def _index(x, indices):
+    return indexed_shape(x.shape, indices), x.dtype
+
+
+@rule("index_put")
+def _index_put(x, indices, values, accumulate=False):
+    return x.shape, x.dtype
+
+
+@rule("gather")
+def _gather(x, dim, index):
+    return index.shape, x.dtype
+
+
+@rule("scatter", "scatter_add")
+def _scatter(x, dim, index, src):
+    return x.shape, x.dtype
+
+
+# -- contraction, convolution, pooling --------------------------------------------------------
+
+
+@rule("matmul")
+def _matmul(x, y):
+    if x.ndim == 1 and y.ndim == 1:
+        return (), x.dtype
+    if x.ndim == 1:
+        return (*y.shape[:-2], y.shape[-1]), x.dtype
+    if y.ndim == 1:
+        return x.shape[:-1], x.dtype
+    batch = broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    return (*batch, x.shape[-2], y.shape[-1]), x.dtype
+
+
+def window_count(n: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """How many windows of ``kernel`` fit along ``n`` elements padded on both sides."""
+    return (n + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+@rule("conv")
+def _conv(x, weight, stride, padding, dilation, groups):
+    spatial = tuple(
+        window_count(n, k, s, p, d)
+        for n, k, s, p, d in zip(x.shape[2:], weight.shape[2:], stride, padding, dilation)
+    )
+    return (x.shape[0], weight.shape[0], *spatial), x.dtype
+
+
+@rule("conv_input")
+def _conv_input(grad, weight, input_shape, stride, padding, dilation, groups):
+    return tuple(input_shape), grad.dtype
+
+
+@rule("conv_weight")
+def _conv_weight(grad, x, weight_shape, stride, padding, dilation, groups):
+    return tuple(weight_shape), grad.dtype
+
+
+@rule("max_pool_indices")
+def _max_pool_indices(x, kernel, stride, padding, dilation, size):
+    return (*x.shape[: -len(kernel)], *size), INT64
+
+
+@rule("avg_pool")
+def _avg_pool(x, kernel, stride, padding, size):
+    return (*x.shape[: -len(kernel)], *size), x.dtype
+
+
+@rule("avg_pool_input")
+def _avg_pool_input(grad, input_shape, kernel, stride, padding):
+    return tuple(input_shape), grad.dtype

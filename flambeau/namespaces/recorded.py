@@ -1,0 +1,54 @@
+"""The namespace of recorded Tensors: each primitive is the operation of that name.
+
+With it a vjp runs on Tensors and is put on the tape in its turn, so that gradients have gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+_PRIMITIVE_OPERATIONS = {
+    "div": "true_div",
+    "pad": "constant_pad",
+    "prod": "prod_dims",
+    "slice": "slice_part",
+    "index_put": "index_put_values",
+    "scatter": "scatter_values",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from ..ops.operation import OPERATIONS
+
+    operation = OPERATIONS.get(_PRIMITIVE_OPERATIONS.get(name, name))
+    if operation is None:
+        raise AttributeError(f"no operation stands for the primitive {name!r}")
+    globals()[name] = operation.function
+    return operation.function
+
+
+def dtype(x: Any) -> np.dtype:
+    return x._array.dtype
+
+
+def full(shape: Sequence[int], value: Any, dtype: np.dtype) -> Any:
+    from ..tensor.creation import made
+
+    return made(np.full(shape, value, dtype))
+
+
+def arange(start: Any, end: Any, step: Any, dtype: np.dtype) -> Any:
+    from ..tensor.creation import made
+
+    return made(np.arange(start, end, step, dtype))
+
+
+def slice_scatter(x: Any, key: Any, values: Any) -> Any:
+    from ..ops.view_writes import view_write
+
+    from ..ops.shape import slice_part
+
+    return view_write.function(x, values, ((slice_part, (key,)),))

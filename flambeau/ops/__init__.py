@@ -1,0 +1,40 @@
+"""Every operation, once: result, gradient, shape and dtype in one place.
+
+:mod:`.operation` tells what a definition is and makes fast functions of it.  The families:
+:mod:`.pointwise`, :mod:`.comparison`, :mod:`.reduction`, :mod:`.statistics`, :mod:`.shape`,
+:mod:`.indexing`, :mod:`.sorting`, :mod:`.selection`, :mod:`.matmul`, :mod:`.conversion`,
+:mod:`.activation`, :mod:`.loss`, :mod:`.convolution`, :mod:`.pooling`, :mod:`.normalization`,
+:mod:`.embedding`, :mod:`.dropout`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+FAMILIES = (
+    "pointwise", "comparison", "reduction", "statistics", "shape", "indexing", "sorting",
+    "selection", "matmul", "conversion", "view_writes", "activation", "loss", "convolution",
+    "pooling", "normalization", "embedding", "dropout", "einsum",
+)  # fmt: skip
+"""The modules of definitions, in the order of their import."""
+
+for _family in FAMILIES:
+    try:
+        importlib.import_module(f"{__name__}.{_family}")
+    except ModuleNotFoundError as _error:
+        if _error.name != f"{__name__}.{_family}":
+            raise
+
+from .methods import attach_methods  # noqa: E402
+from .operation import COMPOSITES, OPERATIONS  # noqa: E402
+
+PUBLIC: dict[str, Any] = {
+    **{name: op.function for name, op in OPERATIONS.items() if op.public},
+    **COMPOSITES,
+}
+"""The functions of the package by name (before aliases)."""
+
+attach_methods(PUBLIC)
+
+globals().update({name: function for name, function in PUBLIC.items() if name not in FAMILIES})

@@ -1,0 +1,87 @@
+"""Comparisons, predicates, and logic on bits and truth values.
+
+Source: https://pytorch.org/docs/stable/torch.html#comparison-ops
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .operation import Array, Number, Operation
+
+_SAMPLES = (((3, 4), (3, 4)), ((3, 4), (4,)))
+
+
+def _comparison(name: str, doc: str, inplace: bool = True) -> Operation:
+    def forward(xp: Any, input: Array, other: Array | Number) -> Any:
+        return getattr(xp, name)(input, other)
+
+    forward.__doc__ = doc
+    return Operation(
+        forward, name=name, promote="number", dtypes="number", inplace=inplace, samples=_SAMPLES
+    )
+
+
+def _predicate(name: str, doc: str, inplace: bool = False) -> Operation:
+    def forward(xp: Any, input: Array) -> Any:
+        return getattr(xp, name)(input)
+
+    forward.__doc__ = doc
+    return Operation(forward, name=name, dtypes="number", inplace=inplace, samples=(((3, 4),),))
+
+
+eq = _comparison("eq", "Whether elements are equal.")
+ne = _comparison("ne", "Whether elements differ.")
+lt = _comparison("lt", "Whether ``input < other``.")
+le = _comparison("le", "Whether ``input <= other``.")
+gt = _comparison("gt", "Whether ``input > other``.")
+ge = _comparison("ge", "Whether ``input >= other``.")
+logical_and = _comparison("logical_and", "Whether both elements are true (not zero).")
+logical_or = _comparison("logical_or", "Whether one of the elements is true (not zero).")
+logical_xor = _comparison("logical_xor", "Whether exactly one of the elements is true.")
+
+logical_not = _predicate("logical_not", "Whether elements are false (zero).", inplace=True)
+isnan = _predicate("isnan", "Whether elements are NaN.")
+isinf = _predicate("isinf", "Whether elements are infinite.")
+isfinite = _predicate("isfinite", "Whether elements are neither infinite nor NaN.")
+signbit = _predicate("signbit", "Whether elements have their sign bit set.")
+
+
+def _bitwise(name: str, doc: str) -> Operation:
+    def forward(xp: Any, input: Array | Number, other: Array | Number) -> Any:
+        return getattr(xp, name)(input, other)
+
+    forward.__doc__ = doc
+    defined = Operation(
+        forward, name=name, promote="number", dtypes="number", inplace=True,
+        samples=(("int64", "int64"),),
+    )  # fmt: skip
+
+    @defined.checked
+    def _(input: Any, other: Any) -> None:
+        for operand in (input, other):
+            if operand.dtype.kind not in "iub":
+                from .. import dtypes
+                from ..tensor.views import _type_word
+
+                word = _type_word(dtypes.from_numpy_dtype(operand.dtype))
+                raise RuntimeError(f'"{name}_cpu" not implemented for \'{word}\'')
+
+    return defined
+
+
+bitwise_and = _bitwise("bitwise_and", "The bits set in both elements.")
+bitwise_or = _bitwise("bitwise_or", "The bits set in one of the elements.")
+bitwise_xor = _bitwise("bitwise_xor", "The bits set in exactly one of the elements.")
+bitwise_left_shift = _bitwise("bitwise_left_shift", "``input`` shifted left by ``other`` bits.")
+bitwise_right_shift = _bitwise("bitwise_right_shift", "``input`` shifted right by ``other`` bits.")
+
+
+def _bitwise_not_forward(xp: Any, input: Array) -> Any:
+    """Each element with every bit turned over."""
+    return xp.bitwise_not(input)
+
+
+bitwise_not = Operation(
+    _bitwise_not_forward, name="bitwise_not", inplace=True, samples=(("int64",),)
+)

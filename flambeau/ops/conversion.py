@@ -1,0 +1,374 @@
+"""Copies, conversions of dtype and device, and plain writes.
+
+Source: https://pytorch.org/docs/stable/tensors.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..device import device as Device
+from ..device import resolve
+from ..modes import MODES
+from ..tensor import Tensor
+from ..tensor.views import assign, check_writable, write_in_place
+from .operation import Array, composite, operation
+from .pointwise import astype
+
+
+@operation(node_name="CloneBackward0", samples=(((3, 4),),), out=False)
+def clone(xp, input: Array, *, memory_format: Any = None):
+    """A copy of the elements, in memory of its own."""
+    return xp.copy(input)
+
+
+@clone.kernel
+def _(input, memory_format=None):
+    return input.copy(order="K" if memory_format is None else "C")
+
+
+@clone.vjp("input")
+def _(xp, grad):
+    return grad
+
+
+@composite
+def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """This tensor with another dtype or on another device; itself if nothing changes.
+
+    Call as ``to(dtype)``, ``to(device, dtype)`` or ``to(other)``, with ``non_blocking``, ``copy``
+    and ``memory_format`` by name.
+    """
+    dtype, device = kwargs.pop("dtype", None), kwargs.pop("device", None)
+    copy = kwargs.pop("copy", False)
+    kwargs.pop("non_blocking", None)
+    kwargs.pop("memory_format", None)
+    other = kwargs.pop("other", None)
+    if kwargs:
+        raise TypeError(f"to() received an unexpected keyword argument '{next(iter(kwargs))}'")
+    for argument in args:
+        if isinstance(argument, dtypes.dtype):
+            dtype = argument
+        elif isinstance(argument, (Device, str)) or argument.__class__ is int:
+            device = argument
+        elif isinstance(argument, Tensor):
+            other = argument
+        elif not (argument is None or isinstance(argument, bool)):
+            raise TypeError(
+                "to() received an invalid combination of arguments - got "
+                f"({', '.join(type(a).__name__ for a in args)})"
+            )
+    if other is not None:
+        dtype = other.dtype if dtype is None else dtype
+    if device is not None:
+        resolve(device)
+    wanted = input._array.dtype if dtype is None else dtype.numpy
+    if wanted == input._array.dtype:
+        return clone(input) if copy else input
+    return astype(input, wanted)
+
+
+def _cast(name: str, dtype: dtypes.dtype) -> None:
+    def method(input: Tensor, memory_format: Any = None) -> Tensor:
+        wanted = dtype.numpy
+        return input if input._array.dtype == wanted else astype(input, wanted)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"This tensor as {dtype}."
+    setattr(Tensor, name, method)
+
+
+for _name, _dtype in {
+    "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16,
+    "bfloat16": dtypes.bfloat16, "long": dtypes.int64, "int": dtypes.int32,
+    "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8, "bool": dtypes.bool,
+    "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
+}.items():  # fmt: skip
+    _cast(_name, _dtype)
+
+
+@composite
+def type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """The name of the tensor's type, or (given a dtype or such a name) the tensor converted."""
+    from ..tensor import creation
+
+    if dtype is None:
+        from ..tensor.views import _type_word
+
+        word = {"ComplexFloat": "ComplexFloat", "ComplexDouble": "ComplexDouble"}
+        name = _type_word(input.dtype)
+        return f"torch.{word.get(name, name)}Tensor"
+    if isinstance(dtype, str):
+        dtype = getattr(creation, dtype.split(".")[-1]).dtype
+    elif not isinstance(dtype, dtypes.dtype):
+        dtype = dtype.dtype
+    return to(input, dtype)
+
+
+@composite
+def type_as(input: Tensor, other: Tensor) -> Tensor:
+    """This tensor with the dtype of ``other``."""
+    return to(input, other.dtype)
+
+
+@composite
+def cpu(input: Tensor, memory_format: Any = None) -> Tensor:
+    """This tensor on the CPU."""
+    return to(input, "cpu")
+
+
+@composite
+def cuda(input: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """This tensor on a CUDA device."""
+    return to(input, "cuda" if device is None else Device(device))
+
+
+@composite
+def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
+    """This tensor if its elements lie in memory in row-major order, else a copy where they do."""
+    array = input._array
+    if array.__class__ is not np.ndarray or array.flags.c_contiguous:
+        return input
+    return clone(input, memory_format="contiguous")
+
+
+@composite
+def is_contiguous(input: Tensor, memory_format: Any = None) -> bool:
+    """Whether the elements lie in memory in row-major order."""
+    array = input._array
+    return bool(array.flags.c_contiguous) if array.__class__ is np.ndarray else True
+
+
+@composite
+def stride(input: Tensor, dim: int | None = None) -> Any:
+    """For each dim (or one of them) how many elements lie between neighbours in memory."""
+    from .dims import wrap_dim
+
+    array = input._array
+    if array.__class__ is np.ndarray:
+        strides = tuple(s // array.itemsize for s in array.strides)
+    else:
+        strides = row_major(tuple(array.shape))
+    return strides if dim is None else strides[wrap_dim(dim, len(strides))]
+
+
+def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides, in elements, of an array of ``shape`` in row-major order."""
+    strides, step = [], 1
+    for n in reversed(shape):
+        strides.append(step)
+        step *= max(n, 1)
+    return tuple(reversed(strides))
+
+
+def _owner(array: Any) -> Any:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+@composite
+def storage_offset(input: Tensor) -> int:
+    """How many elements lie before this tensor's first one in its memory."""
+    array = input._array
+    return (array.ctypes.data - _owner(array).ctypes.data) // max(array.itemsize, 1)
+
+
+@composite
+def data_ptr(input: Tensor) -> int:
+    """The address of the first element."""
+    return input._concrete("data_ptr()").ctypes.data
+
+
+@composite
+def untyped_storage(input: Tensor) -> Any:
+    """The memory that this tensor and its views share."""
+    from ..tensor.storage import UntypedStorage
+
+    return UntypedStorage(_owner(input._concrete("untyped_storage()")))
+
+
+@composite
+def pin_memory(input: Tensor, device: Any = None) -> Tensor:
+    """This tensor: there is no pinned memory on the CPU."""
+    return input
+
+
+@composite
+def is_pinned(input: Tensor, device: Any = None) -> bool:
+    """Whether the memory is pinned: never, on the CPU."""
+    return False
+
+
+@composite
+def share_memory_(input: Tensor) -> Tensor:
+    """Move this tensor's elements to memory that child processes share."""
+    from multiprocessing.heap import BufferWrapper
+
+    array = input._concrete("share_memory_()")
+    if array.nbytes and not getattr(input, "_shared", None):
+        block = BufferWrapper(array.nbytes)
+        shared = np.frombuffer(block.create_memoryview(), array.dtype, array.size)
+        shared = shared.reshape(array.shape)
+        shared[...] = array
+        input._array = shared
+        input._shared = block  # type: ignore[attr-defined]
+    return input
+
+
+@composite
+def is_shared(input: Tensor) -> bool:
+    """Whether :meth:`share_memory_` has moved the elements."""
+    return getattr(input, "_shared", None) is not None
+
+
+# -- plain writes -----------------------------------------------------------------------------
+
+
+@composite
+def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Overwrite this tensor with the elements of ``src``, broadcast and converted."""
+    if not isinstance(src, Tensor):
+        raise TypeError(
+            f"copy_(): argument 'other' (position 1) must be Tensor, not {src.__class__.__name__}"
+        )
+    check_writable(input, "copy_")
+    shape = tuple(input._array.shape)
+    value = src
+    if value._array.dtype != input._array.dtype:
+        value = astype(value, input._array.dtype)
+    if tuple(value._array.shape) != shape:
+        from .shape import expand
+
+        try:
+            value = expand(value, shape)
+        except RuntimeError:
+            from .dims import broadcast_error
+
+            raise broadcast_error([shape, value._array.shape]) from None
+    if value._requires_grad or input._requires_grad or MODES.capture is not None:
+        value = clone(value)  # the source may be this tensor's memory; its history must end here
+    elif (
+        value._array.__class__ is np.ndarray
+        and input._array.__class__ is np.ndarray
+        and value is not src
+    ):
+        pass
+    return assign(input, value, "copy_")
+
+
+@composite
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """Overwrite every element with ``value`` (a number or a 0-d tensor)."""
+    if isinstance(value, Tensor):
+        if value._array.ndim:
+            raise RuntimeError(
+                "fill_ only supports 0-dimension value tensor but got tensor with "
+                f"{value._array.ndim} dimensions."
+            )
+        return copy_(input, value)
+    array = input._array
+    if array.__class__ is np.ndarray and not input._requires_grad and MODES.capture is None:
+        check_writable(input, "fill_")
+        array.fill(np.asarray(value).astype(array.dtype))
+        input._bump_version()
+        return input
+    return write_in_place(input, _filled, (value,), {}, "fill_")
+
+
+@operation(public=False, method=False, name="filled", node_name="FillBackward0",
+           samples=(((3, 4), 0.5),))  # fmt: skip
+def filled(xp, input: Array, value: Any):
+    """``value`` in the shape and dtype of ``input``."""
+    return xp.full(tuple(input.shape), value, xp.dtype(input))
+
+
+@filled.vjp("input")
+def _(xp, grad):
+    return xp.full(tuple(grad.shape), 0, xp.dtype(grad))
+
+
+def _filled(tensor: Tensor, value: Any) -> Tensor:
+    return filled(tensor, value)
+
+
+@composite
+def zero_(input: Tensor) -> Tensor:
+    """Overwrite every element with zero."""
+    return fill_(input, 0)
+
+
+@composite
+def set_(input: Tensor, source: Tensor) -> Tensor:
+    """Let this tensor be the memory of ``source``."""
+    input._array = source._array
+    return input
+
+
+@composite
+def resize_(input: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
+    """Change the shape in place; more elements than before are zeros."""
+    from ..tensor.creation import shape_of
+
+    if input._requires_grad:
+        raise RuntimeError("cannot resize variables that require grad")
+    shape = shape_of(size)
+    resized = np.zeros(shape, input._array.dtype)
+    count = min(resized.size, input._array.size)
+    resized.reshape(-1)[:count] = input._array.reshape(-1)[:count]
+    input._array = resized
+    return input
+
+
+@composite
+def index_put_(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """Put ``values`` at ``indices`` (index tensors, None for a whole dim), or add them there."""
+    from .indexing import check_indices, index_put_values
+
+    indices = _expanded_masks(indices)
+    array = input._array
+    if (
+        array.__class__ is np.ndarray
+        and values._array.__class__ is np.ndarray
+        and not input._requires_grad
+        and not values._requires_grad
+        and MODES.capture is None
+    ):
+        check_writable(input, "index_put_")
+        plain = tuple(getattr(i, "_array", i) for i in indices)
+        check_indices(array.shape, plain)
+        key = tuple(slice(None) if i is None else i for i in plain)
+        try:
+            if accumulate:
+                np.add.at(array, key, values._array)
+            else:
+                array[key] = values._array
+        except ValueError:
+            index_put_values(input, indices, values, accumulate)  # says what does not fit
+            raise
+        input._bump_version()
+        return input
+    return write_in_place(input, index_put_values, (indices, values, accumulate), {}, "index_put_")
+
+
+def _expanded_masks(indices: Any) -> tuple[Any, ...]:
+    """Indices with each mask replaced by the index arrays of its true elements."""
+    result: list[Any] = []
+    for item in indices:
+        array = getattr(item, "_array", item)
+        if array is not None and array.dtype == np.bool_:
+            result.extend(np.nonzero(array))
+        else:
+            result.append(item)
+    return tuple(result)
+
+
+@composite
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy with ``values`` put, or added, at ``indices``."""
+    from .indexing import index_put_values
+
+    return index_put_values(input, _expanded_masks(indices), values, accumulate)

@@ -1,0 +1,339 @@
+"""Gather and scatter: elements selected by index tensors.
+
+Source: https://pytorch.org/docs/stable/torch.html#indexing-slicing-joining-mutating-ops
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .dims import wrap_dim
+from .operation import Array, composite, operation
+
+
+def _require_inside(index: Any, size: int, dim: int) -> None:
+    """Raise IndexError where an index is not of an entry of a dim of ``size`` entries."""
+    if index.__class__ is np.ndarray and index.size:
+        low, high = int(index.min()), int(index.max())
+        if low < -size or high >= size:
+            wrong = low if low < -size else high
+            raise IndexError(
+                f"index {wrong} is out of bounds for dimension {dim} with size {size}"
+            )
+
+
+def check_indices(shape: Any, indices: Any) -> None:
+    """Raise IndexError for index arrays that reach outside ``shape`` or do not broadcast."""
+    for dim, index in enumerate(indices):
+        if index is not None:
+            _require_inside(index, shape[dim], dim)
+    shapes = [i.shape for i in indices if i is not None]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = ", ".join(str(list(s)) for s in shapes)
+        raise IndexError(
+            "shape mismatch: indexing tensors could not be broadcast together with shapes "
+            f"{listed}"
+        ) from None
+
+
+@operation(public=False, method=False, name="index",
+           samples=(((3, 4), ("index3",)), ((3, 4), (None, "index4"))))  # fmt: skip
+def index(xp, input: Array, indices: Any):
+    """``input[indices]``: one index array per dim, or None for a whole dim."""
+    return xp.index(input, _plain(indices))
+
+
+def _plain(indices: Any) -> tuple[Any, ...]:
+    """The arrays of index tensors."""
+    return tuple(getattr(i, "_array", i) for i in indices)
+
+
+@index.vjp("input")
+def _(xp, grad, input_shape, indices):
+    zeros = xp.full(tuple(input_shape), 0, xp.dtype(grad))
+    return xp.index_put(zeros, indices, grad, True)
+
+
+@index.vjp_kernel("input")
+def _(grad, input_shape, indices):
+    indices = _plain(indices)
+    zeros = np.zeros(input_shape, grad.dtype)
+    if len(indices) == 1 and grad.ndim == 2 and indices[0].ndim == 1 and grad.size > 512:
+        _add_rows(zeros, indices[0], grad)
+    else:
+        np.add.at(zeros, tuple(slice(None) if i is None else i for i in indices), grad)
+    return zeros
+
+
+def _add_rows(target: Any, rows: Any, values: Any) -> None:
+    """Add each row of ``values`` to the row of ``target`` that ``rows`` names."""
+    rows = np.where(rows < 0, rows + target.shape[0], rows)
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    target[ordered[starts]] = np.add.reduceat(values[order], starts, axis=0)
+
+
+@index.checked
+def _(input, indices):
+    check_indices(input.shape, _plain(indices))
+
+
+@operation(public=False, method=False, name="index_put_values", node_name="IndexPutBackward0",
+           promote=None, samples=(((3, 4), ("index3",), (3, 4)),
+                                  ((3, 4), (None, "index4"), (3, 4), True)))  # fmt: skip
+def index_put_values(xp, input: Array, indices: Any, values: Array, accumulate: bool = False):
+    """``input`` with ``values`` put (or added) at ``indices``."""
+    return xp.index_put(input, _plain(indices), values, accumulate)
+
+
+@index_put_values.vjp("input")
+def _(xp, grad, indices, values_shape, accumulate):
+    if accumulate:
+        return grad
+    zero = xp.full((), 0, xp.dtype(grad))
+    return xp.index_put(grad, indices, zero, False)
+
+
+@index_put_values.vjp("values")
+def _(xp, grad, indices, values_shape):
+    from .operation import sum_to
+
+    return sum_to(xp, xp.index(grad, indices), tuple(values_shape))
+
+
+@index_put_values.checked
+def _(input, indices, values, accumulate=False):
+    indices = _plain(indices)
+    check_indices(input.shape, indices)
+    from ..namespaces.primitives import indexed_shape
+
+    place = indexed_shape(tuple(input.shape), indices)
+    try:
+        fits = np.broadcast_shapes(place, tuple(values.shape)) == place
+    except ValueError:
+        fits = False
+    if not fits:
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to "
+            f"indexing result of shape {list(place)}"
+        )
+
+
+@operation(samples=(((3, 4), 1, "index(3,2)4"), ((3, 4), 0, "index(2,4)3")))
+def gather(xp, input: Array, dim: int, index: Array, *, sparse_grad: bool = False):
+    """For each element of ``index`` the element of ``input`` at that place along ``dim``.
+
+    Args:
+        input: the source.
+        dim: the dim that ``index`` counts along.
+        index: int64, as many dims as ``input``, in no other dim larger.
+    Returns:
+        the shape of ``index``.
+    """
+    if input.ndim == 0:
+        return xp.expand(input, tuple(index.shape))
+    if index.ndim == 0:
+        index = xp.reshape(index, (1,))
+        return xp.reshape(xp.gather(input, 0, index), ())
+    return xp.gather(input, wrap_dim(dim, input.ndim), index)
+
+
+@gather.vjp("input")
+def _(xp, grad, input_shape, dim, index):
+    zeros = xp.full(tuple(input_shape), 0, xp.dtype(grad))
+    if not len(input_shape):
+        return xp.sum(grad, None, False)
+    if grad.ndim == 0:
+        grad, index = xp.reshape(grad, (1,)), xp.reshape(index, (1,))
+    return xp.scatter_add(zeros, wrap_dim(dim, len(input_shape)), index, grad)
+
+
+def _check_along(name: str, input: Any, dim: Any, index: Any, src: Any = None) -> None:
+    """Raise what PyTorch raises for a ``gather`` or ``scatter`` that does not fit."""
+    if index.dtype not in (np.int64, np.int32):
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
+    dim = wrap_dim(dim, input.ndim)
+    if max(index.ndim, 1) != max(input.ndim, 1):
+        raise RuntimeError(
+            "Index tensor must have the same number of dimensions as input tensor"
+            if name == "gather"
+            else "Index tensor must have the same number of dimensions as self tensor"
+        )
+    if not input.ndim or not index.ndim:
+        return
+    for d, (n, m) in enumerate(zip(index.shape, input.shape)):
+        if d != dim and n > m:
+            raise RuntimeError(
+                f"Size does not match at dimension {d} expected index {list(index.shape)} to be "
+                f"no larger than self {list(input.shape)} apart from dimension {dim}"
+            )
+    if index.__class__ is np.ndarray and index.size:
+        low, high = int(index.min()), int(index.max())
+        if low < 0 or high >= input.shape[dim]:
+            raise RuntimeError(
+                f"index {low if low < 0 else high} is out of bounds for dimension {dim} with size "
+                f"{input.shape[dim]}"
+            )
+
+
+@gather.checked
+def _(input, dim, index, sparse_grad=False):
+    _check_along("gather", input, dim, index)
+
+
+def _guard_along(defined: Any) -> None:
+    """NumPy would count negative indices from the end; PyTorch refuses them."""
+
+    @defined.kernel
+    def _(input: Any, dim: int, index: Any, *rest: Any) -> Any:
+        from ..namespaces import numpy as xp
+
+        if index.size and (index.min() < 0):
+            raise IndexError("negative index")
+        return defined.forward(xp, input, dim, index, *rest)
+
+
+@operation(public=False, method=False, name="scatter_values", node_name="ScatterBackward0",
+           samples=(((3, 4), 1, "index(3,2)4", (3, 2)),))  # fmt: skip
+def scatter_values(xp, input: Array, dim: int, index: Array, src: Array):
+    """``input`` with the elements of ``src`` put at the places ``index`` along ``dim``."""
+    return xp.scatter(input, wrap_dim(dim, input.ndim), index, src)
+
+
+@scatter_values.vjp("input")
+def _(xp, grad, dim, index):
+    zeros = xp.full(tuple(index.shape), 0, xp.dtype(grad))
+    return xp.scatter(grad, wrap_dim(dim, grad.ndim), index, zeros)
+
+
+@scatter_values.vjp("src")
+def _(xp, grad, dim, index, src_shape):
+    taken = xp.gather(grad, wrap_dim(dim, grad.ndim), index)
+    return _padded_to(xp, taken, tuple(src_shape))
+
+
+def _padded_to(xp: Any, x: Any, shape: tuple[int, ...]) -> Any:
+    """``x`` with zeros behind it up to ``shape``."""
+    if tuple(x.shape) == shape:
+        return x
+    return xp.pad(x, tuple((0, m - n) for n, m in zip(x.shape, shape)), 0)
+
+
+@scatter_values.checked
+def _(input, dim, index, src):
+    _check_along("scatter", input, dim, index, src)
+
+
+@operation(inplace=True, samples=(((3, 4), 1, "index(3,2)4", (3, 2)),
+                                  ((3, 4), 0, "index(2,4)3", (2, 4))))  # fmt: skip
+def scatter_add(xp, input: Array, dim: int, index: Array, src: Array):
+    """``input`` with the elements of ``src`` added at the places ``index`` along ``dim``."""
+    return xp.scatter_add(input, wrap_dim(dim, input.ndim), index, src)
+
+
+@scatter_add.vjp("input")
+def _(xp, grad):
+    return grad
+
+
+@scatter_add.vjp("src")
+def _(xp, grad, dim, index, src_shape):
+    taken = xp.gather(grad, wrap_dim(dim, grad.ndim), index)
+    return _padded_to(xp, taken, tuple(src_shape))
+
+
+@scatter_add.checked
+def _(input, dim, index, src):
+    _check_along("scatter_add", input, dim, index, src)
+
+
+for _operation in (gather, scatter_values, scatter_add):
+    _guard_along(_operation)
+
+
+@composite
+def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None,
+            reduce: str | None = None) -> Any:  # fmt: skip
+    """``input`` with ``src`` (a tensor, or one number) put at the places ``index`` along ``dim``."""
+    from ..tensor import Tensor, wrap
+
+    if src is None:
+        src = value
+    if not isinstance(src, Tensor):
+        src = wrap(np.full(index._array.shape, src, input._array.dtype))
+    if reduce == "add":
+        return scatter_add(input, dim, index, src)
+    if reduce == "multiply":
+        factors = scatter_values(wrap(np.ones_like(input._array)), dim, index, src)
+        return input * factors
+    if reduce is not None:
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    return scatter_values(input, dim, index, src)
+
+
+@composite
+def index_select(input: Any, dim: int, index: Any) -> Any:
+    """The entries ``index`` (a vector of ints) along ``dim``, in that order."""
+    from ..tensor import Tensor
+
+    if not isinstance(index, Tensor):
+        raise TypeError(
+            "index_select(): argument 'index' (position 3) must be Tensor, not "
+            f"{type(index).__name__}"
+        )
+    if index._array.ndim > 1:
+        raise IndexError("index_select(): Index is supposed to be a vector")
+    dim = wrap_dim(dim, input._array.ndim)
+    if input._array.ndim == 0:
+        return input.clone()
+    if index._array.ndim == 0:
+        index = index.reshape((1,))
+    return globals()["index"](input, (*(None,) * dim, index))
+
+
+@composite
+def take(input: Any, index: Any) -> Any:
+    """The elements at the places ``index`` of all elements in a row."""
+    return globals()["index"](input.reshape((-1,)), (index,))
+
+
+@composite
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+    """The elements at ``indices`` along ``dim``; the other dims broadcast."""
+    if dim is None:
+        return gather(input.reshape((-1,)), 0, indices.reshape((-1,)))
+    dim = wrap_dim(dim, input._array.ndim)
+    shape = list(np.broadcast_shapes(
+        [1 if i == dim else n for i, n in enumerate(input._array.shape)],
+        [1 if i == dim else n for i, n in enumerate(indices._array.shape)],
+    ))  # fmt: skip
+    wide, places = list(shape), list(shape)
+    wide[dim], places[dim] = input._array.shape[dim], indices._array.shape[dim]
+    return gather(input.expand(wide), dim, indices.expand(places))
+
+
+@composite
+def masked_fill(input: Any, mask: Any, value: Any) -> Any:
+    """``input`` with ``value`` where ``mask`` holds, with broadcasting."""
+    from ..tensor import Tensor
+    from .pointwise import where
+
+    if mask._array.dtype != np.bool_:
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}"
+        )
+    if isinstance(value, Tensor):
+        if value._array.ndim:
+            raise RuntimeError(
+                "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
+                f"{value._array.ndim} dimension(s)."
+            )
+        value = value.to(input.dtype)
+    else:
+        value = input.new_full((), value)
+    return where(mask, value, input)

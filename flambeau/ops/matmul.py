@@ -1,0 +1,288 @@
+"""Products of matrices and vectors.
+
+Source: https://pytorch.org/docs/stable/torch.html#blas-and-lapack-operations
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .operation import Array, composite, operation, sum_to
+
+
+def _transposed(xp: Any, x: Any) -> Any:
+    """The last two dims swapped."""
+    n = x.ndim
+    return xp.permute(x, (*range(n - 2), n - 1, n - 2))
+
+
+@operation(node_name="MmBackward0",
+           samples=(((2, 3), (3, 4)), ((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)),
+                    ((5, 2, 3), (5, 3, 4)), ((2, 1, 2, 3), (4, 3, 2))))  # fmt: skip
+def matmul(xp, input: Array, other: Array):
+    """The matrix product of two tensors.
+
+    Vectors count as a row (left) or a column (right), dims before the last two as a batch, which
+    broadcasts.
+    """
+    return xp.matmul(input, other)
+
+
+@matmul.vjp("input")
+def _(xp, grad, input_shape, other):
+    if len(input_shape) == 1 and other.ndim == 1:
+        return grad * other
+    if len(input_shape) == 1:  # (k) @ (..., k, m): the row vector, summed over the batch
+        taken = xp.matmul(other, xp.reshape(grad, (*grad.shape, 1)))
+        return xp.reshape(sum_to(xp, taken, (input_shape[0], 1)), tuple(input_shape))
+    if other.ndim == 1:
+        columns = xp.reshape(grad, (*grad.shape, 1))
+        return columns * other
+    return sum_to(xp, xp.matmul(grad, _transposed(xp, other)), tuple(input_shape))
+
+
+@matmul.vjp("other")
+def _(xp, grad, input, other_shape):
+    if input.ndim == 1 and len(other_shape) == 1:
+        return input * grad
+    if len(other_shape) == 1:  # (..., n, k) @ (k)
+        taken = xp.matmul(_transposed(xp, input), xp.reshape(grad, (*grad.shape, 1)))
+        return xp.reshape(sum_to(xp, taken, (other_shape[0], 1)), (other_shape[0],))
+    if input.ndim == 1:
+        rows = xp.reshape(grad, (*grad.shape[:-1], 1, grad.shape[-1]))
+        return sum_to(xp, xp.reshape(input, (input.shape[0], 1)) * rows, tuple(other_shape))
+    return sum_to(xp, xp.matmul(_transposed(xp, input), grad), tuple(other_shape))
+
+
+@matmul.checked
+def _(input, other):
+    require_same_dtype(input, other)
+    a, b = tuple(input.shape), tuple(other.shape)
+    if not a or not b:
+        raise RuntimeError(
+            "both arguments to matmul need to be at least 1D, but they are "
+            f"{len(a)}D and {len(b)}D"
+        )
+    inner = b[-2] if len(b) > 1 else b[0]
+    if a[-1] == inner:
+        if len(a) > 2 or len(b) > 2:
+            from .dims import broadcast_error
+
+            batches = [a[:-2], b[:-2]]
+            for x, y in zip(reversed(batches[0]), reversed(batches[1])):
+                if x != y and 1 not in (x, y):
+                    raise broadcast_error(batches)
+        return
+    if len(a) == 1 and len(b) == 1:
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor [{a[0]}] and src [{b[0]}] to have the same "
+            f"number of elements, but got {a[0]} and {b[0]} elements respectively"
+        )
+    if len(b) == 1:
+        raise RuntimeError(
+            f"size mismatch, got input ({a[-2]}), mat ({a[-2]}x{a[-1]}), vec ({b[0]})"
+        )
+    if len(a) <= 2 and len(b) == 2:
+        rows = 1 if len(a) == 1 else a[0]
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a[-1]} and {b[0]}x{b[1]})"
+        )
+    raise RuntimeError(
+        f"Expected size for first two dimensions of batch2 tensor to be: [{b[0]}, {a[-1]}] but got: "
+        f"[{b[0]}, {inner}]. (matmul of shapes {list(a)} and {list(b)})"
+    )
+
+
+def require_same_dtype(first: Any, second: Any) -> None:
+    """Raise unless both arrays have one dtype."""
+    if first.dtype != second.dtype:
+        from .. import dtypes
+        from ..tensor.views import _type_word
+
+        a, b = dtypes.from_numpy_dtype(first.dtype), dtypes.from_numpy_dtype(second.dtype)
+        words = {"Float": "float", "Double": "double", "Half": "c10::Half", "Long": "long long",
+                 "Int": "int", "BFloat16": "c10::BFloat16", "Bool": "bool", "Byte": "unsigned char",
+                 "ComplexFloat": "c10::complex<float>",
+                 "ComplexDouble": "c10::complex<double>"}  # fmt: skip
+        x, y = _type_word(a), _type_word(b)
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {words.get(x, x)} != "
+            f"{words.get(y, y)}"
+        )
+
+
+@operation(method=False, public=False, node_name="AddmmBackward0",
+           samples=(((5, 3), (4, 3), (4,)), ((2, 5, 3), (4, 3), (4,)), ((3,), (4, 3), (4,))))  # fmt: skip
+def linear(xp, input: Array, weight: Array, bias: Array | None = None):
+    """``input @ weight.T + bias``.
+
+    Args:
+        input: (*, in_features).
+        weight: (out_features, in_features) or (in_features).
+        bias: (out_features) or ().
+    Returns:
+        (*, out_features).
+    """
+    result = xp.matmul(input, xp.permute(weight, tuple(range(weight.ndim))[::-1]))
+    return result if bias is None else result + bias
+
+
+@linear.kernel
+def _(input, weight, bias=None):
+    if input.ndim == 2 and weight.ndim == 2:
+        result = input.dot(weight.T)
+        if bias is not None:
+            result += bias
+        return result
+    from ..namespaces import numpy as xp
+
+    return linear.forward(xp, input, weight, bias)
+
+
+@linear.vjp("input")
+def _(xp, grad, weight):
+    if weight.ndim == 1:
+        return xp.reshape(grad, (*grad.shape, 1)) * weight
+    return xp.matmul(grad, weight)
+
+
+@linear.vjp("weight")
+def _(xp, grad, input, weight_shape):
+    if len(weight_shape) == 1:
+        rows = xp.reshape(input, (_rows(input), weight_shape[0]))
+        return xp.sum(rows * xp.reshape(grad, (_rows(input), 1)), (0,), False)
+    if grad.ndim == 1:
+        return xp.reshape(grad, (grad.shape[0], 1)) * input
+    if grad.ndim > 2:
+        grad = xp.reshape(grad, (_rows(grad), weight_shape[0]))
+        input = xp.reshape(input, (_rows(input), weight_shape[1]))
+    return xp.matmul(xp.permute(grad, (1, 0)), input)
+
+
+def _rows(x: Any) -> int:
+    count = 1
+    for n in x.shape[:-1]:
+        count *= n
+    return count
+
+
+@linear.vjp("bias")
+def _(xp, grad, bias_shape):
+    if grad.ndim <= len(bias_shape):
+        return grad
+    if not bias_shape:
+        return xp.sum(grad, None, False)
+    return xp.sum(grad, tuple(range(grad.ndim - 1)), False)
+
+
+@linear.checked
+def _(input, weight, bias=None):
+    if weight.ndim > 2:
+        raise RuntimeError(f"linear(): weight must be 1-D or 2-D, got {list(weight.shape)}")
+    require_same_dtype(input, weight)
+    if not input.ndim or input.shape[-1] != weight.shape[-1]:
+        rows = 1
+        for n in input.shape[:-1]:
+            rows *= n
+        out = weight.shape[0] if weight.ndim == 2 else 1
+        last = input.shape[-1] if input.ndim else 1
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{last} and "
+            f"{weight.shape[-1]}x{out})"
+        )
+    if bias is not None and weight.ndim == 2 and tuple(bias.shape) not in ((), (weight.shape[0],), (1,)):
+        raise RuntimeError(
+            f"linear(): bias of shape {list(bias.shape)} does not fit {weight.shape[0]} output "
+            "features"
+        )
+
+
+@composite
+def mm(input: Any, mat2: Any) -> Any:
+    """The product of two matrices."""
+    if input.dim() != 2 or mat2.dim() != 2:
+        which = "self" if input.dim() != 2 else "mat2"
+        raise RuntimeError(f"{which} must be a matrix")
+    return matmul(input, mat2)
+
+
+@composite
+def bmm(input: Any, mat2: Any) -> Any:
+    """The products of two batches of matrices: (b, n, k) and (b, k, m) give (b, n, m)."""
+    for number, tensor in ((1, input), (2, mat2)):
+        if tensor.dim() != 3:
+            raise RuntimeError(f"batch{number} must be a 3D tensor")
+    (b, _n, k), other = input.shape, mat2.shape
+    if tuple(other[:2]) != (b, k):
+        raise RuntimeError(
+            "Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{b}, {k}] but got: [{other[0]}, {other[1]}]."
+        )
+    return matmul(input, mat2)
+
+
+@composite
+def mv(input: Any, vec: Any) -> Any:
+    """The product of a matrix and a vector."""
+    if input.dim() != 2 or vec.dim() != 1:
+        raise RuntimeError(
+            f"vector + matrix @ vector expected, got 1, {input.dim()}, {vec.dim()}"
+        )
+    return matmul(input, vec)
+
+
+@composite
+def dot(input: Any, tensor: Any) -> Any:
+    """The sum of the products of two vectors' elements."""
+    if input.dim() != 1 or tensor.dim() != 1:
+        raise RuntimeError(
+            f"1D tensors expected, but got {input.dim()}D and {tensor.dim()}D tensors"
+        )
+    if input.dtype is not tensor.dtype:
+        from ..tensor.views import _type_word
+
+        raise RuntimeError(
+            "dot : expected both vectors to have same dtype, but found "
+            f"{_type_word(input.dtype)} and {_type_word(tensor.dtype)}"
+        )
+    return matmul(input, tensor)
+
+
+@composite
+def outer(input: Any, vec2: Any) -> Any:
+    """The products of every element of one vector with every one of another."""
+    if input.dim() != 1 or vec2.dim() != 1:
+        raise RuntimeError(
+            f"outer: Expected 1-D argument {'self' if input.dim() != 1 else 'vec2'}, but got "
+            f"{input.dim() if input.dim() != 1 else vec2.dim()}-D"
+        )
+    return input.unsqueeze(1) * vec2
+
+
+@composite
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * (mat1 @ mat2)``."""
+    product = mm(mat1, mat2)
+    if alpha != 1:
+        product = product * alpha
+    if beta == 0:
+        return product
+    return (input if beta == 1 else input * beta) + product
+
+
+@composite
+def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * (mat @ vec)``."""
+    product = mv(mat, vec)
+    if alpha != 1:
+        product = product * alpha
+    return product if beta == 0 else (input if beta == 1 else input * beta) + product
+
+
+@composite
+def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+    """``beta * input + alpha * (batch1 @ batch2)``, matrix by matrix."""
+    product = bmm(batch1, batch2)
+    if alpha != 1:
+        product = product * alpha
+    return product if beta == 0 else (input if beta == 1 else input * beta) + product

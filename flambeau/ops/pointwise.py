@@ -1,0 +1,547 @@
+"""Arithmetic and elementary functions, element by element.
+
+Source: https://pytorch.org/docs/stable/torch.html#pointwise-ops
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from .operation import Array, Number, Operation, operation
+
+_BINARY_SAMPLES = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1), (1, 3)), ((), (2,)))
+
+
+def unary(
+    name: str,
+    doc: str,
+    vjp: Callable[..., Any] | None,
+    *,
+    promote: str | None = "float",
+    dtypes: str = "inexact",
+    domain: tuple[float, float] = (-2.0, 2.0),
+    inplace: bool = True,
+    method: bool = True,
+) -> Operation:
+    """The operation that applies the primitive ``name`` to each element."""
+
+    def forward(xp: Any, input: Array) -> Any:
+        return getattr(xp, name)(input)
+
+    forward.__doc__ = doc
+    defined = Operation(
+        forward, name=name, promote=promote, dtypes=dtypes, domain=domain, inplace=inplace,
+        method=method, samples=(((3, 4),), ((),)),
+    )  # fmt: skip
+    if vjp is not None:
+        defined.vjp("input")(vjp)
+    return defined
+
+
+# -- exponentials and logarithms --------------------------------------------------------------
+
+exp = unary("exp", "e to the power of each element.", lambda xp, grad, out: grad * out)
+exp2 = unary("exp2", "2 to the power of each element.",
+             lambda xp, grad, out: grad * out * math.log(2))  # fmt: skip
+expm1 = unary("expm1", "exp(x) - 1, exact for small x.", lambda xp, grad, out: grad * (out + 1))
+log = unary("log", "Natural logarithm.", lambda xp, grad, input: grad / input, domain=(0.2, 3))
+log2 = unary("log2", "Logarithm to the base 2.",
+             lambda xp, grad, input: grad / (input * math.log(2)), domain=(0.2, 3))  # fmt: skip
+log10 = unary("log10", "Logarithm to the base 10.",
+              lambda xp, grad, input: grad / (input * math.log(10)), domain=(0.2, 3))  # fmt: skip
+log1p = unary("log1p", "log(1 + x), exact for small x.",
+              lambda xp, grad, input: grad / (input + 1), domain=(-0.8, 3))  # fmt: skip
+sqrt = unary("sqrt", "Square root.", lambda xp, grad, out: grad / (out * 2), domain=(0.2, 3))
+rsqrt = unary("rsqrt", "One over the square root.",
+              lambda xp, grad, out: grad * (out * out * out) * -0.5, domain=(0.2, 3))  # fmt: skip
+reciprocal = unary("reciprocal", "One over each element.",
+                   lambda xp, grad, out: -grad * out * out, domain=(0.3, 3))  # fmt: skip
+
+# -- trigonometric and hyperbolic -------------------------------------------------------------
+
+sin = unary("sin", "Sine, of radians.", lambda xp, grad, input: grad * xp.cos(input))
+cos = unary("cos", "Cosine, of radians.", lambda xp, grad, input: -grad * xp.sin(input))
+tan = unary("tan", "Tangent, of radians.", lambda xp, grad, out: grad * (out * out + 1),
+            domain=(-1.2, 1.2))  # fmt: skip
+asin = unary("asin", "Arcsine, in radians.",
+             lambda xp, grad, input: grad * xp.rsqrt(1 - input * input), domain=(-0.9, 0.9))  # fmt: skip
+acos = unary("acos", "Arccosine, in radians.",
+             lambda xp, grad, input: -grad * xp.rsqrt(1 - input * input), domain=(-0.9, 0.9))  # fmt: skip
+atan = unary("atan", "Arctangent, in radians.",
+             lambda xp, grad, input: grad / (input * input + 1))  # fmt: skip
+sinh = unary("sinh", "Hyperbolic sine.", lambda xp, grad, input: grad * xp.cosh(input))
+cosh = unary("cosh", "Hyperbolic cosine.", lambda xp, grad, input: grad * xp.sinh(input))
+tanh = unary("tanh", "Hyperbolic tangent.", lambda xp, grad, out: grad * (1 - out * out))
+asinh = unary("asinh", "Inverse hyperbolic sine.",
+              lambda xp, grad, input: grad * xp.rsqrt(input * input + 1))  # fmt: skip
+acosh = unary("acosh", "Inverse hyperbolic cosine.",
+              lambda xp, grad, input: grad * xp.rsqrt(input * input - 1), domain=(1.2, 3))  # fmt: skip
+atanh = unary("atanh", "Inverse hyperbolic tangent.",
+              lambda xp, grad, input: grad / (1 - input * input), domain=(-0.9, 0.9))  # fmt: skip
+sigmoid = unary("sigmoid", "1 / (1 + exp(-x)).", lambda xp, grad, out: grad * (out * (1 - out)))
+
+# -- special functions ------------------------------------------------------------------------
+
+erf = unary("erf", "Error function.",
+            lambda xp, grad, input: grad * xp.exp(-(input * input)) * (2 / math.sqrt(math.pi)))  # fmt: skip
+erfc = unary("erfc", "Complementary error function, 1 - erf(x).",
+             lambda xp, grad, input: grad * xp.exp(-(input * input)) * (-2 / math.sqrt(math.pi)))  # fmt: skip
+erfinv = unary("erfinv", "Inverse error function.",
+               lambda xp, grad, out: grad * xp.exp(out * out) * (math.sqrt(math.pi) / 2),
+               domain=(-0.9, 0.9))  # fmt: skip
+lgamma = unary("lgamma", "Logarithm of the absolute value of the gamma function.",
+               lambda xp, grad, input: grad * xp.digamma(input), domain=(0.5, 3))  # fmt: skip
+
+
+@operation(promote="float", dtypes="inexact", inplace=True, domain=(0.5, 3), samples=(((3, 4),),))
+def digamma(xp, input: Array):
+    """Logarithmic derivative of the gamma function."""
+    return xp.digamma(input)
+
+
+# -- signs and rounding -----------------------------------------------------------------------
+
+neg = unary("neg", "Each element with its sign changed.", lambda xp, grad: -grad, promote=None,
+            dtypes="number")  # fmt: skip
+abs = unary("abs", "Absolute value.", lambda xp, grad, input: grad * xp.sign(input), promote=None,
+            dtypes="number")  # fmt: skip
+
+
+def _zero_gradient(xp: Any, grad: Any) -> Any:
+    return xp.full(tuple(grad.shape), 0, xp.dtype(grad))
+
+
+sign = unary("sign", "-1, 0 or 1, after each element's sign.", _zero_gradient, promote=None)
+floor = unary("floor", "The largest integer not above each element.", _zero_gradient, promote=None)
+ceil = unary("ceil", "The smallest integer not below each element.", _zero_gradient, promote=None)
+trunc = unary("trunc", "Each element without its fraction.", _zero_gradient, promote=None)
+
+
+@operation(dtypes="inexact", inplace=True, samples=(((3, 4),),))
+def round(xp, input: Array, *, decimals: int = 0):
+    """Each element rounded to the nearest multiple of ``10 ** -decimals``, halves to even."""
+    if xp.dtype(input).kind in "iub":
+        return input + xp.full((), 0, xp.dtype(input))
+    if decimals == 0:
+        return xp.round(input)
+    if decimals > 0:
+        return xp.round(input * 10.0**decimals) / 10.0**decimals
+    return xp.round(input / 10.0**-decimals) * 10.0**-decimals
+
+
+round.vjp("input")(_zero_gradient)
+
+
+@operation(dtypes="number", inplace=True, samples=(((3, 4),),))
+def square(xp, input: Array):
+    """Each element times itself."""
+    return input * input
+
+
+@square.vjp("input")
+def _(xp, grad, input):
+    return grad * (input * 2)
+
+
+# -- arithmetic -------------------------------------------------------------------------------
+
+
+@operation(promote="number", dtypes="number", inplace=True, samples=_BINARY_SAMPLES)
+def add(xp, input: Array | Number, other: Array | Number, *, alpha: float = 1):
+    """``input + alpha * other``, with broadcasting."""
+    return xp.add(input, other if alpha == 1 else xp.mul(other, alpha))
+
+
+@add.vjp("input")
+def _(xp, grad):
+    return grad
+
+
+@add.vjp("other")
+def _(xp, grad, alpha):
+    return grad if alpha == 1 else grad * alpha
+
+
+@operation(promote="number", dtypes="number", inplace=True, samples=_BINARY_SAMPLES)
+def sub(xp, input: Array | Number, other: Array | Number, *, alpha: float = 1):
+    """``input - alpha * other``, with broadcasting."""
+    return xp.sub(input, other if alpha == 1 else xp.mul(other, alpha))
+
+
+@sub.vjp("input")
+def _(xp, grad):
+    return grad
+
+
+@sub.vjp("other")
+def _(xp, grad, alpha):
+    return -grad if alpha == 1 else grad * -alpha
+
+
+@sub.checked
+def _(input, other, alpha):
+    _refuse_bool_subtraction(input, other)
+
+
+def _refuse_bool_subtraction(*operands: Any) -> None:
+    if any(getattr(o, "dtype", None) == bool for o in operands):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
+            "or `logical_xor()` operator instead."
+        )
+
+
+@operation(promote="number", dtypes="number", node_name="RsubBackward1", method=False,
+           samples=_BINARY_SAMPLES)  # fmt: skip
+def rsub(xp, input: Array | Number, other: Array | Number, *, alpha: float = 1):
+    """``other - alpha * input``, with broadcasting."""
+    return xp.sub(other, input if alpha == 1 else xp.mul(input, alpha))
+
+
+@rsub.vjp("input")
+def _(xp, grad, alpha):
+    return -grad if alpha == 1 else grad * -alpha
+
+
+@rsub.vjp("other")
+def _(xp, grad):
+    return grad
+
+
+@rsub.checked
+def _(input, other, alpha):
+    _refuse_bool_subtraction(input, other)
+
+
+@operation(promote="number", dtypes="number", inplace=True, samples=_BINARY_SAMPLES)
+def mul(xp, input: Array | Number, other: Array | Number):
+    """``input * other``, with broadcasting."""
+    return xp.mul(input, other)
+
+
+@mul.vjp("input")
+def _(xp, grad, other):
+    return grad * other
+
+
+@mul.vjp("other")
+def _(xp, grad, input):
+    return grad * input
+
+
+@operation(
+    promote="float", dtypes="inexact", inplace=True, public=False, method=False, name="true_div",
+    node_name="DivBackward0", samples=_BINARY_SAMPLES, domain=(0.5, 2),
+)  # fmt: skip
+def true_div(xp, input: Array | Number, other: Array | Number):
+    """``input / other``, with broadcasting; integers give floating-point results."""
+    return xp.div(input, other)
+
+
+@true_div.vjp("input")
+def _(xp, grad, other):
+    return grad / other
+
+
+@true_div.vjp("other")
+def _(xp, grad, input, other):
+    return -grad * ((input / other) / other)
+
+
+@operation(promote="number", dtypes="inexact", inplace=True, samples=_BINARY_SAMPLES,
+           domain=(0.5, 2))  # fmt: skip
+def floor_divide(xp, input: Array | Number, other: Array | Number):
+    """``input / other`` rounded down, with broadcasting."""
+    if xp.dtype(input).kind in "iub":
+        return xp.floor_divide(input, other)
+    # NumPy and PyTorch disagree on x // 0: PyTorch gives x / 0
+    return xp.where(xp.eq(other, 0), xp.div(input, other), xp.floor_divide(input, other))
+
+
+@floor_divide.checked
+def _(input, other):
+    _refuse_integer_zero(input, other)
+
+
+def _refuse_integer_zero(input: Any, other: Any) -> None:
+    import numpy as np
+
+    if isinstance(other, np.ndarray) and other.dtype.kind in "iub" and (other == 0).any():
+        raise RuntimeError("ZeroDivisionError")
+
+
+@operation(promote="number", dtypes="inexact", inplace=True, samples=_BINARY_SAMPLES,
+           domain=(0.5, 2))  # fmt: skip
+def remainder(xp, input: Array | Number, other: Array | Number):
+    """The remainder of ``input / other`` that has the sign of ``other`` (Python's ``%``)."""
+    return xp.remainder(input, other)
+
+
+@remainder.vjp("input")
+def _(xp, grad):
+    return grad
+
+
+@remainder.vjp("other")
+def _(xp, grad, input, other):
+    return -grad * xp.floor(xp.div(input, other))
+
+
+@remainder.checked
+def _(input, other):
+    _refuse_integer_zero(input, other)
+
+
+@operation(promote="number", dtypes="inexact", inplace=True, samples=_BINARY_SAMPLES,
+           domain=(0.5, 2))  # fmt: skip
+def fmod(xp, input: Array | Number, other: Array | Number):
+    """The remainder of ``input / other`` that has the sign of ``input`` (C's ``fmod``)."""
+    return xp.fmod(input, other)
+
+
+@fmod.vjp("input")
+def _(xp, grad):
+    return grad
+
+
+@fmod.vjp("other")
+def _(xp, grad, input, other):
+    return -grad * xp.trunc(xp.div(input, other))
+
+
+@fmod.checked
+def _(input, other):
+    _refuse_integer_zero(input, other)
+
+
+@operation(promote="number", dtypes="inexact", inplace=True, samples=_BINARY_SAMPLES,
+           domain=(0.5, 2))  # fmt: skip
+def pow(xp, input: Array | Number, exponent: Array | Number):
+    """``input`` to the power of ``exponent``, with broadcasting."""
+    if exponent.__class__ is int or exponent.__class__ is float:
+        if exponent == 2:
+            return input * input
+        if exponent == 3:
+            return input * input * input
+        if exponent == 0.5:
+            return xp.sqrt(input)
+    return xp.pow(input, exponent)
+
+
+@pow.vjp("input")
+def _(xp, grad, input, exponent):
+    if exponent.__class__ is int or exponent.__class__ is float:
+        if exponent == 2:
+            return grad * (input * 2)
+        if exponent == 0:
+            return _zero_gradient(xp, grad)
+        return grad * (xp.pow(input, exponent - 1) * exponent)
+    slope = exponent * xp.pow(input, exponent - 1)
+    return grad * xp.where(xp.eq(exponent, 0), xp.full((), 0, xp.dtype(grad)), slope)
+
+
+@pow.vjp("exponent")
+def _(xp, grad, input, exponent, out):
+    # where the base is 0 the logarithm is infinite, but the result constant for exponents >= 0
+    zero = xp.full((), 0, xp.dtype(grad))
+    if input.__class__ is int or input.__class__ is float:
+        slope = out * math.log(input) if input > 0 else out * math.nan
+        return grad * (zero + slope if input != 0 else xp.where(xp.ge(exponent, 0), zero, slope))
+    flat = xp.logical_and(xp.eq(input, 0), xp.ge(exponent, 0))
+    return grad * xp.where(flat, zero, out * xp.log(xp.where(flat, zero + 1, input)))
+
+
+@pow.checked
+def _(input, exponent):
+    import numpy as np
+
+    if isinstance(exponent, np.ndarray) and exponent.dtype.kind == "i" and (exponent < 0).any():
+        if getattr(input, "dtype", exponent.dtype).kind in "iub":
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
+
+
+@operation(promote="number", dtypes="number", samples=_BINARY_SAMPLES)
+def maximum(xp, input: Array, other: Array):
+    """The larger of two elements, NaN if one is; where equal, both share the gradient."""
+    return xp.maximum(input, other)
+
+
+@operation(promote="number", dtypes="number", samples=_BINARY_SAMPLES)
+def minimum(xp, input: Array, other: Array):
+    """The smaller of two elements, NaN if one is; where equal, both share the gradient."""
+    return xp.minimum(input, other)
+
+
+def _extreme_gradient(chosen: str) -> Callable[..., Any]:
+    """The gradient of the first of two operands, the larger (``gt``) of which is the result."""
+
+    def vjp(xp: Any, grad: Any, input: Any, other: Any) -> Any:
+        zero = xp.full((), 0, xp.dtype(grad))
+        shared = xp.where(xp.eq(input, other), grad * 0.5, zero)
+        return xp.where(getattr(xp, chosen)(input, other), grad, shared)
+
+    return vjp
+
+
+def _other_gradient(vjp: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for the second operand."""
+    return lambda xp, grad, input, other: vjp(xp, grad, other, input)
+
+
+for _operation, _chosen in ((maximum, "gt"), (minimum, "lt")):
+    _operation.vjp("input")(_extreme_gradient(_chosen))
+    _operation.vjp("other")(_other_gradient(_extreme_gradient(_chosen)))
+
+
+@operation(promote="float", dtypes="inexact", inplace=True, samples=_BINARY_SAMPLES)
+def atan2(xp, input: Array, other: Array):
+    """The angle of the point (``other``, ``input``), in radians."""
+    return xp.atan2(input, other)
+
+
+@atan2.vjp("input")
+def _(xp, grad, input, other):
+    return grad * other / (input * input + other * other)
+
+
+@atan2.vjp("other")
+def _(xp, grad, input, other):
+    return -grad * input / (input * input + other * other)
+
+
+# -- selection and limits ---------------------------------------------------------------------
+
+
+@operation(promote="where", dtypes="any", public=False, method=False, name="where",
+           samples=(("bool", (3, 4), (3, 4)), ("bool", (4,), ())))  # fmt: skip
+def where(xp, condition: Array, input: Array | Number, other: Array | Number):
+    """``input`` where ``condition`` holds, else ``other``, with broadcasting."""
+    return xp.where(condition, input, other)
+
+
+@where.vjp("input")
+def _(xp, grad, condition):
+    return xp.where(condition, grad, xp.full((), 0, xp.dtype(grad)))
+
+
+@where.vjp("other")
+def _(xp, grad, condition):
+    return xp.where(condition, xp.full((), 0, xp.dtype(grad)), grad)
+
+
+@operation(public=False, method=False, dtypes="number", samples=(((3, 4), -0.5, 0.5),),
+           name="clamp_number", node_name="ClampBackward1")  # fmt: skip
+def clamp_number(xp, input: Array, min: float | None = None, max: float | None = None):
+    """Each element, but at least ``min`` and at most ``max`` (numbers)."""
+    dtype = xp.dtype(input)
+    if min is not None:
+        input = xp.maximum(input, xp.full((), min, dtype))
+    if max is not None:
+        input = xp.minimum(input, xp.full((), max, dtype))
+    return input
+
+
+@clamp_number.vjp("input")
+def _(xp, grad, input, min, max):
+    inside = None
+    if min is not None:
+        inside = xp.ge(input, min)
+    if max is not None:
+        below = xp.le(input, max)
+        inside = below if inside is None else xp.logical_and(inside, below)
+    return xp.where(inside, grad, xp.full((), 0, xp.dtype(grad)))
+
+
+@operation(promote="number", dtypes="number", inplace=True,
+           samples=(((3, 4), (3, 4), 0.3), ((3, 4), (4,), (3, 1))))  # fmt: skip
+def lerp(xp, input: Array, end: Array, weight: Array | Number):
+    """``input + weight * (end - input)``, with broadcasting."""
+    return input + (end - input) * weight
+
+
+@lerp.vjp("input")
+def _(xp, grad, weight):
+    return grad * (1 - weight)
+
+
+@lerp.vjp("end")
+def _(xp, grad, weight):
+    return grad * weight
+
+
+@lerp.vjp("weight")
+def _(xp, grad, input, end):
+    return grad * (end - input)
+
+
+@operation(promote="number", dtypes="number", inplace=True,
+           samples=(((3, 4), (3, 4), (4,)),))  # fmt: skip
+def addcmul(xp, input: Array, tensor1: Array, tensor2: Array, *, value: float = 1):
+    """``input + value * tensor1 * tensor2``, with broadcasting."""
+    product = tensor1 * tensor2
+    return input + (product if value == 1 else product * value)
+
+
+@addcmul.vjp("input")
+def _(xp, grad):
+    return grad
+
+
+@addcmul.vjp("tensor1")
+def _(xp, grad, tensor2, value):
+    return grad * (tensor2 * value)
+
+
+@addcmul.vjp("tensor2")
+def _(xp, grad, tensor1, value):
+    return grad * (tensor1 * value)
+
+
+@operation(promote="number", dtypes="inexact", inplace=True, domain=(0.5, 2),
+           samples=(((3, 4), (3, 4), (4,)),))  # fmt: skip
+def addcdiv(xp, input: Array, tensor1: Array, tensor2: Array, *, value: float = 1):
+    """``input + value * tensor1 / tensor2``, with broadcasting."""
+    return input + (tensor1 / tensor2) * value
+
+
+@addcdiv.vjp("input")
+def _(xp, grad):
+    return grad
+
+
+@addcdiv.vjp("tensor1")
+def _(xp, grad, tensor2, value):
+    return grad * value / tensor2
+
+
+@addcdiv.vjp("tensor2")
+def _(xp, grad, tensor1, tensor2, value):
+    return -grad * (tensor1 * value / (tensor2 * tensor2))
+
+
+# -- conversions ------------------------------------------------------------------------------
+
+
+@operation(public=False, method=False, node_name="ToCopyBackward0", name="astype",
+           samples=(((3, 4), "float64"),))  # fmt: skip
+def astype(xp, input: Array, dtype: Any):
+    """The elements as another dtype (a NumPy dtype)."""
+    return xp.astype(input, dtype)
+
+
+@astype.vjp("input")
+def _(xp, grad, input):
+    return xp.astype(grad, xp.dtype(input))
+
+
+@operation(method=False, public=False, samples=(((3, 4),),))
+def copy(xp, input: Array):
+    """A copy of the elements."""
+    return xp.copy(input)
+
+
+@copy.vjp("input")
+def _(xp, grad):
+    return grad

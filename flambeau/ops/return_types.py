@@ -1,0 +1,32 @@
+"""``torch.return_types``: the named tuples of operations with several results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PLURAL: dict[tuple[str, tuple[str, ...]], Any] = {}
+
+
+def return_type(name: str, fields: tuple[str, ...]) -> Any:
+    """The named tuple class ``torch.return_types.<name>`` with ``fields``."""
+    found = _PLURAL.get((name, fields))
+    if found is not None:
+        return found
+
+    def __repr__(self: Any) -> str:
+        pad = ",\n"
+        body = pad.join(f"{field}={value!r}" for field, value in zip(fields, self))
+        return f"torch.return_types.{name}(\n{body})"
+
+    def __new__(cls: Any, values: Any) -> Any:
+        return tuple.__new__(cls, values)
+
+    namespace: dict[str, Any] = {
+        "__new__": __new__, "__repr__": __repr__, "__slots__": (), "_fields": fields,
+        "n_fields": len(fields), "__module__": "torch.return_types",
+    }  # fmt: skip
+    for position, field in enumerate(fields):
+        namespace[field] = property(lambda self, position=position: self[position])
+    made = type(name, (tuple,), namespace)
+    _PLURAL[name, fields] = made
+    return made

@@ -1,0 +1,185 @@
+"""``where``, limits and divisions: public functions whose arguments choose the operation.
+
+Source: https://pytorch.org/docs/stable/torch.html#pointwise-ops
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .operation import OPERATIONS, composite
+from .pointwise import clamp_number, floor_divide, true_div
+
+_where = OPERATIONS["where"]
+
+
+@composite(method=False)
+def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
+    """``input`` where ``condition`` holds, else ``other``; alone, the places where it holds."""
+    from ..tensor import Tensor
+
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)
+    if not isinstance(condition, Tensor):
+        raise TypeError(
+            "where(): argument 'condition' (position 1) must be Tensor, not "
+            f"{type(condition).__name__}"
+        )
+    if condition._array.dtype == np.uint8:
+        condition = condition.bool()
+    if condition._array.dtype != np.bool_:
+        raise RuntimeError(
+            "where expected condition to be a boolean tensor, but got a tensor with dtype "
+            f"{condition.dtype}"
+        )
+    return _where(condition, input, other, out=out)
+
+
+def _where_method(self: Any, condition: Any, other: Any) -> Any:
+    """This tensor's elements where ``condition`` holds, else those of ``other``."""
+    return where(condition, self, other)
+
+
+@composite
+def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
+    """``input / other``; rounded down (``"floor"``) or towards zero (``"trunc"``) on request."""
+    if rounding_mode is None:
+        return true_div(input, other, out=out)
+    if rounding_mode == "floor":
+        return floor_divide(input, other, out=out)
+    if rounding_mode == "trunc":
+        integers = all(
+            getattr(getattr(v, "_array", np.asarray(v) if not hasattr(v, "_array") else v), "dtype",
+                    np.dtype(float)).kind in "iub" for v in (input, other)
+        )  # fmt: skip
+        if integers:
+            whole = floor_divide(input, other)
+            inexact = (input - whole * other).ne(0) & (whole < 0)
+            result = whole + inexact.to(whole.dtype)
+        else:
+            result = true_div(input, other).trunc()
+        if out is not None:
+            from ..tensor.views import write_out
+
+            return write_out("div", result, out)
+        return result
+    raise RuntimeError(
+        "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
+        f"'{rounding_mode}'"
+    )
+
+
+def div_(self: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+    """In-place :func:`div`."""
+    from ..tensor.views import write_in_place
+
+    return write_in_place(self, div, (other,), {"rounding_mode": rounding_mode}, "div_")
+
+
+@composite
+def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
+    """Each element, but at least ``min`` and at most ``max`` (numbers or tensors)."""
+    from ..tensor import Tensor
+    from .pointwise import maximum, minimum
+
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        result = input
+        for bound, limit in ((min, maximum), (max, minimum)):
+            if bound is not None:
+                if not isinstance(bound, Tensor):
+                    bound = input.new_full((), bound)
+                result = limit(result, bound)
+    else:
+        if input._array.dtype.kind in "iub" and any(
+            isinstance(b, float) for b in (min, max) if b is not None
+        ):
+            from .. import dtypes
+
+            input = input.to(dtypes.get_default_dtype())
+        low = None if min is None else builtin(min)
+        high = None if max is None else builtin(max)
+        if any(b is not None and math.isnan(b) for b in (low, high)):
+            return input + math.nan
+        result = clamp_number(input, low, high)
+    if out is not None:
+        from ..tensor.views import write_out
+
+        return write_out("clamp", result, out)
+    return result
+
+
+def builtin(number: Any) -> Any:
+    """A Python number of a Python or NumPy one."""
+    return number.item() if isinstance(number, np.generic) else number
+
+
+@composite
+def clamp_min(input: Any, min: Any) -> Any:
+    """Each element, but at least ``min``."""
+    return clamp(input, min=min)
+
+
+@composite
+def clamp_max(input: Any, max: Any) -> Any:
+    """Each element, but at most ``max``."""
+    return clamp(input, max=max)
+
+
+@composite
+def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08,
+            equal_nan: bool = False) -> Any:  # fmt: skip
+    """Whether ``|input - other| <= atol + rtol * |other|``, element by element."""
+    if input.dtype is not other.dtype:
+        from ..tensor.views import _type_word
+
+        raise RuntimeError(f"{_type_word(input.dtype)} did not match {_type_word(other.dtype)}")
+    near = (input - other).abs() <= atol + rtol * other.abs()
+    near = near & input.isfinite() & other.isfinite() | (input == other)
+    return near | (input.isnan() & other.isnan()) if equal_nan else near
+
+
+@composite
+def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08,
+             equal_nan: bool = False) -> bool:  # fmt: skip
+    """Whether all elements are close; see :func:`isclose`."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())
+
+
+@composite
+def equal(input: Any, other: Any) -> bool:
+    """Whether both have one shape and the same elements."""
+    return tuple(input._array.shape) == tuple(other._array.shape) and bool(
+        np.array_equal(input._concrete("equal()"), other._concrete("equal()"))
+    )
+
+
+def _triangle(lower: bool) -> Any:
+    def function(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
+        from ..tensor import wrap
+
+        shape = input._array.shape
+        if len(shape) < 2:
+            name = "tril" if lower else "triu"
+            raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
+        mask = np.tri(shape[-2], shape[-1], diagonal if lower else diagonal - 1, dtype=bool)
+        kept = wrap(mask if lower else ~mask)
+        result = _where(kept, input, input.new_zeros(()))
+        if out is not None:
+            from ..tensor.views import write_out
+
+            return write_out("tril" if lower else "triu", result, out)
+        return result
+
+    function.__name__ = function.__qualname__ = "tril" if lower else "triu"
+    side = "below" if lower else "above"
+    function.__doc__ = f"The matrices with zeros except on and {side} the ``diagonal``-th diagonal."
+    return composite(function, name=function.__name__)
+
+
+tril = _triangle(True)
+triu = _triangle(False)

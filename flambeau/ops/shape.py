@@ -1,0 +1,715 @@
+"""Shapes: views of a tensor's elements in other shapes and orders, and their joining.
+
+Source: https://pytorch.org/docs/stable/torch.html#indexing-slicing-joining-mutating-ops
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from .dims import as_int, as_ints, out_of_range, wrap_dim, wrap_dims
+from .operation import Array, composite, operation
+
+
+def resolve_shape(shape: Any, numel: int) -> tuple[int, ...]:
+    """``shape`` with its -1, if it has one, worked out.
+
+    Raises:
+        RuntimeError: ``numel`` elements do not fill it.
+    """
+    shape = as_ints(shape, "shape")
+    if -1 in shape:
+        at = shape.index(-1)
+        known = 1
+        for i, n in enumerate(shape):
+            if i != at:
+                if n < -1:
+                    raise RuntimeError(f"invalid shape dimension {n}")
+                if n == -1:
+                    raise RuntimeError("only one dimension can be inferred")
+                known *= n
+        if known and numel % known == 0:
+            return (*shape[:at], numel // known, *shape[at + 1 :])
+        if not known and not numel:
+            raise RuntimeError(
+                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the "
+                "unspecified dimension size -1 can be any value and is ambiguous"
+            )
+        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
+    count = 1
+    for n in shape:
+        if n < 0:
+            raise RuntimeError(f"invalid shape dimension {n}")
+        count *= n
+    if count != numel:
+        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
+    return shape
+
+
+@operation(view=True, varargs="shape", node_name="ViewBackward0",
+           samples=(((2, 6), (3, 4)), ((4,), (2, -1)), ((), (1,))))  # fmt: skip
+def reshape(xp, input: Array, shape: Any):
+    """The same elements in another shape, one size of which may be -1; a view where possible."""
+    return xp.reshape(input, resolve_shape(shape, math.prod(input.shape)))
+
+
+@reshape.vjp("input")
+def _(xp, grad, input_shape):
+    return xp.reshape(grad, tuple(input_shape))
+
+
+@operation(view=True, method=False, public=False, name="view_shape", node_name="ViewBackward0",
+           samples=(((2, 6), (3, 4)),))  # fmt: skip
+def view_shape(xp, input: Array, shape: Any):
+    """The same memory in another shape.
+
+    Raises:
+        RuntimeError: the elements do not lie in memory as that shape needs.
+    """
+    shape = resolve_shape(shape, math.prod(input.shape))
+    result = xp.reshape(input, shape)
+    if input.__class__ is np.ndarray and input.size and not np.may_share_memory(result, input):
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one "
+            "dimension spans across two contiguous subspaces). Use .reshape(...) instead."
+        )
+    return result
+
+
+@view_shape.vjp("input")
+def _(xp, grad, input_shape):
+    return xp.reshape(grad, tuple(input_shape))
+
+
+@operation(view=True, varargs="dims", samples=(((2, 3, 4), (2, 0, 1)), ((3,), (0,))))
+def permute(xp, input: Array, dims: Any):
+    """A view with the dims in the order ``dims``."""
+    return xp.permute(input, wrap_permutation(dims, input.ndim))
+
+
+def wrap_permutation(dims: Any, ndim: int) -> tuple[int, ...]:
+    """``dims`` as non-negative ints, each dim once."""
+    dims = as_ints(dims, "dims")
+    if len(dims) != ndim:
+        raise RuntimeError(
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the "
+            f"length of the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal "
+            f"to len(dims) = {len(dims)}".replace("(sparse_coo)", "")
+        )
+    wrapped = tuple(wrap_dim(d, ndim) for d in dims)
+    if len(set(wrapped)) != ndim:
+        raise RuntimeError("permute(): duplicate dims are not allowed.")
+    return wrapped
+
+
+@permute.vjp("input")
+def _(xp, grad, dims):
+    wrapped = wrap_permutation(dims, grad.ndim)
+    inverse = [0] * len(wrapped)
+    for i, d in enumerate(wrapped):
+        inverse[d] = i
+    return xp.permute(grad, tuple(inverse))
+
+
+def _swapped(ndim: int, dim0: int, dim1: int) -> tuple[int, ...]:
+    dim0, dim1 = wrap_dim(dim0, ndim), wrap_dim(dim1, ndim)
+    order = list(range(ndim))
+    if ndim:
+        order[dim0], order[dim1] = dim1, dim0
+    return tuple(order)
+
+
+@operation(view=True, samples=(((2, 3, 4), 0, 2), ((2, 3), -1, -2)))
+def transpose(xp, input: Array, dim0: int, dim1: int):
+    """A view with two dims swapped."""
+    return xp.permute(input, _swapped(input.ndim, dim0, dim1))
+
+
+@transpose.vjp("input")
+def _(xp, grad, dim0, dim1):
+    return xp.permute(grad, _swapped(grad.ndim, dim0, dim1))
+
+
+@operation(view=True, samples=(((2, 3),), ((3,),)))
+def t(xp, input: Array):
+    """A matrix transposed; tensors of fewer dims as they are."""
+    if input.ndim > 2:
+        raise RuntimeError(
+            f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D"
+        )
+    return xp.permute(input, tuple(range(input.ndim))[::-1])
+
+
+@t.vjp("input")
+def _(xp, grad):
+    return xp.permute(grad, tuple(range(grad.ndim))[::-1])
+
+
+def expanded_shape(shape: Sequence[int], sizes: Any) -> tuple[int, ...]:
+    """``sizes`` with every -1 replaced by the size that is there."""
+    sizes = as_ints(sizes, "size")
+    added = len(sizes) - len(shape)
+    if added < 0:
+        raise RuntimeError(
+            f"expand(tensor of shape {list(shape)}, size={list(sizes)}): the number of sizes "
+            f"provided ({len(sizes)}) must be greater or equal to the number of dimensions in the "
+            f"tensor ({len(shape)})"
+        )
+    result = []
+    for i, size in enumerate(sizes):
+        have = None if i < added else shape[i - added]
+        if size == -1:
+            if have is None:
+                raise RuntimeError(
+                    f"expand(tensor of shape {list(shape)}, size={list(sizes)}): The expanded "
+                    "size of the tensor (-1) isn't allowed in a leading, non-existing dimension "
+                    f"{i}"
+                )
+            size = have
+        if have is not None and have != size and have != 1:
+            raise RuntimeError(
+                f"The expanded size of the tensor ({size}) must match the existing size ({have}) "
+                f"at non-singleton dimension {i}.  Target sizes: {list(sizes)}.  Tensor sizes: "
+                f"{list(shape)}"
+            )
+        result.append(size)
+    return tuple(result)
+
+
+@operation(view=True, varargs="size", samples=(((3, 1), (3, 4)), ((3,), (2, -1)), ((), (2, 2))))
+def expand(xp, input: Array, size: Any):
+    """A view in which dims of size 1 (and new ones in front) are repeated, without copying."""
+    return xp.expand(input, expanded_shape(input.shape, size))
+
+
+@expand.vjp("input")
+def _(xp, grad, input_shape):
+    from .operation import sum_to
+
+    return sum_to(xp, grad, tuple(input_shape))
+
+
+def _squeezed(shape: Sequence[int], dim: Any) -> tuple[int, ...]:
+    dims = wrap_dims(dim, len(shape)) if not isinstance(dim, (tuple, list)) or dim else ()
+    return tuple(
+        n for i, n in enumerate(shape) if n != 1 or not (dims is None or i in dims)
+    )
+
+
+@operation(view=True, samples=(((1, 3, 1),), ((1, 3, 1), 0), ((2, 1, 1), (1, 2))))
+def squeeze(xp, input: Array, dim: Any = None):
+    """A view without the dims of size 1 (among ``dim``, if it is given)."""
+    return xp.reshape(input, _squeezed(input.shape, dim))
+
+
+@squeeze.vjp("input")
+def _(xp, grad, input_shape):
+    return xp.reshape(grad, tuple(input_shape))
+
+
+@operation(view=True, samples=(((2, 3), 0), ((2, 3), -1), ((), 0)))
+def unsqueeze(xp, input: Array, dim: int):
+    """A view with a dim of size 1 inserted at ``dim``."""
+    shape = list(input.shape)
+    shape.insert(wrap_dim(dim, input.ndim + 1), 1)
+    return xp.reshape(input, tuple(shape))
+
+
+@unsqueeze.vjp("input")
+def _(xp, grad, input_shape):
+    return xp.reshape(grad, tuple(input_shape))
+
+
+# -- parts of a tensor ------------------------------------------------------------------------
+
+
+def _key_gradient(xp: Any, grad: Any, input_shape: Any, key: Any) -> Any:
+    zeros = xp.full(tuple(input_shape), 0, xp.dtype(grad))
+    if zeros.__class__ is np.ndarray:
+        zeros[key] = grad
+        return zeros
+    return xp.slice_scatter(zeros, key, grad)
+
+
+def _part(name: str, node_name: str) -> Any:
+    """The operation ``input[key]``; PyTorch's name of its node depends on the key."""
+
+    def forward(xp: Any, input: Array, key: Any) -> Any:
+        return xp.slice(input, key)
+
+    forward.__doc__ = "A view of the part that ``key`` (ints, slices, None) selects."
+    part = operation(
+        forward=None, name=name, node_name=node_name, view=True, public=False, method=False,
+        samples=(((3, 4), (1,)), ((3, 4), (slice(0, 3, 2), None, slice(1, 4)))),
+    )(forward)  # fmt: skip
+    part.vjp("input")(_key_gradient)
+    part.scattered(lambda xp, base, values, key: xp.slice_scatter(base, key, values))
+    return part
+
+
+_key_gradient.__annotations__.clear()
+select_part = _part("select_part", "SelectBackward0")
+slice_part = _part("slice_part", "SliceBackward0")
+unsqueeze_part = _part("unsqueeze_part", "UnsqueezeBackward0")
+alias_part = _part("alias_part", "AliasBackward0")
+
+
+@composite
+def select(input: Any, dim: int, index: int) -> Any:
+    """A view of the entry ``index`` along ``dim``, which is gone from the result."""
+    shape = input._array.shape
+    if not shape:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
+    dim = wrap_dim(dim, len(shape))
+    index = as_int(index, "index")
+    if not -shape[dim] <= index < shape[dim]:
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(shape)} at dimension "
+            f"{dim}"
+        )
+    if index < 0:
+        index += shape[dim]
+    return select_part(input, (*(slice(None),) * dim, index))
+
+
+@composite
+def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
+    """A view of the ``length`` entries from ``start`` on along ``dim``."""
+    shape = input._array.shape
+    if not shape:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    dim = wrap_dim(dim, len(shape))
+    start = int(start)
+    n = shape[dim]
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
+    if not -n <= start <= n:
+        raise IndexError(
+            f"start out of range (expected to be in range of [{-n}, {n}], but got {start})"
+        )
+    if start < 0:
+        start += n
+    if start + length > n:
+        raise RuntimeError(
+            f"start ({start}) + length ({length}) exceeds dimension size ({n})."
+        )
+    return slice_part(input, (*(slice(None),) * dim, slice(start, start + length)))
+
+
+@composite
+def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Views of every entry along ``dim``."""
+    shape = input._array.shape
+    if not shape:
+        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+    dim = wrap_dim(dim, len(shape))
+    head = (slice(None),) * dim
+    return tuple(select_part(input, (*head, i)) for i in range(shape[dim]))
+
+
+@composite
+def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
+    """Views of consecutive parts along ``dim``: of one size (the last may be smaller), or several."""
+    shape = input._array.shape
+    if not shape:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    dim = wrap_dim(dim, len(shape))
+    n = shape[dim]
+    if isinstance(split_size_or_sections, (tuple, list)):
+        sizes = as_ints(split_size_or_sections, "split_sizes")
+        if sum(sizes) != n or min(sizes, default=0) < 0:
+            raise RuntimeError(
+                "split_with_sizes expects split_sizes to sum exactly to "
+                f"{n} (input tensor's size at dimension {dim}), but got split_sizes={list(sizes)}"
+            )
+    else:
+        size = as_int(split_size_or_sections, "split_size")
+        if size < 0:
+            raise RuntimeError(
+                f"split expects split_size be non-negative, but got split_size={size}"
+            )
+        if size == 0 and n:
+            raise RuntimeError(
+                "split_size can only be 0 if dimension size is 0, but got dimension size of "
+                f"{n}"
+            )
+        sizes = tuple(min(size, n - i) for i in range(0, n, size)) if n else (0,)
+    head = (slice(None),) * dim
+    parts, start = [], 0
+    for size in sizes:
+        parts.append(slice_part(input, (*head, slice(start, start + size))))
+        start += size
+    return tuple(parts)
+
+
+@composite
+def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
+    """At most ``chunks`` views of parts of equal size along ``dim`` (the last may be smaller)."""
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    if not input._array.shape:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    n = input._array.shape[wrap_dim(dim, input._array.ndim)]
+    size = -(-n // chunks)
+    if size == 0:
+        return split(input, [0] * chunks, dim)
+    return split(input, size, dim)
+
+
+# -- joining and repeating --------------------------------------------------------------------
+
+
+@operation(promote="number", method=False, name="cat", node_name="CatBackward0",
+           samples=((((2, 3), (1, 3)), 0), (((2, 3), (2, 2)), 1)))  # fmt: skip
+def cat(xp, tensors: Sequence[Array], dim: int = 0):
+    """The tensors one after the other along ``dim``; their other sizes agree."""
+    kept = [t for t in tensors if not (t.ndim == 1 and t.shape[0] == 0)] or tensors[:1]
+    return xp.cat(kept, wrap_dim(dim, kept[0].ndim))
+
+
+@cat.vjp("tensors")
+def _(xp, grad, tensors_shape, dim):
+    wrapped = wrap_dim(dim, grad.ndim)
+    head = (slice(None),) * wrapped
+    grads, start = [], 0
+    for shape in tensors_shape:
+        if tuple(shape) == (0,) and grad.ndim != 1:
+            grads.append(xp.full((0,), 0, xp.dtype(grad)))
+            continue
+        end = start + shape[wrapped]
+        grads.append(xp.slice(grad, (*head, slice(start, end))))
+        start = end
+    return grads
+
+
+@cat.checked
+def _(tensors, dim):
+    if not tensors:
+        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+    first = next((t for t in tensors if tuple(t.shape) != (0,)), tensors[0])
+    if first.ndim == 0:
+        raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
+    wrapped = wrap_dim(dim, first.ndim)
+    for position, other in enumerate(tensors):
+        if other.ndim == 0:
+            raise RuntimeError(
+                f"zero-dimensional tensor (at position {position}) cannot be concatenated"
+            )
+        if tuple(other.shape) == (0,):
+            continue
+        if other.ndim != first.ndim:
+            raise RuntimeError(
+                f"Tensors must have same number of dimensions: got {first.ndim} and {other.ndim}"
+            )
+        for i, (a, b) in enumerate(zip(first.shape, other.shape)):
+            if i != wrapped and a != b:
+                raise RuntimeError(
+                    f"Sizes of tensors must match except in dimension {wrapped}. Expected size "
+                    f"{a} but got size {b} for tensor number {position} in the list."
+                )
+
+
+@operation(promote="number", method=False, samples=((((2, 3), (2, 3)), 0), (((2,), (2,)), -1)))
+def stack(xp, tensors: Sequence[Array], dim: int = 0):
+    """The tensors, all of one shape, along a new dim."""
+    wrapped = wrap_dim(dim, tensors[0].ndim + 1)
+    shape = list(tensors[0].shape)
+    shape.insert(wrapped, 1)
+    return xp.cat([xp.reshape(t, tuple(shape)) for t in tensors], wrapped)
+
+
+@stack.vjp("tensors")
+def _(xp, grad, tensors_shape, dim):
+    head = (slice(None),) * wrap_dim(dim, grad.ndim)
+    return [xp.slice(grad, (*head, i)) for i in range(len(tensors_shape))]
+
+
+@stack.checked
+def _(tensors, dim):
+    if not tensors:
+        raise RuntimeError("stack expects a non-empty TensorList")
+    for position, other in enumerate(tensors):
+        if tuple(other.shape) != tuple(tensors[0].shape):
+            raise RuntimeError(
+                "stack expects each tensor to be equal size, but got "
+                f"{list(tensors[0].shape)} at entry 0 and {list(other.shape)} at entry {position}"
+            )
+
+
+@operation(samples=(((2, 3), (0,)), ((2, 3), (0, 1))), varargs="dims")
+def flip(xp, input: Array, dims: Any):
+    """The elements in reverse order along ``dims``."""
+    dims = as_ints(dims, "dims")
+    return xp.flip(input, wrap_dims(dims, input.ndim) or () if dims else ())
+
+
+@flip.vjp("input")
+def _(xp, grad, dims):
+    dims = as_ints(dims, "dims")
+    return xp.flip(grad, wrap_dims(dims, grad.ndim) or () if dims else ())
+
+
+@operation(name="constant_pad", public=False, method=False, node_name="ConstantPadNdBackward0",
+           samples=(((2, 3), ((1, 0), (0, 2)), 0.5), ((4,), ((-1, 2),), 0)))  # fmt: skip
+def constant_pad(xp, input: Array, widths: Any, value: float = 0):
+    """``input`` with ``(before, after)`` elements of ``value`` added per dim (negative: cut)."""
+    return xp.pad(input, widths, value)
+
+
+@constant_pad.vjp("input")
+def _(xp, grad, widths):
+    return xp.pad(grad, tuple((-lo, -hi) for lo, hi in widths), 0)
+
+
+@operation(varargs="repeats", samples=(((2, 3), (2, 1)), ((3,), (2, 2))))
+def repeat(xp, input: Array, repeats: Any):
+    """``input`` repeated ``repeats`` times along each dim (new dims come in front)."""
+    repeats = as_ints(repeats, "repeats")
+    added = len(repeats) - input.ndim
+    if added < 0:
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
+            "tensor"
+        )
+    shape = (1,) * added + tuple(input.shape)
+    paired = tuple(x for n in shape for x in (1, n))
+    wide = tuple(x for r, n in zip(repeats, shape) for x in (r, n))
+    repeated = xp.expand(xp.reshape(input, paired), wide)
+    return xp.reshape(xp.copy(repeated), tuple(r * n for r, n in zip(repeats, shape)))
+
+
+@repeat.vjp("input")
+def _(xp, grad, input_shape, repeats):
+    repeats = as_ints(repeats, "repeats")
+    shape = (1,) * (len(repeats) - len(input_shape)) + tuple(input_shape)
+    wide = tuple(x for r, n in zip(repeats, shape) for x in (r, n))
+    total = xp.sum(xp.reshape(grad, wide), tuple(range(0, len(wide), 2)), False)
+    return xp.reshape(total, tuple(input_shape))
+
+
+@operation(samples=(((3, 4), 1), ((3, 4), (1, -2), (0, 1))))
+def roll(xp, input: Array, shifts: Any, dims: Any = None):
+    """The elements moved along ``dims``; what leaves at one end comes in at the other."""
+    return _rolled(xp, input, shifts, dims, 1)
+
+
+def _rolled(xp: Any, x: Any, shifts: Any, dims: Any, sign: int) -> Any:
+    shifts = as_ints(shifts, "shifts")
+    if dims is None or dims == ():
+        if len(shifts) != 1:
+            raise RuntimeError(
+                f"shifts and dimensions must align. shifts: {len(shifts)}, dims:0"
+            )
+        flat = _rolled(xp, xp.reshape(x, (math.prod(x.shape),)), shifts, 0, sign)
+        return xp.reshape(flat, tuple(x.shape))
+    dims = as_ints(dims, "dims")
+    if len(dims) != len(shifts):
+        raise RuntimeError(
+            f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}"
+        )
+    for shift, dim in zip(shifts, dims):
+        dim = wrap_dim(dim, x.ndim)
+        n = x.shape[dim]
+        cut = (-sign * shift) % n if n else 0
+        if cut:
+            head = (slice(None),) * dim
+            parts = [
+                xp.slice(x, (*head, slice(cut, n))),
+                xp.slice(x, (*head, slice(0, cut))),
+            ]
+            x = xp.cat(parts, dim)
+    return x if sign < 0 or shifts else x
+
+
+@roll.vjp("input")
+def _(xp, grad, shifts, dims):
+    return _rolled(xp, grad, shifts, dims, -1)
+
+
+# -- everyday combinations --------------------------------------------------------------------
+
+
+@composite(varargs="shape")
+def view(input: Any, shape: Any) -> Any:
+    """The same memory in another shape (one size may be -1), or, for a dtype, reinterpreted."""
+    if isinstance(shape, dtypes.dtype):
+        from ..tensor import wrap
+
+        result = wrap(input._array.view(shape.numpy))
+        result._base = input if input._base is None else input._base
+        return result
+    return view_shape(input, shape)
+
+
+@composite
+def view_as(input: Any, other: Any) -> Any:
+    """The same memory in the shape of ``other``."""
+    return view_shape(input, other.shape)
+
+
+@composite
+def reshape_as(input: Any, other: Any) -> Any:
+    """The same elements in the shape of ``other``."""
+    return reshape(input, other.shape)
+
+
+@composite
+def expand_as(input: Any, other: Any) -> Any:
+    """A view expanded to the shape of ``other``."""
+    return expand(input, other.shape)
+
+
+@composite
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    """The dims from ``start_dim`` to ``end_dim`` merged into one; a view where possible."""
+    shape = input._array.shape
+    if not shape:
+        return reshape(input, (1,))
+    start, end = wrap_dim(start_dim, len(shape)), wrap_dim(end_dim, len(shape))
+    if start > end:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if start == end:
+        return input
+    merged = 1
+    for n in shape[start : end + 1]:
+        merged *= n
+    return reshape(input, (*shape[:start], merged, *shape[end + 1 :]))
+
+
+@composite
+def ravel(input: Any) -> Any:
+    """All elements in one dim; a view where possible."""
+    return reshape(input, (-1,)) if input.numel() else reshape(input, (0,))
+
+
+@composite
+def unflatten(input: Any, dim: int, sizes: Any) -> Any:
+    """The dim ``dim`` split into dims of ``sizes``, one of which may be -1."""
+    shape = input._array.shape
+    dim = wrap_dim(dim, len(shape))
+    sizes = as_ints(sizes, "sizes")
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    try:
+        resolved = resolve_shape(sizes, shape[dim])
+    except RuntimeError:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
+            f"({shape[dim]}) in the input tensor"
+        ) from None
+    return view_shape(input, (*shape[:dim], *resolved, *shape[dim + 1 :]))
+
+
+@composite
+def movedim(input: Any, source: Any, destination: Any) -> Any:
+    """A view with the dims ``source`` at the places ``destination``, the others in order."""
+    n = input._array.ndim
+    sources = [wrap_dim(d, n) for d in as_ints(source, "source")]
+    destinations = [wrap_dim(d, n) for d in as_ints(destination, "destination")]
+    if len(sources) != len(destinations):
+        raise RuntimeError(
+            "movedim: Invalid source or destination dims: source "
+            f"({sources} dims) should contain the same number of dims as destination "
+            f"({destinations} dims)"
+        )
+    rest = iter(d for d in range(n) if d not in sources)
+    order = [
+        sources[destinations.index(i)] if i in destinations else next(rest) for i in range(n)
+    ]
+    return permute(input, tuple(order))
+
+
+@composite
+def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
+    """A view with two dims swapped."""
+    return transpose(input, axis0, axis1)
+
+
+@composite(method=False)
+def hstack(tensors: Sequence[Any]) -> Any:
+    """The tensors side by side: along dim 1, or dim 0 if they have one."""
+    tensors = [t if t._array.ndim else reshape(t, (1,)) for t in tensors]
+    return cat(tensors, 0 if tensors[0]._array.ndim == 1 else 1)
+
+
+@composite(method=False)
+def vstack(tensors: Sequence[Any]) -> Any:
+    """The tensors as rows, one below the other."""
+    return cat([t if t._array.ndim > 1 else reshape(t, (1, -1)) for t in tensors], 0)
+
+
+@composite(method=False)
+def dstack(tensors: Sequence[Any]) -> Any:
+    """The tensors one behind the other, along dim 2."""
+    made = []
+    for tensor in tensors:
+        if tensor._array.ndim < 2:
+            tensor = reshape(tensor, (1, -1))
+        made.append(unsqueeze(tensor, 2) if tensor._array.ndim == 2 else tensor)
+    return cat(made, 2)
+
+
+@composite
+def tile(input: Any, dims: Any) -> Any:
+    """``input`` repeated ``dims`` times along its last dims."""
+    dims = as_ints(dims, "dims")
+    return repeat(input, (1,) * (input._array.ndim - len(dims)) + dims)
+
+
+@composite
+def broadcast_to(input: Any, size: Any) -> Any:
+    """A view expanded to ``size``."""
+    return expand(input, size)
+
+
+@composite(method=False)
+def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
+    """Views of the tensors, expanded to their common shape."""
+    from .dims import broadcast_error
+
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tuple(tensors[0])
+    shapes = [t._array.shape for t in tensors]
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise broadcast_error(shapes) from None
+    return tuple(expand(t, shape) for t in tensors)
+
+
+@composite(method=False)
+def broadcast_shapes(*shapes: Any) -> Any:
+    """The shape that tensors of these shapes broadcast to."""
+    from ..size import Size
+    from .dims import broadcast_error
+
+    wanted = [as_ints(s, "shape") for s in shapes]
+    try:
+        return Size(np.broadcast_shapes(*wanted))
+    except ValueError:
+        raise broadcast_error(wanted) from None
+
+
+@composite
+def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """The diagonal of the dims ``dim1`` and ``dim2``, as the last dim."""
+    from .indexing import index
+
+    n = input._array.ndim
+    dim1, dim2 = wrap_dim(dim1, n), wrap_dim(dim2, n)
+    if dim1 == dim2:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    rows, columns = input._array.shape[dim1], input._array.shape[dim2]
+    start1, start2 = max(0, -offset), max(0, offset)
+    length = max(0, min(rows - start1, columns - start2))
+    moved = movedim(input, (dim1, dim2), (0, 1))
+    taken = index(moved, (np.arange(length) + start1, np.arange(length) + start2))
+    return movedim(taken, 0, -1) if taken._array.ndim > 1 else taken
+
+
+__all__ = ["expanded_shape", "out_of_range", "resolve_shape"]

@@ -1,0 +1,177 @@
+"""Extremes with their places, sorting, and what follows from them.
+
+Source: https://pytorch.org/docs/stable/torch.html#comparison-ops
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .dims import wrap_dim
+from .operation import Array, Operation, composite, operation
+from .reduction import amax, amin, require_elements
+
+
+def _at(xp: Any, grad: Any, input_shape: Any, dim: int, keepdim: bool, indices: Any) -> Any:
+    """``grad`` of selected elements, put back at their ``indices`` along ``dim``."""
+    shape = tuple(input_shape)
+    if not shape:
+        return grad
+    dim = wrap_dim(dim, len(shape))
+    if not keepdim:
+        kept = (*shape[:dim], 1, *shape[dim + 1 :])
+        grad, indices = xp.reshape(grad, kept), xp.reshape(indices, kept)
+    return xp.scatter_add(xp.full(shape, 0, xp.dtype(grad)), dim, indices, grad)
+
+
+def _extreme_of_dim(name: str, arg: str, doc: str) -> Operation:
+    """The extreme along a dim and its index."""
+
+    def forward(xp: Any, input: Array, dim: int, keepdim: bool = False) -> Any:
+        if input.ndim == 0:
+            wrap_dim(dim, 0)
+            place = xp.full((), 0, np.dtype(np.int64))
+            return xp.copy(input), place, place
+        dim = wrap_dim(dim, input.ndim)
+        place = getattr(xp, arg)(input, dim, True)
+        value = xp.gather(input, dim, place)
+        if not keepdim:
+            shape = tuple(n for i, n in enumerate(input.shape) if i != dim)
+            value, place = xp.reshape(value, shape), xp.reshape(place, shape)
+        return value, place, place
+
+    forward.__doc__ = doc
+    defined = Operation(
+        forward, name=name, outputs=("values", "indices"), differentiable=(True, False), aux=True,
+        public=False, method=False, node_name=f"{name.split('_')[0].capitalize()}Backward0",
+        samples=(((3, 4), 1), ((3, 4), 0, True)), dtypes="number",
+    )  # fmt: skip
+    defined.vjp("input")(
+        lambda xp, grad, input_shape, dim, keepdim, aux: _at(xp, grad, input_shape, dim, keepdim, aux)
+    )
+
+    @defined.checked
+    def _(input: Any, dim: Any, keepdim: Any) -> None:
+        wrap_dim(dim, input.ndim)
+        require_elements(name.split("_")[0], input, dim)
+
+    return defined
+
+
+max_dim = _extreme_of_dim("max_dim", "argmax", "The largest elements along ``dim``, their indices.")
+min_dim = _extreme_of_dim("min_dim", "argmin", "The smallest elements along ``dim``, their indices.")
+
+
+def _max_or_min(
+    name: str, of_dim: Operation, of_all: Operation, of_pair: str
+) -> Any:
+    def function(
+        input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None,
+        keepdims: Any = None, out: Any = None,
+    ) -> Any:  # fmt: skip
+        from ..tensor import Tensor
+        from .operation import OPERATIONS
+        from .return_types import return_type
+
+        if axis is not None:
+            dim = axis
+        if keepdims is not None:
+            keepdim = keepdims
+        if isinstance(dim, Tensor):
+            other, dim = dim, None
+        if other is not None:
+            return OPERATIONS[of_pair](input, other, out=out)
+        if dim is None:
+            if input._array.size == 0:
+                raise RuntimeError(
+                    f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
+                    "Specify the reduction dim with the 'dim' argument."
+                )
+            return of_all(input, None, out=out)
+        values, indices = of_dim(input, dim, keepdim, out=out)
+        return return_type(name, ("values", "indices"))((values, indices))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"The {name}imum of all elements, or with ``dim`` the {name}ima along it and their "
+        f"indices (a named tuple), or with another tensor the elementwise {name}imum."
+    )
+    return composite(function, name=name)
+
+
+max = _max_or_min("max", max_dim, amax, "maximum")
+min = _max_or_min("min", min_dim, amin, "minimum")
+
+
+@operation(name="sort_values", outputs=("values", "indices"), differentiable=(True, False),
+           aux=True, public=False, method=False, node_name="SortBackward0",
+           samples=(((3, 4), 1), ((3, 4), 0, True)))  # fmt: skip
+def sort_values(xp, input: Array, dim: int = -1, descending: bool = False):
+    """The elements sorted along ``dim``, and where each was; equal ones keep their order."""
+    if input.ndim == 0:
+        place = xp.full((), 0, np.dtype(np.int64))
+        return xp.copy(input), place, place
+    dim = wrap_dim(dim, input.ndim)
+    order = xp.argsort(input, dim, descending)
+    return xp.gather(input, dim, order), order, order
+
+
+@sort_values.vjp("input")
+def _(xp, grad, input_shape, dim, aux):
+    return _at(xp, grad, input_shape, dim, True, aux)
+
+
+@composite
+def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False, *,
+         out: Any = None) -> Any:  # fmt: skip
+    """The elements sorted along ``dim`` and their indices before (a named tuple)."""
+    from .return_types import return_type
+
+    wrap_dim(dim, input._array.ndim)
+    values, indices = sort_values(input, dim, descending, out=out)
+    return return_type("sort", ("values", "indices"))((values, indices))
+
+
+@operation(samples=(((3, 4), 1), ((3, 4), 0, True)), out=False)
+def argsort(xp, input: Array, dim: int = -1, descending: bool = False, stable: bool = False):
+    """The indices that sort the elements along ``dim``."""
+    if input.ndim == 0:
+        wrap_dim(dim, 0)
+        return xp.full((), 0, np.dtype(np.int64))
+    return xp.argsort(input, wrap_dim(dim, input.ndim), descending)
+
+
+@composite
+def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *,
+         out: Any = None) -> Any:  # fmt: skip
+    """The ``k`` largest (or smallest) elements along ``dim`` and their indices, sorted."""
+    from .indexing import gather
+    from .return_types import return_type
+
+    ndim = input._array.ndim
+    dim = wrap_dim(dim, ndim)
+    size = input._array.shape[dim] if ndim else 1
+    if not 0 <= k <= size:
+        raise RuntimeError("selected index k out of range")
+    if not ndim:
+        result = sort_values(input, dim, largest)
+    else:
+        order = argsort(input, dim, largest).narrow(dim, 0, k)
+        result = (gather(input, dim, order), order)
+    if out is not None:
+        from ..tensor.views import write_out
+
+        result = tuple(write_out("topk", r, o) for r, o in zip(result, out))
+    return return_type("topk", ("values", "indices"))(result)
+
+
+@composite
+def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest and the largest element, of all or along ``dim`` (a named tuple)."""
+    from .return_types import return_type
+
+    over = () if dim is None else dim
+    pair = amin(input, over, keepdim), amax(input, over, keepdim)
+    return return_type("aminmax", ("min", "max"))(pair)

@@ -1,0 +1,236 @@
+"""Variances, norms and their kin.
+
+Source: https://pytorch.org/docs/stable/torch.html#reduction-ops
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .dims import wrap_dims
+from .operation import Array, composite, operation
+from .reduction import _count, spread
+
+
+@operation(public=False, method=False, name="variance", dtypes="inexact",
+           node_name="VarBackward0", samples=(((3, 4), None), ((3, 4), 1), ((3, 4), 0, 0, True)))  # fmt: skip
+def variance(xp, input: Array, dim: Any = None, correction: float = 1, keepdim: bool = False):
+    """The variance over ``dim``, of ``count - correction`` degrees of freedom."""
+    dims = wrap_dims(dim, input.ndim)
+    count = _count(input.shape, dim)
+    if count == 0:
+        return xp.sum(input, dims, keepdim) * float("nan")
+    centred = input - xp.sum(input, dims, True) / count
+    total = xp.sum(centred * centred, dims, keepdim)
+    free = count - correction
+    return total / free if free > 0 else total / xp.full((), 0, xp.dtype(input))
+
+
+@variance.vjp("input")
+def _(xp, grad, input, dim, correction, keepdim):
+    dims = wrap_dims(dim, input.ndim)
+    count = _count(input.shape, dim)
+    centred = input - xp.sum(input, dims, True) / (count or 1)
+    free = count - correction
+    scale = 2.0 / free if free > 0 else float("inf") if free == 0 else float("inf")
+    return spread(xp, grad, input.shape, dim, keepdim) * (centred * scale)
+
+
+def _var_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
+    """PyTorch's two ways to say what the degrees of freedom are."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if correction is None:
+        correction = 1 if unbiased is None or unbiased else 0
+    return dim, correction
+
+
+@composite
+def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+        correction: Any = None) -> Any:  # fmt: skip
+    """The variance over ``dim`` (None: of all elements), divided by ``count - correction`` (1)."""
+    _require_floating("var", input)
+    dim, correction = _var_arguments(dim, unbiased, correction)
+    return variance(input, dim, correction, keepdim)
+
+
+@composite
+def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+        correction: Any = None, axis: Any = None) -> Any:  # fmt: skip
+    """The standard deviation over ``dim`` (None: of all elements); see :func:`var`."""
+    _require_floating("std", input)
+    dim, correction = _var_arguments(dim if axis is None else axis, unbiased, correction)
+    return standard_deviation(input, dim, correction, keepdim)
+
+
+@operation(public=False, method=False, name="standard_deviation", dtypes="inexact",
+           node_name="StdBackward0", samples=(((3, 4), None), ((3, 4), 1)))  # fmt: skip
+def standard_deviation(
+    xp, input: Array, dim: Any = None, correction: float = 1, keepdim: bool = False
+):
+    """The square root of the variance."""
+    return xp.sqrt(variance.forward(xp, input, dim, correction, keepdim))
+
+
+@standard_deviation.vjp("input")
+def _(xp, grad, input, dim, correction, keepdim, out):
+    zero = xp.full((), 0, xp.dtype(grad))
+    share = xp.where(xp.eq(out, 0), zero, grad / (out * 2))
+    dims = wrap_dims(dim, input.ndim)
+    count = _count(input.shape, dim)
+    centred = input - xp.sum(input, dims, True) / (count or 1)
+    free = count - correction
+    scale = 2.0 / free if free > 0 else float("inf")
+    return spread(xp, share, input.shape, dim, keepdim) * (centred * scale)
+
+
+def _require_floating(name: str, input: Any) -> None:
+    if input._array.dtype.kind not in "fcV":
+        raise RuntimeError(
+            f"{name} and {name}_mean only support tensors with floating point and complex dtypes"
+            if name == "std"
+            else f"{name}(): expected a floating-point tensor, got {input.dtype}"
+        )
+
+
+@composite
+def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+             correction: Any = None) -> tuple[Any, Any]:  # fmt: skip
+    """The variance and the mean over ``dim``."""
+    variance_ = var(input, dim, unbiased, keepdim, correction=correction)
+    return variance_, input.mean(None if isinstance(dim, bool) else dim, keepdim)
+
+
+@composite
+def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+             correction: Any = None) -> tuple[Any, Any]:  # fmt: skip
+    """The standard deviation and the mean over ``dim``."""
+    deviation = std(input, dim, unbiased, keepdim, correction=correction)
+    return deviation, input.mean(None if isinstance(dim, bool) else dim, keepdim)
+
+
+@composite
+def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The product of all elements, or along ``dim``; of integers as int64."""
+    from .reduction import prod_dims
+
+    if dtype is not None:
+        input = input.to(dtype)
+    elif input._array.dtype.kind in "iub":
+        input = input.long()
+    return prod_dims(input, dim, keepdim)
+
+
+@operation(public=False, method=False, name="norm_of", dtypes="inexact",
+           node_name="LinalgVectorNormBackward0",
+           samples=(((3, 4), 2.0), ((3, 4), 1.0, 1), ((3, 4), 3.0, 0, True),
+                    ((3, 4), float("inf"), 1)))  # fmt: skip
+def norm_of(xp, input: Array, p: float = 2.0, dim: Any = None, keepdim: bool = False):
+    """The ``p``-norm over ``dim``."""
+    dims = wrap_dims(dim, input.ndim)
+    size = xp.abs(input)
+    if p == 2:
+        return xp.sqrt(xp.sum(input * input, dims, keepdim))
+    if p == 1:
+        return xp.sum(size, dims, keepdim)
+    if p == float("inf"):
+        return xp.amax(size, dims, keepdim)
+    if p == float("-inf"):
+        return xp.amin(size, dims, keepdim)
+    if p == 0:
+        return xp.sum(xp.astype(xp.ne(input, 0), xp.dtype(input)), dims, keepdim)
+    return xp.pow(xp.sum(xp.pow(size, p), dims, keepdim), 1.0 / p)
+
+
+@norm_of.vjp("input")
+def _(xp, grad, input, p, dim, keepdim, out):
+    shape = tuple(input.shape)
+    zero = xp.full((), 0, xp.dtype(grad))
+    if p == 0:
+        return xp.full(shape, 0, xp.dtype(grad))
+    if p == 1:
+        return spread(xp, grad, shape, dim, keepdim) * xp.sign(input)
+    if p in (float("inf"), float("-inf")):
+        whole = spread(xp, out, shape, dim, keepdim)
+        share = xp.astype(xp.eq(xp.abs(input), whole), xp.dtype(grad))
+        total = xp.sum(share, wrap_dims(dim, input.ndim), True)
+        return spread(xp, grad, shape, dim, keepdim) * xp.sign(input) * (share / total)
+    if p == 2:
+        scale = xp.where(xp.eq(out, 0), zero, grad / out)
+        return spread(xp, scale, shape, dim, keepdim) * input
+    slope = xp.sign(input) * xp.pow(xp.abs(input), p - 1)
+    scale = xp.where(xp.eq(out, 0), zero, grad / xp.pow(out, p - 1))
+    return spread(xp, scale, shape, dim, keepdim) * slope
+
+
+@composite
+def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None,
+         out: Any = None) -> Any:  # fmt: skip
+    """The ``p``-norm (2, or Frobenius, by default) of all elements or over ``dim``."""
+    if dtype is not None:
+        input = input.to(dtype)
+    if p is None or p == "fro":
+        p = 2.0
+    if isinstance(p, str):
+        raise RuntimeError(f"norm(): p must be a number or 'fro', got '{p}'")
+    return norm_of(input, float(p), dim, keepdim, out=out)
+
+
+@composite
+def dist(input: Any, other: Any, p: float = 2) -> Any:
+    """The ``p``-norm of the difference."""
+    return norm_of(input - other, float(p))
+
+
+@composite
+def count_nonzero(input: Any, dim: Any = None) -> Any:
+    """How many elements, of all or over ``dim``, are not zero."""
+    return input.ne(0).sum(dim)
+
+
+@composite
+def nonzero(input: Any, *, as_tuple: bool = False, out: Any = None) -> Any:
+    """The places of the elements that are not zero, a row (or with ``as_tuple`` a dim) each."""
+    from ..tensor import wrap
+
+    found = np.nonzero(np.atleast_1d(input._concrete("nonzero()")))
+    if as_tuple:
+        return tuple(wrap(f) for f in found)
+    if input._array.ndim == 0:
+        return wrap(np.zeros((len(found[0]), 0), np.int64))
+    return wrap(np.ascontiguousarray(np.stack(found, 1)))
+
+
+@composite
+def unique(input: Any, sorted: bool = True, return_inverse: bool = False,
+           return_counts: bool = False, dim: Any = None) -> Any:  # fmt: skip
+    """The different elements in rising order, with their places and counts on request."""
+    from ..tensor import wrap
+
+    values, inverse, counts = np.unique(
+        input._concrete("unique()"), return_inverse=True, return_counts=True, axis=dim
+    )
+    shape = input._array.shape if dim is None else (input._array.shape[dim],)
+    results = [wrap(values)]
+    if return_inverse:
+        results.append(wrap(inverse.reshape(shape)))
+    if return_counts:
+        results.append(wrap(counts))
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+@composite
+def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each non-negative integer occurs (or the sum of its ``weights``)."""
+    from ..tensor import wrap
+
+    array = input._concrete("bincount()")
+    if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and array.min() < 0):
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    given = None if weights is None else weights._concrete("bincount()")
+    counted = np.bincount(array, given, minlength)
+    if weights is not None and given is not None and given.dtype == np.float32:
+        counted = counted.astype(np.float32)
+    return wrap(counted)

@@ -1,0 +1,244 @@
+"""``tensor[key]`` and ``tensor[key] = value``: every form of index that PyTorch takes.
+
+A key of ints, slices, None and ``...`` selects a view.  Index tensors, lists, ranges and masks
+select copies; the view part of a mixed key is applied first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..modes import MODES
+from .tensor import Tensor, wrap
+
+_FULL = slice(None)
+
+
+def _too_many(shape: Any, count: int) -> IndexError:
+    return IndexError(
+        f"too many indices for tensor of dimension {len(shape)} (got {count} for shape "
+        f"{list(shape)})"
+    )
+
+
+def _checked_int(item: int, size: int, dim: int) -> int:
+    if not -size <= item < size:
+        raise IndexError(f"index {item} is out of bounds for dimension {dim} with size {size}")
+    return item + size if item < 0 else item
+
+
+def _as_index(item: Any) -> Any:
+    """An index array (integer or bool) of what is neither int, slice, None nor ``...``."""
+    if isinstance(item, Tensor):
+        array = item._array if MODES.capture is None else MODES.capture.array_of(item)
+    elif isinstance(item, np.ndarray):
+        array = item
+    elif isinstance(item, (list, tuple, range)):
+        if any(isinstance(i, Tensor) for i in item):
+            array = np.array([int(i) for i in item])
+        else:
+            array = np.array(item)
+        if array.size == 0:
+            array = array.astype(np.int64)
+    else:
+        raise IndexError(
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
+            f"valid indices (got {type(item).__name__})"
+        )
+    if array.dtype.kind not in "iub":
+        if isinstance(item, Tensor) or array.dtype.kind == "f":
+            raise IndexError(
+                "tensors used as indices must be long, int, byte or bool tensors (got "
+                f"{array.dtype})"
+            )
+        raise IndexError(f"{type(item).__name__} of {array.dtype} is no valid index")
+    if array.dtype == np.uint8:
+        array = array.astype(bool)
+    return array
+
+
+def resolve(shape: tuple[int, ...], key: Any) -> tuple[tuple[Any, ...], list[Any] | None]:
+    """``key`` in two steps: a basic key, then index arrays for the dims it leaves (or None).
+
+    In the second step's list, None stands for a whole dim.
+    """
+    items = key if isinstance(key, tuple) else (key,)
+    used = 0
+    ellipsis = False
+    for item in items:
+        if item is Ellipsis:
+            ellipsis = True
+        elif item is None or item is True or item is False:
+            pass
+        elif isinstance(item, (Tensor, np.ndarray)) and item.dtype in (np.bool_, _torch_bool()):
+            used += item.ndim if isinstance(item, np.ndarray) else item._array.ndim
+        else:
+            used += 1
+    if used > len(shape):
+        raise _too_many(shape, used)
+    basic: list[Any] = []
+    advanced: list[Any] = []
+    has_advanced = False
+    dim = 0
+    filled = False
+    for item in items:
+        cls = item.__class__
+        if cls is int:
+            basic.append(_checked_int(item, shape[dim], dim))
+            dim += 1
+        elif cls is slice:
+            basic.append(_checked_slice(item, shape[dim]))
+            advanced.append(None)
+            dim += 1
+        elif item is None:
+            basic.append(None)
+            advanced.append(None)
+        elif item is Ellipsis:
+            if filled:
+                basic.append(_FULL)
+                advanced.append(None)
+                dim += 1
+                continue
+            filled = True
+            count = len(shape) - used
+            basic += [_FULL] * count
+            advanced += [None] * count
+            dim += count
+        elif cls is bool:
+            basic.append(None)
+            advanced.append(np.zeros(1 if item else 0, np.int64))
+            has_advanced = True
+        elif isinstance(item, (int, np.integer)):
+            basic.append(_checked_int(int(item), shape[dim], dim))
+            dim += 1
+        else:
+            index = _as_index(item)
+            if index.ndim == 0 and index.dtype != bool and index.__class__ is np.ndarray:
+                if not (isinstance(item, Tensor) and has_advanced):
+                    basic.append(_checked_int(int(index), shape[dim], dim))
+                    dim += 1
+                    continue
+            has_advanced = True
+            if index.dtype == bool:
+                if index.ndim == 0:
+                    basic.append(None)
+                    advanced.append(np.zeros(1 if bool(index) else 0, np.int64))
+                    continue
+                for i, n in enumerate(index.shape):
+                    if n != shape[dim + i]:
+                        raise IndexError(
+                            f"The shape of the mask {list(index.shape)} at index {i} does not "
+                            f"match the shape of the indexed tensor {list(shape)} at index "
+                            f"{dim + i}"
+                        )
+                if index.__class__ is not np.ndarray:
+                    from ..modes import ConcreteValueNeeded
+
+                    raise ConcreteValueNeeded("indexing with a mask")
+                advanced += list(np.nonzero(index))
+                basic += [_FULL] * index.ndim
+                dim += index.ndim
+            else:
+                advanced.append(index)
+                basic.append(_FULL)
+                dim += 1
+    return tuple(basic), advanced if has_advanced else None
+
+
+def _torch_bool() -> Any:
+    from .. import dtypes
+
+    return dtypes.bool
+
+
+def _checked_slice(item: slice, size: int) -> slice:
+    start, stop, step = item.start, item.stop, item.step
+    if step is not None:
+        step = int(step)
+        if step == 0:
+            raise ValueError("slice step cannot be zero")
+        if step < 0:
+            raise ValueError("step must be greater than zero")
+    if start is None and stop is None and step is None:
+        return _FULL
+    start = None if start is None else _index(start)
+    stop = None if stop is None else _index(stop)
+    begin, end, by = slice(start, stop, step).indices(size)
+    return slice(begin, max(begin, end), by)
+
+
+def _index(value: Any) -> int:
+    try:
+        return value.__index__()
+    except AttributeError:
+        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
+
+
+def _part_operation(basic: tuple[Any, ...], shape: Any) -> Any:
+    """The view operation for a basic key: PyTorch names the node after the last step."""
+    from ..ops import shape as views
+
+    for item in reversed(basic):
+        if item is None:
+            return views.unsqueeze_part
+        if item.__class__ is int:
+            return views.select_part
+        if item != _FULL:
+            return views.slice_part
+    return views.alias_part
+
+
+def getitem(self: Tensor, key: Any) -> Tensor:
+    """The part that ``key`` selects: a view for a basic key, else a copy."""
+    shape = self._array.shape
+    if key.__class__ is int and shape:
+        from ..ops.shape import select_part
+
+        return select_part.function(self, (_checked_int(key, shape[0], 0),))
+    basic, advanced = resolve(shape, key)
+    if advanced is None:
+        return _part_operation(basic, shape).function(self, basic)
+    source = self
+    if any(item != _FULL for item in basic):
+        source = _part_operation(basic, shape).function(self, basic)
+    from ..ops.indexing import index
+
+    while advanced and advanced[-1] is None:
+        advanced.pop()
+    return index.function(source, tuple(advanced))
+
+
+def setitem(self: Tensor, key: Any, value: Any) -> None:
+    """Write ``value`` (a tensor or a number, broadcast) to the part that ``key`` selects."""
+    from .views import check_writable
+
+    if not isinstance(value, Tensor):
+        value = wrap(np.asarray(value))
+        if value._array.dtype == object:
+            raise TypeError(f"can't assign a {type(value).__name__} to a {self.dtype} tensor")
+    if value._array.dtype != self._array.dtype:
+        value = value.to(self.dtype)  # type: ignore[attr-defined]
+    basic, advanced = resolve(self._array.shape, key)
+    target = self
+    if advanced is None:
+        check_writable(self, "__setitem__")
+        target = _part_operation(basic, self._array.shape).function(self, basic)
+        value = _fit(value, target)
+        target.copy_(value)  # type: ignore[attr-defined]
+        return
+    if any(item != _FULL for item in basic):
+        check_writable(self, "__setitem__")
+        target = _part_operation(basic, self._array.shape).function(self, basic)
+    while advanced and advanced[-1] is None:
+        advanced.pop()
+    target.index_put_(tuple(advanced), value)  # type: ignore[attr-defined]
+
+
+def _fit(value: Tensor, target: Tensor) -> Tensor:
+    """``value`` without the leading dims of size 1 that ``target`` does not have."""
+    extra = value._array.ndim - target._array.ndim
+    if extra > 0 and all(n == 1 for n in value._array.shape[:extra]):
+        return value.reshape(value._array.shape[extra:])  # type: ignore[attr-defined]
+    return value

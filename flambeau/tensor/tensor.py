@@ -1,0 +1,606 @@
+"""The Tensor: an array, and its place on the tape.
+
+The class here holds what a tensor *is*: its array, gradient, views and versions, and the ways in
+and out of Python and NumPy.  What can be *done* with it (``add``, ``sum``, ``view``, ...) are the
+operations of :mod:`flambeau.ops`, which add themselves as methods.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd.grad_mode import GRAD_MODE
+from ..autograd.node import Node, VersionCounter, next_sequence
+from ..device import device as Device
+from ..device import device_of
+from ..namespaces import namespace_of
+from ..size import Size
+
+if TYPE_CHECKING:
+    from ..ops.operation import Operation
+
+ndarray = np.ndarray
+new_object = object.__new__
+
+
+class _TensorMeta(type):
+    """Lets ``isinstance(x, Parameter)``-like questions go on to classes that are not bases."""
+
+
+class Tensor(metaclass=_TensorMeta):
+    """A multi-dimensional array of one dtype that operations record gradients for.
+
+    ``Tensor(2, 3)`` makes an uninitialised float32 tensor of that shape and ``Tensor(data)`` a
+    float32 tensor of ``data``; prefer :func:`flambeau.tensor` and :func:`flambeau.empty`.
+
+    Source: https://pytorch.org/docs/stable/tensors.html
+    """
+
+    # Instance attributes and, here, their values in a fresh tensor: making one sets only _array.
+    _array: Any
+    _requires_grad: bool = False
+    _node: Node | None = None
+    _grad: Tensor | None = None
+    _base: Tensor | None = None
+    _view: tuple[Operation, Tensor, tuple[Any, ...]] | None = None
+    _versions: VersionCounter | None = None
+    _hooks: OrderedDict[int, Callable[..., Any]] | None = None
+    _post_accumulate_hooks: OrderedDict[int, Callable[..., Any]] | None = None
+    _sequence = 0  # as an edge of the tape, a tensor is a leaf: below every node
+    _inference = False
+
+    __array_priority__ = 1000  # so that ``array * tensor`` asks the tensor
+    __hash__ = object.__hash__
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
+        from .creation import legacy_constructor
+
+        return legacy_constructor(cls, dtypes.get_default_dtype(), *args, **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+
+    # -- what it is ---------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The size of each dim."""
+        return Size(self._array.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of dim ``dim``.
+
+        Raises:
+            IndexError: ``dim`` is out of range.
+        """
+        shape = self._array.shape
+        if dim is None:
+            return Size(shape)
+        n = len(shape)
+        if not -n <= dim < n:
+            from ..ops.dims import out_of_range
+
+            raise out_of_range(dim, n)
+        return shape[dim]
+
+    @property
+    def ndim(self) -> int:
+        return self._array.ndim
+
+    def dim(self) -> int:
+        """The number of dims."""
+        return self._array.ndim
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return int(self._array.size)
+
+    nelement = numel
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return dtypes.from_numpy_dtype(self._array.dtype)
+
+    @property
+    def device(self) -> Device:
+        return device_of(self._array)
+
+    @property
+    def layout(self) -> Any:
+        from ..layout import strided
+
+        return strided
+
+    @property
+    def itemsize(self) -> int:
+        return int(self._array.dtype.itemsize)
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return int(self._array.dtype.itemsize)
+
+    @property
+    def nbytes(self) -> int:
+        return self.numel() * self.itemsize
+
+    def is_floating_point(self) -> bool:
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        return self.dtype.is_complex
+
+    def is_signed(self) -> bool:
+        return self.dtype.is_signed
+
+    is_cuda = property(lambda self: self.device.type == "cuda")
+    is_cpu = property(lambda self: self.device.type == "cpu")
+    is_mps = is_meta = is_sparse = is_quantized = is_mkldnn = is_xla = is_nested = property(
+        lambda self: False
+    )
+
+    def is_inference(self) -> bool:
+        return self._inference
+
+    def get_device(self) -> int:
+        """The device's index; -1 on the CPU."""
+        device = self.device
+        return -1 if device.type == "cpu" else device.index or 0
+
+    # -- its place on the tape ----------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are recorded for it; may be set on leaves."""
+        if self._base is not None:
+            self._refresh()
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        value = bool(value)
+        if self._node is not None:
+            if not value:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to "
+                    "use a computed variable in a subgraph that doesn't require differentiation "
+                    "use var_no_grad = var.detach()."
+                )
+            return
+        if value and self._array.dtype.kind not in "fcV":
+            raise RuntimeError(
+                "only Tensors of floating point dtype can require gradients, this one is "
+                f"{self.dtype}"
+            )
+        self._requires_grad = value
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set :attr:`requires_grad` and return this tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user rather than by a recorded operation."""
+        return self.grad_fn is None
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node of the tape that computed it; None for a leaf."""
+        if self._base is not None:
+            self._refresh()
+        return self._node
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes have added up here; None before the first."""
+        if self._grad is None and self._node is not None and not self._retains_grad:
+            import warnings
+
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+                ".grad attribute won't be populated during autograd.backward(). If you indeed "
+                "want the .grad field to be populated for a non-leaf Tensor, use .retain_grad() "
+                "on the non-leaf Tensor.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"expected Tensor or None (got {type(value).__name__})")
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad")
+            if value._array.shape != self._array.shape:
+                raise RuntimeError(
+                    f"assigned grad has data of a different size: {list(value.shape)}, the "
+                    f"tensor's is {list(self.shape)}"
+                )
+            if value._array.dtype != self._array.dtype:
+                raise RuntimeError(
+                    f"assigned grad has data of a different type: {value.dtype}, the tensor's is "
+                    f"{self.dtype}"
+                )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    _retains_grad = False
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether a non-leaf keeps its gradient."""
+        return self._retains_grad
+
+    def retain_grad(self) -> None:
+        """Let a backward pass keep the gradient of this non-leaf in :attr:`grad`."""
+        if not self.requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self._node is None or self._retains_grad:
+            return
+        self._retains_grad = True
+        import weakref
+
+        this = weakref.ref(self)
+
+        def keep(grads: Any) -> None:
+            tensor = this()
+            if tensor is not None:
+                (grad,) = grads
+                kept = tensor._grad
+                tensor._grad = grad.clone() if kept is None else kept + grad
+
+        self._node.register_prehook(keep)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
+        """Call ``hook(grad)`` whenever a gradient for this tensor has been computed.
+
+        Args:
+            hook: returns None, or the tensor that replaces the gradient.
+        Returns:
+            a handle whose ``remove()`` takes the hook away.
+        Raises:
+            RuntimeError: this tensor does not require grad.
+        """
+        from ..utils.hooks import RemovableHandle
+
+        if not self.requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self._node is not None:
+            return self._node.register_prehook(
+                lambda grads: None if (new := hook(grads[0])) is None else (new,)
+            )
+        if self._hooks is None:
+            self._hooks = OrderedDict()
+        handle = RemovableHandle(self._hooks)
+        self._hooks[handle.id] = hook
+        return handle
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Any:
+        """Call ``hook(tensor)`` after a backward pass has added to this leaf's :attr:`grad`."""
+        from ..utils.hooks import RemovableHandle
+
+        if not self.requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self._node is not None:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        if self._post_accumulate_hooks is None:
+            self._post_accumulate_hooks = OrderedDict()
+        handle = RemovableHandle(self._post_accumulate_hooks)
+        self._post_accumulate_hooks[handle.id] = hook
+        return handle
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the gradient of this tensor with respect to the graph's leaves to their ``grad``.
+
+        Args:
+            gradient: the gradient with respect to this tensor, of its shape; may be left out if
+                it has one element.
+            retain_graph: keep the graph for another pass (default: the value of create_graph).
+            create_graph: record the computation of the gradients.
+            inputs: the only tensors whose ``grad`` is added to.
+        """
+        from ..autograd import backward
+
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    # -- versions and views -------------------------------------------------------------------
+
+    def _version_counter(self) -> VersionCounter:
+        """The counter shared by everything that shares this tensor's memory."""
+        root = self if self._base is None else self._base
+        versions = root._versions
+        if versions is None:
+            versions = root._versions = VersionCounter()
+            if root._node is not None:
+                root._node.out_versions = versions
+        return versions
+
+    def _bump_version(self) -> None:
+        """Note that this tensor's memory was written in place."""
+        versions = self._version_counter()
+        versions.count += 1
+        versions.stamp = next_sequence()
+
+    @property
+    def _version(self) -> int:
+        root = self if self._base is None else self._base
+        return 0 if root._versions is None else root._versions.count
+
+    def _refresh(self) -> None:
+        """Bring a view up to date after its base, or another view of it, was written in place."""
+        if self._view is not None:
+            from .views import refresh
+
+            refresh(self)
+
+    def _is_view(self) -> bool:
+        return self._base is not None
+
+    @property
+    def data(self) -> Tensor:
+        """This tensor's memory, outside the tape: writes here are not noticed by autograd."""
+        return _alias(self)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        self._array = value._array
+
+    def detach(self) -> Tensor:
+        """The same memory as a tensor without history; in-place writes are noticed by autograd."""
+        if self._base is not None:
+            self._refresh()
+        result = _alias(self)
+        result._versions = self._version_counter()
+        return result
+
+    def detach_(self) -> Tensor:
+        """Cut this tensor off from its history, in place."""
+        if self._base is not None:
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead. If you are using "
+                "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set "
+                "as True, gradients are views of DDP buckets, and hence detach_() cannot be "
+                "called on these gradients. To fix this error, please refer to the "
+                "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution."
+            )
+        self._node = None
+        self._requires_grad = False
+        return self
+
+    # -- into and out of Python and NumPy -----------------------------------------------------
+
+    def item(self) -> Any:
+        """The only element, as a Python number.
+
+        Raises:
+            RuntimeError: there is not exactly one element.
+        """
+        array = self._array
+        if array.size != 1:
+            raise RuntimeError(
+                f"a Tensor with {array.size} elements cannot be converted to Scalar"
+            )
+        if array.__class__ is not ndarray:
+            array = self._concrete("item()")
+        return array.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers (a number for a 0-d tensor)."""
+        return self._concrete("tolist()").tolist()
+
+    def _concrete(self, wanted: str) -> ndarray:
+        """The elements as a NumPy array on the host, whatever holds them."""
+        if self._base is not None:
+            self._refresh()
+        array = self._array
+        if array.__class__ is ndarray:
+            return array
+        namespace = namespace_of(array)
+        to_host = getattr(namespace, "to_host", None)
+        if to_host is not None:
+            return to_host(array)
+        from ..modes import ConcreteValueNeeded
+
+        raise ConcreteValueNeeded(wanted)
+
+    def numpy(self, *, force: bool = False) -> ndarray:
+        """A NumPy array that shares this tensor's memory.
+
+        Args:
+            force: detach and copy to the CPU first where that is needed.
+        Raises:
+            RuntimeError: the tensor requires grad.
+            TypeError: it is not on the CPU, or NumPy has no such dtype.
+        """
+        if self.requires_grad and not force:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
+                "instead."
+            )
+        if self._array.__class__ is not ndarray and not force and self.device.type != "cpu":
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to "
+                "copy the tensor to host memory first."
+            )
+        if self._array.dtype.kind == "V":
+            raise TypeError("Got unsupported ScalarType " + self.dtype.name.capitalize())
+        return self._concrete("numpy()")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:
+        array = self.numpy()
+        if dtype is None or array.dtype == dtype:
+            return array.copy() if copy else array
+        if copy is False:
+            raise ValueError("Unable to avoid copy while creating an array as requested.")
+        return array.astype(dtype)
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return wrap(np.asarray(array))
+
+    def __bool__(self) -> bool:
+        size = self._array.size
+        if size == 1:
+            if self._array.__class__ is ndarray:
+                return bool(self._array)
+            return bool(self._concrete("bool()").item())
+        if size == 0:
+            raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+        raise RuntimeError(
+            f"Boolean value of Tensor with more than one value is ambiguous (its shape is "
+            f"{list(self._array.shape)}; use .any() or .all())"
+        )
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._array.dtype.kind not in "iub" or self._array.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __len__(self) -> int:
+        shape = self._array.shape
+        if not shape:
+            raise TypeError("len() of a 0-d tensor")
+        return shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self._array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))  # type: ignore[attr-defined]
+
+    def __contains__(self, element: Any) -> bool:
+        if isinstance(element, (Tensor, int, float, bool, complex)):
+            return bool((self == element).any())  # type: ignore[attr-defined]
+        raise RuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+            f"{type(element)}."
+        )
+
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        from .printing import tensor_repr
+
+        return tensor_repr(self)
+
+    def __format__(self, spec: str) -> str:
+        if self._array.ndim == 0 and self._array.__class__ is ndarray:
+            return self.item().__format__(spec) if spec or type(self) is Tensor else str(self)
+        return object.__format__(self, spec)
+
+    def __dir__(self) -> list[str]:
+        return sorted(set(object.__dir__(self)))
+
+    def __copy__(self) -> Tensor:
+        result = _alias(self)
+        result.__class__ = type(self)
+        result.__dict__.update(self.__dict__)
+        return result
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self.grad_fn is not None:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+                "protocol at the moment.  If you were attempting to deepcopy a module, this may "
+                "be because of a torch.nn.utils.weight_norm usage, see "
+                "https://github.com/pytorch/pytorch/pull/103001"
+            )
+        if id(self) in memo:
+            return memo[id(self)]
+        import copy
+
+        result = new_object(type(self))
+        memo[id(self)] = result
+        array = self._array
+        result._array = array.copy(order="K") if array.__class__ is ndarray else array
+        if self._requires_grad:
+            result._requires_grad = True
+        if self._grad is not None:
+            result._grad = copy.deepcopy(self._grad, memo)
+        for name, value in self.__dict__.items():
+            if name not in _OWN_ATTRIBUTES:
+                result.__dict__[name] = copy.deepcopy(value, memo)
+        return result
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self.grad_fn is not None:
+            raise RuntimeError(
+                "Cowardly refusing to serialize non-leaf tensor which requires_grad, since "
+                "autograd does not support crossing process boundaries.  If you just want to "
+                "transfer the data, call detach() on the tensor before serializing (e.g., putting "
+                "it on the queue)."
+            )
+        extra = {k: v for k, v in self.__dict__.items() if k not in _OWN_ATTRIBUTES}
+        array = self._concrete("pickling")
+        return _rebuild, (type(self), array, self._requires_grad, extra)
+
+
+_OWN_ATTRIBUTES = frozenset(
+    name for name in Tensor.__annotations__ if name.startswith("_")
+) | {"_retains_grad"}
+
+
+def _rebuild(cls: type[Tensor], array: ndarray, requires_grad: bool, extra: dict) -> Tensor:
+    """Make the tensor that ``pickle`` and ``copy`` took apart."""
+    result = new_object(cls)
+    result._array = array
+    if requires_grad:
+        result._requires_grad = True
+    result.__dict__.update(extra)
+    return result
+
+
+def wrap(array: Any) -> Tensor:
+    """A tensor without history that shares ``array`` (a NumPy scalar becomes a 0-d array)."""
+    tensor = new_object(Tensor)
+    tensor._array = np.asarray(array) if isinstance(array, np.generic) else array
+    return tensor
+
+
+def _alias(tensor: Tensor) -> Tensor:
+    """Another tensor on the same memory, with nothing of the tape.
+
+    Arrays that cannot be written in place are rebound by in-place operations; there the alias is
+    a view in the bookkeeping as well, so that a write through it reaches ``tensor``.
+    """
+    result = new_object(Tensor)
+    result._array = tensor._array
+    if tensor._array.__class__ is not ndarray:
+        from .views import record_alias
+
+        record_alias(result, tensor)
+    return result
+
+
+TENSORS = {Tensor}
+"""The classes whose instances take an operation's direct path (Parameter adds itself)."""
+
+__all__ = ["GRAD_MODE", "TENSORS", "Tensor", "wrap"]

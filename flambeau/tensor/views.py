@@ -1,0 +1,309 @@
+"""Views and in-place writes: which tensors share memory, and how the tape follows a write.
+
+A view remembers its *base* (the tensor at the root of the memory) and its *view record*: the view
+operation, the tensor it was taken of, and the operation's other arguments.  The records from a
+view up to its base are its *chain*.
+
+An in-place operation computes its result like any other, then makes it the tensor's value:
+
+* the memory is overwritten (NumPy), or the array is replaced (arrays that cannot be written);
+* the version counter of the memory is raised, so that a backward pass that needs the old value is
+  refused;
+* the tensor's history becomes the result's.  If it is a view, its base's history becomes "the old
+  base with the view's part replaced", and every view of that base takes its history anew from the
+  base when it is next used (:func:`refresh`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd.grad_mode import GRAD_MODE
+from ..autograd.node import next_sequence
+from ..modes import MODES
+from ..namespaces import namespace_of
+from .tensor import Tensor
+
+ndarray = np.ndarray
+new_object = object.__new__
+
+
+def note_view(operation: Any, result: Tensor, values: Any) -> None:
+    """Record ``result`` as the view ``operation(*values)``, if it is one."""
+    source = values[0]
+    a, r = source._array, result._array
+    if a.__class__ is ndarray and r.__class__ is ndarray:
+        owner = a if a.base is None else a.base
+        if r.base is not owner and r.base is not a and r is not a:
+            return  # the operation had to copy
+        if r is a:
+            result._array = a[...]
+    result._base = source if source._base is None else source._base
+    result._view = (operation, source, tuple(values[1:]))
+
+
+class _Alias:
+    """The view record's operation of ``.data`` and ``.detach()`` on arrays without memory."""
+
+    name = "alias"
+
+    @staticmethod
+    def forward(xp: Any, array: Any) -> Any:
+        return array
+
+
+def record_alias(result: Tensor, source: Tensor) -> None:
+    """Let writes to ``result`` reach ``source``, outside the tape."""
+    result._base = source if source._base is None else source._base
+    result._view = (_Alias, source, ())  # type: ignore[assignment]
+    result._detached = True  # type: ignore[attr-defined]
+    result._seen = next_sequence()  # type: ignore[attr-defined]
+
+
+def chain_of(view: Tensor) -> list[tuple[Any, tuple[Any, ...]]]:
+    """The view operations, with their arguments, that lead from the base to ``view``."""
+    chain = []
+    tensor = view
+    while tensor is not view._base:
+        assert tensor._view is not None
+        operation, parent, arguments = tensor._view
+        chain.append((operation, arguments))
+        tensor = parent
+    return chain[::-1]
+
+
+def replay(chain: Any, array: Any) -> Any:
+    """The view of ``array`` that ``chain`` leads to."""
+    xp = namespace_of(array)
+    for operation, arguments in chain:
+        array = operation.forward(xp, array, *arguments)
+    return array
+
+
+def refresh(view: Tensor) -> None:
+    """Take ``view``'s history (and array, if arrays are replaced) anew if its base was written."""
+    base = view._base
+    assert base is not None
+    rebased = base.__dict__.get("_rebased", 0)
+    if not rebased or view.__dict__.get("_seen", 0) >= rebased:
+        return
+    view.__dict__["_seen"] = rebased
+    assert view._view is not None
+    operation, parent, arguments = view._view
+    if parent is not base:
+        refresh(parent)
+    if operation is _Alias or view.__dict__.get("_detached"):
+        view._array = replay([(operation, arguments)], parent._array)
+        return
+    with _grad_enabled():
+        again = operation.function(parent, *arguments)
+    if view._array.__class__ is not ndarray:
+        view._array = again._array
+    view._node = again._node
+    view._requires_grad = again._requires_grad
+
+
+class _grad_enabled:
+    def __enter__(self) -> None:
+        self.previous = GRAD_MODE.enabled
+        GRAD_MODE.enabled = True
+
+    def __exit__(self, *exc_info: object) -> None:
+        GRAD_MODE.enabled = self.previous
+
+
+# -- in-place writes --------------------------------------------------------------------------
+
+
+def _overlaps_itself(array: Any) -> bool:
+    """Whether two elements of ``array`` are the same memory (an expanded dim)."""
+    return any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape))
+
+
+def check_writable(tensor: Tensor, name: str) -> None:
+    """Raise what PyTorch raises for an in-place operation on ``tensor``."""
+    if tensor._base is not None:
+        tensor._refresh()
+    if GRAD_MODE.enabled and tensor._requires_grad:
+        if tensor._node is None:
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place operation. "
+                f"(The operation is {name}(); wrap it in torch.no_grad() to change the value "
+                "outside the tape.)"
+            )
+        base = tensor._base
+        if base is not None and base._node is None and base._requires_grad:
+            raise RuntimeError(
+                "a view of a leaf Variable that requires grad is being used in an in-place "
+                f"operation. (The operation is {name}(); wrap it in torch.no_grad() to change the "
+                "value outside the tape.)"
+            )
+    array = tensor._array
+    if array.__class__ is ndarray:
+        if _overlaps_itself(array):
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor refers to "
+                "a single memory location. Please clone() the tensor before performing the "
+                "operation."
+            )
+        if not array.flags.writeable:
+            raise RuntimeError(
+                f"{name}(): the tensor's memory is read-only (it shares that of a read-only NumPy "
+                "array); clone() it before writing to it"
+            )
+
+
+def write_in_place(
+    tensor: Tensor, function: Callable[..., Tensor], args: Any, kwargs: Any, name: str
+) -> Tensor:
+    """Make ``function(tensor, *args, **kwargs)`` the value of ``tensor``."""
+    check_writable(tensor, name)
+    before = tensor
+    if tensor._requires_grad:
+        before = _before(tensor)  # what the tape keeps must not be the tensor that changes
+    result = function(before, *args, **kwargs)
+    if result is before:
+        return tensor
+    return assign(tensor, result, name)
+
+
+def _before(tensor: Tensor) -> Tensor:
+    """The tensor as it is now: its array, versions and history, under another identity."""
+    before = new_object(Tensor)
+    before._array = tensor._array
+    before._node = tensor._node
+    before._requires_grad = tensor._requires_grad
+    before._versions = tensor._version_counter()
+    return before
+
+
+def assign(tensor: Tensor, result: Tensor, name: str) -> Tensor:
+    """Make the value of ``result``, and its history, those of ``tensor``."""
+    target, source = tensor._array, result._array
+    if tuple(target.shape) != tuple(source.shape):
+        raise RuntimeError(
+            f"output with shape {list(target.shape)} doesn't match the broadcast shape "
+            f"{list(source.shape)}"
+        )
+    if target.dtype != source.dtype:
+        found, wanted = dtypes.from_numpy_dtype(source.dtype), tensor.dtype
+        if not dtypes.can_cast(found, wanted):
+            raise RuntimeError(
+                f"result type {_type_word(found)} can't be cast to the desired output type "
+                f"{_type_word(wanted)}"
+            )
+        result = result.to(wanted)  # type: ignore[attr-defined]
+        source = result._array
+    rebasing = result._requires_grad and GRAD_MODE.enabled or (
+        GRAD_MODE.enabled and tensor._requires_grad and tensor._node is not None
+    )
+    chain = chain_of(tensor) if tensor._base is not None else None
+    base = tensor._base
+    base_before = _before(base) if rebasing and base is not None else None
+    if target.__class__ is ndarray and source.__class__ is ndarray and MODES.capture is None:
+        np.copyto(target, source)
+    else:
+        _replace_array(tensor, source, chain)
+    tensor._bump_version()
+    if rebasing:
+        if base is None or tensor.__dict__.get("_detached"):
+            tensor._node = result._node
+            tensor._requires_grad = result._requires_grad
+            tensor.__dict__["_rebased"] = next_sequence()
+        else:
+            assert base_before is not None and chain is not None
+            from ..ops.view_writes import record_view_write
+
+            record_view_write(base, base_before, result, chain)
+            base.__dict__["_rebased"] = next_sequence()
+            refresh(tensor)
+    return tensor
+
+
+def _type_word(dtype: dtypes.dtype) -> str:
+    names = {
+        "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16",
+        "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte",
+        "bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+    }  # fmt: skip
+    return names.get(dtype.name, dtype.name)
+
+
+def _replace_array(tensor: Tensor, source: Any, chain: Any) -> None:
+    """Rebind the array of ``tensor``, or of its base with the viewed part replaced."""
+    capture = MODES.capture
+    base = tensor._base
+    if base is None:
+        if capture is not None:
+            capture.array_of(tensor)  # from now on a state that the program updates
+        tensor._array = source
+        root = tensor
+    else:
+        old = base._array if capture is None else capture.array_of(base)
+        base._array = scatter_view(namespace_of(old, source), old, source, chain)
+        tensor._array = source
+        root = base
+    # other views of this memory hold an array that is no longer the base's
+    root.__dict__["_rebased"] = next_sequence()
+    if base is not None:
+        tensor.__dict__["_seen"] = root.__dict__["_rebased"]
+
+
+def scatter_view(xp: Any, base: Any, values: Any, chain: Any) -> Any:
+    """``base`` with the part that ``chain`` views replaced by ``values``; nothing is written."""
+    if base.__class__ is ndarray and values.__class__ is ndarray:
+        result = base.copy()
+        replay(chain, result)[...] = values
+        return result
+    if not chain:
+        return values
+    (operation, arguments), rest = chain[0], chain[1:]
+    if operation is _Alias:
+        return scatter_view(xp, base, values, rest)
+    part = operation.forward(xp, base, *arguments)
+    if rest:
+        values = scatter_view(xp, part, values, rest)
+    return operation.scatter(xp, base, values, *arguments)
+
+
+def write_out(name: str, result: Tensor, out: Tensor) -> Tensor:
+    """Put ``result`` into the tensor given as ``out=``, which takes on its shape."""
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if GRAD_MODE.enabled and (result._requires_grad or out._requires_grad):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad."
+        )
+    found, wanted = result.dtype, out.dtype
+    if found is not wanted and not dtypes.can_cast(found, wanted):
+        raise RuntimeError(
+            f"result type {_type_word(found)} can't be cast to the desired output type "
+            f"{_type_word(wanted)}"
+        )
+    source = result._array
+    if source.dtype != out._array.dtype:
+        source = namespace_of(source).astype(source, out._array.dtype)
+    if tuple(out._array.shape) == tuple(source.shape):
+        if out._array.__class__ is ndarray and source.__class__ is ndarray:
+            np.copyto(out._array, source)
+        else:
+            _replace_array(out, source, chain_of(out) if out._base is not None else None)
+    else:
+        if out._array.size:
+            import warnings
+
+            warnings.warn(
+                f"An output with one or more elements was resized since it had shape "
+                f"{list(out._array.shape)}, which does not match the required output shape "
+                f"{list(source.shape)}.",
+                UserWarning,
+                stacklevel=4,
+            )
+        out._array = np.array(source) if source.__class__ is ndarray else source
+    out._bump_version()
+    return out
