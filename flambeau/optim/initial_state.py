@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from flambeau.creation import full_like, tensor
+from flambeau.tensor.creation import full_like, tensor
 from flambeau.dtypes import float32, float64
 from flambeau.dtypes import get_default_dtype
 from flambeau.tensor import Tensor, wrap

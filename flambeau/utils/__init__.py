@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from flambeau.utils import data, hooks
+
+__all__ = ["data", "hooks"]
