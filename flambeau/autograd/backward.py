@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..namespaces import namespace_of
+from ..tensor import tensor as tensors
 from . import engine
 from .grad_mode import GRAD_MODE
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-_ONES = {
-    (): {np.dtype(t): np.ones((), t) for t in (np.float32, np.float64)},
-}
-for _array in _ONES[()].values():
-    _array.flags.writeable = False
+_ONE = {np.dtype(t): np.ones((), t) for t in (np.float32, np.float64)}
+"""The gradient of a loss with respect to itself."""
 
 
 def _as_tuple(tensors: Any) -> tuple[Any, ...]:
@@ -30,11 +28,12 @@ def _as_tuple(tensors: Any) -> tuple[Any, ...]:
 
 def _initial_gradient(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
     """The gradient to start from at ``tensor``: an array, or a Tensor if ``create_graph``."""
-    from ..tensor import wrap
-    from ..tensor.tensor import Tensor
-
     array = tensor._array
     if gradient is None:
+        if array.__class__ is np.ndarray and array.ndim == 0 and not create_graph:
+            one = _ONE.get(array.dtype)
+            if one is not None:
+                return one
         if array.size != 1:
             raise RuntimeError(
                 "grad can be implicitly created only for scalar outputs (this one has shape "
@@ -45,11 +44,9 @@ def _initial_gradient(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
                 "grad can be implicitly created only for real scalar outputs but got "
                 f"{tensor.dtype}"
             )
-        ones = _ONES[()].get(array.dtype) if array.__class__ is np.ndarray else None
-        if ones is None or array.ndim:
-            ones = namespace_of(array).full(tuple(array.shape), 1, array.dtype)
-        return wrap(ones) if create_graph else ones
-    if not isinstance(gradient, Tensor):
+        ones = namespace_of(array).full(tuple(array.shape), 1, array.dtype)
+        return tensors.wrap(ones) if create_graph else ones
+    if not isinstance(gradient, tensors.Tensor):
         raise TypeError(
             f"gradients can be either Tensors or None, but got {type(gradient).__name__}"
         )
@@ -65,11 +62,11 @@ def _initial_gradient(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
 
 
 def _root_edge(tensor: Tensor) -> Any:
-    from ..tensor.tensor import Tensor
-
-    if not isinstance(tensor, Tensor):
+    if not isinstance(tensor, tensors.Tensor):
         raise TypeError(f"expected a Tensor to differentiate, got {type(tensor).__name__}")
-    if not tensor.requires_grad:
+    if tensor._base is not None:
+        tensor._refresh()
+    if not tensor._requires_grad:
         raise RuntimeError(
             "element 0 of tensors does not require grad and does not have a grad_fn"
         )
@@ -140,6 +137,38 @@ def backward(
         )
 
 
+def _tensor_backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the gradient of this tensor with respect to the graph's leaves to their ``grad``.
+
+    Args:
+        gradient: the gradient with respect to this tensor, of its shape; may be left out if it
+            has one element.
+        retain_graph: keep the graph for another pass (default: the value of create_graph).
+        create_graph: record the computation of the gradients.
+        inputs: the only tensors whose ``grad`` is added to.
+    """
+    if inputs is not None or create_graph:
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+        return
+    edge = _root_edge(self)
+    start = _initial_gradient(self, gradient, False)
+    recording = GRAD_MODE.enabled
+    GRAD_MODE.enabled = False
+    try:
+        engine.accumulate(engine.run((edge,), (start,), bool(retain_graph), False), False)
+    finally:
+        GRAD_MODE.enabled = recording
+
+
+tensors.Tensor.backward = _tensor_backward  # type: ignore[method-assign]
+
+
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
@@ -166,8 +195,6 @@ def grad(
     Returns:
         one gradient per input.
     """
-    from ..tensor import wrap
-
     if retain_graph is None:
         retain_graph = create_graph
     outputs_, inputs_ = _as_tuple(outputs), _as_tuple(inputs)
@@ -186,14 +213,14 @@ def grad(
             if materialize_grads:
                 xp = namespace_of(tensor._array)
                 gradient = xp.full(tuple(tensor._array.shape), 0, tensor._array.dtype)
-                gradient = wrap(gradient) if create_graph else gradient
+                gradient = tensors.wrap(gradient) if create_graph else gradient
             elif not allow_unused:
                 raise RuntimeError(
                     "One of the differentiated Tensors appears to not have been used in the "
                     "graph. Set allow_unused=True if this is the desired behavior."
                 )
         if gradient is not None and not create_graph:
-            gradient = wrap(gradient)
+            gradient = tensors.wrap(gradient)
         results.append(gradient)
     return tuple(results)
 

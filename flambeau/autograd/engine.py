@@ -17,6 +17,7 @@ import numpy as np
 
 from ..namespaces import namespace_of
 from ..namespaces import numpy as numpy_namespace
+from ..tensor import tensor as tensors
 from .grad_mode import GRAD_MODE
 
 ndarray = np.ndarray
@@ -161,8 +162,6 @@ def accumulate(found: Gradients, create_graph: bool) -> None:
 
 
 def _accumulate_leaf(leaf: Any, grad: Any, create_graph: bool) -> None:
-    from ..tensor import wrap
-
     if leaf._hooks is not None:
         grad = run_tensor_hooks(leaf, grad, create_graph)
     previous = leaf._grad
@@ -177,7 +176,7 @@ def _accumulate_leaf(leaf: Any, grad: Any, create_graph: bool) -> None:
                 and (grad.base is None or _owns_base(grad))
             ):
                 grad = np.array(grad, order="C")
-        leaf._grad = wrap(grad)
+        leaf._grad = tensors.wrap(grad)
     else:
         array = previous._array
         if array.__class__ is ndarray and grad.__class__ is ndarray and not previous._requires_grad:
@@ -185,7 +184,7 @@ def _accumulate_leaf(leaf: Any, grad: Any, create_graph: bool) -> None:
             previous._bump_version()
         else:
             with _NoGrad():
-                leaf._grad = previous + wrap(grad)
+                leaf._grad = previous + tensors.wrap(grad)
     if leaf._post_accumulate_hooks is not None:
         for hook in tuple(leaf._post_accumulate_hooks.values()):
             hook(leaf)
@@ -229,13 +228,11 @@ def _owns_base(grad: Any) -> bool:
 
 def run_tensor_hooks(tensor: Any, grad: Any, create_graph: bool) -> Any:
     """Pass ``grad`` through the hooks of ``tensor.register_hook``, each of which may replace it."""
-    from ..tensor import Tensor, wrap
-
-    value = grad if create_graph else wrap(grad)
+    value = grad if create_graph else tensors.wrap(grad)
     for hook in tuple(tensor._hooks.values()):
         replaced = hook(value)
         if replaced is not None:
-            if not isinstance(replaced, Tensor):
+            if not isinstance(replaced, tensors.Tensor):
                 raise TypeError(
                     f"hook {hook!r} has returned {type(replaced).__name__}: a tensor hook returns "
                     "None or the Tensor that replaces the gradient"
@@ -245,9 +242,7 @@ def run_tensor_hooks(tensor: Any, grad: Any, create_graph: bool) -> Any:
 
 
 def _run_prehooks(node: Any, grad: Any, create_graph: bool) -> Any:
-    from ..tensor import wrap
-
-    value = grad if create_graph else wrap(grad)
+    value = grad if create_graph else tensors.wrap(grad)
     for hook in tuple(node.prehooks.values()):
         replaced = hook((value,))
         if replaced is not None:
@@ -256,12 +251,10 @@ def _run_prehooks(node: Any, grad: Any, create_graph: bool) -> Any:
 
 
 def _run_hooks(node: Any, results: Any, grad: Any, create_graph: bool) -> Any:
-    from ..tensor import wrap
+    def wrapped(arrays: Any) -> tuple[Any, ...]:
+        return tuple(a if create_graph or a is None else tensors.wrap(a) for a in arrays)
 
-    def tensors(arrays: Any) -> tuple[Any, ...]:
-        return tuple(a if create_graph or a is None else wrap(a) for a in arrays)
-
-    inputs, outputs = tensors(results), tensors((grad,))
+    inputs, outputs = wrapped(results), wrapped((grad,))
     for hook in tuple(node.hooks.values()):
         replaced = hook(inputs, outputs)
         if replaced is not None:

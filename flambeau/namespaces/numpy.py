@@ -205,14 +205,18 @@ def permute(x: Array, dims: Sequence[int]) -> Array:
     return x.transpose(dims)
 
 
-def expand(x: Array, shape: Sequence[int]) -> Array:
-    if not x.flags.writeable:
+def expand(x: Array, shape: tuple[int, ...]) -> Array:
+    if x.ndim == 0:
+        strides: Any = (0,) * len(shape)
+    else:
+        added = len(shape) - x.ndim
+        strides = [0] * added
+        for n, size, stride in zip(x.shape, shape[added:], x.strides, strict=True):
+            strides.append(0 if n == 1 and size != 1 else stride)
+    try:
+        return np.ndarray(shape, x.dtype, x, 0, strides)
+    except (ValueError, TypeError):  # no buffer of its own: not contiguous, read-only, empty
         return np.broadcast_to(x, shape)
-    added = len(shape) - x.ndim
-    strides = [0] * added
-    for n, size, stride in zip(x.shape, shape[added:], x.strides, strict=True):
-        strides.append(0 if n == 1 and size != 1 else stride)
-    return np.ndarray(shape, x.dtype, x, 0, strides) if x.size else np.broadcast_to(x, shape)
 
 
 def flip(x: Array, dims: Sequence[int]) -> Array:

@@ -16,7 +16,7 @@ def _transposed(xp: Any, x: Any) -> Any:
     return xp.permute(x, (*range(n - 2), n - 1, n - 2))
 
 
-@operation(node_name="MmBackward0",
+@operation(node_name="MmBackward0", same_dtype=True,
            samples=(((2, 3), (3, 4)), ((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)),
                     ((5, 2, 3), (5, 3, 4)), ((2, 1, 2, 3), (4, 3, 2))))  # fmt: skip
 def matmul(xp, input: Array, other: Array):
@@ -111,7 +111,7 @@ def require_same_dtype(first: Any, second: Any) -> None:
         )
 
 
-@operation(method=False, public=False, node_name="AddmmBackward0",
+@operation(method=False, public=False, node_name="AddmmBackward0", same_dtype=True,
            samples=(((5, 3), (4, 3), (4,)), ((2, 5, 3), (4, 3), (4,)), ((3,), (4, 3), (4,))))  # fmt: skip
 def linear(xp, input: Array, weight: Array, bias: Array | None = None):
     """``input @ weight.T + bias``.

@@ -142,6 +142,7 @@ class Operation:
         samples: Sequence[Any] = (),
         domain: tuple[float, float] = (-2.0, 2.0),
         out: bool = True,
+        same_dtype: bool = False,
     ) -> None:
         self.name = name or forward.__name__
         self.forward = _positional(forward)
@@ -162,6 +163,7 @@ class Operation:
         self.method = public if method is None else method
         self.varargs = varargs
         self.takes_out = out and not view
+        self.same_dtype = same_dtype
         self.samples = samples
         self.domain = domain
         self.vjps: list[Vjp] = []
@@ -709,8 +711,9 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
     guard = f"{first.name}.__class__ in TENSORS"
     if operation.takes_out:
         guard += " and out is None"
-    same_dtype = operation.promote is not None
+    same_dtype = operation.promote is not None or operation.same_dtype
     lines.append(f"if {guard}:")
+    lines += [f"    if {first.name}._base is not None:", f"        {first.name}._refresh()"]
     lines.append(f"    a_{first.name} = {first.name}._array")
     lines.append(f"    dtype_ = a_{first.name}.dtype")
     conditions.append(f"a_{first.name}.__class__ is ARRAY")
@@ -727,6 +730,8 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
             lines += [
                 f"    class_{n} = {n}.__class__",
                 f"    if class_{n} in TENSORS:",
+                f"        if {n}._base is not None:",
+                f"            {n}._refresh()",
                 f"        a_{n} = {n}._array",
                 f"        ok_{n} = {tests}",
                 f"        grad_{n} = {n}._requires_grad",
@@ -743,6 +748,8 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
                 f"        ok_{n} = True",
                 f"        grad_{n} = False",
                 f"    elif {n}.__class__ in TENSORS:",
+                f"        if {n}._base is not None:",
+                f"            {n}._refresh()",
                 f"        a_{n} = {n}._array",
                 f"        ok_{n} = {tests}",
                 f"        grad_{n} = {n}._requires_grad",
@@ -753,6 +760,8 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
         else:
             lines += [
                 f"    if {n}.__class__ in TENSORS:",
+                f"        if {n}._base is not None:",
+                f"            {n}._refresh()",
                 f"        a_{n} = {n}._array",
                 f"        ok_{n} = {tests}",
                 f"        grad_{n} = {n}._requires_grad",
@@ -799,12 +808,6 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
             "tensor = new(Tensor)",
             "tensor._array = result",
         ]
-    for p in (first, *rest):
-        inner += [f"if {p.name}.__class__ in TENSORS and {p.name}._base is not None:",
-                  f"    {p.name}._refresh()"] if p.kind != "array" else [
-                  f"if {p.name}._base is not None:", f"    {p.name}._refresh()"]  # fmt: skip
-        if p is not first and f"grad_{p.name} = " in "\n".join(lines):
-            pass
     if operation.view:
         inner += _view_lines(operation, first, every)
     if targets:
@@ -1036,6 +1039,7 @@ def operation(forward: Callable[..., Any] | None = None, **options: Any) -> Any:
         samples: example arguments, for tests: shapes for tensors, values for the rest.
         domain: the range of random sample values.
         out: whether there is an ``out=`` argument.
+        same_dtype: the tensors must have one dtype, which is not brought about.
     """
     if forward is not None:
         return Operation(forward)

@@ -5,6 +5,7 @@ Source: https://pytorch.org/docs/stable/torch.html#reduction-ops
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,9 @@ _SAMPLES = (((3, 4),), ((3, 4), 1), ((2, 3, 4), (0, 2), True), ((),))
 
 def spread(xp: Any, grad: Any, shape: Any, dim: Any, keepdim: bool) -> Any:
     """``grad`` of a reduction, repeated over the dims that were reduced."""
-    shape = tuple(shape)
-    if not keepdim:
+    if not keepdim and (dim is not None and dim != ()):
         grad = xp.reshape(grad, _kept(shape, dim))
-    return xp.expand(grad, shape)
+    return xp.expand(grad, tuple(shape))
 
 
 def _kept(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
@@ -30,6 +30,8 @@ def _kept(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
 
 
 def _count(shape: Any, dim: Any) -> int:
+    if dim is None:
+        return math.prod(shape)
     dims = wrap_dims(dim, len(shape))
     count = 1
     for i, n in enumerate(shape):

@@ -240,6 +240,7 @@ class Tensor(metaclass=_TensorMeta):
         self._grad = None
 
     _retains_grad = False
+    backward: Callable[..., None]  # see flambeau.autograd.backward
 
     @property
     def retains_grad(self) -> bool:
@@ -303,26 +304,6 @@ class Tensor(metaclass=_TensorMeta):
         handle = RemovableHandle(self._post_accumulate_hooks)
         self._post_accumulate_hooks[handle.id] = hook
         return handle
-
-    def backward(
-        self,
-        gradient: Tensor | None = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
-        inputs: Any = None,
-    ) -> None:
-        """Add the gradient of this tensor with respect to the graph's leaves to their ``grad``.
-
-        Args:
-            gradient: the gradient with respect to this tensor, of its shape; may be left out if
-                it has one element.
-            retain_graph: keep the graph for another pass (default: the value of create_graph).
-            create_graph: record the computation of the gradients.
-            inputs: the only tensors whose ``grad`` is added to.
-        """
-        from ..autograd import backward
-
-        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     # -- versions and views -------------------------------------------------------------------
 
