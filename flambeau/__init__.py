@@ -48,6 +48,7 @@ from .random import (  # noqa: E402
     seed,
     set_rng_state,
 )
+from .random.functions import *  # noqa: E402, F403
 from .size import Size  # noqa: E402
 from .tensor import Tensor  # noqa: E402
 from .tensor import creation as _creation  # noqa: E402
@@ -72,6 +73,7 @@ _LAZY = {
     "compile": "compiler",
     "set_printoptions": "tensor.printing",
     "get_printoptions": "tensor.printing",
+    "printoptions": "tensor.printing",
     "autocast": "amp",
     "vmap": "func",
     "is_anomaly_enabled": "autograd.anomaly",

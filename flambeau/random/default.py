@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flambeau.modes import MODES
 from flambeau.random.generator import Generator
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def draw(
         parameters: numbers; what depends on tensors is computed from the draw by operations.
         generator: to draw from, or None for the default one.
     """
+    capture = MODES.capture
+    if capture is not None:
+        return capture.draw(sampler, shape, dtype, parameters, generator)
     return sampler(default_generator if generator is None else generator, shape, dtype, *parameters)
 
 
