@@ -977,6 +977,8 @@ def _backward_method(
         else:
             body.append("aux = self.aux")
     edges = [t for v in operation.vjps for t in v.targets]
+    if not edges:
+        return [*lines, "        return ()"]
     if not lists:
         body.append(f"{', '.join('edge_' + t for t in edges)}, = self.edges")
         body.append(" = ".join(f"grad_{t}" for t in edges) + " = None")
