@@ -432,9 +432,9 @@ def _representable(dtype: np.dtype, low: int, high: int, digits: int) -> tuple[i
         return 1 << (abs(value).bit_length() - digits)
 
     if rounded(low + 1) < low:
-        low += step(low + 1)
+        low = rounded(low + 1) + step(low + 1)
     if rounded(high - 1) >= high:
-        high -= step(high - 1)
+        high = rounded(high - 1) - step(high - 1)
     return low, high
 
 

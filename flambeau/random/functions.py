@@ -534,14 +534,13 @@ def _normal_of_tensors(mean: Any, std: Any, generator: Any, out: Tensor | None) 
             )
     else:
         check_std(std)
-    like = mean if isinstance(mean, Tensor) else std
-    wanted = like._array.dtype
-    sampler = _sampler_of("randn", wanted)
-    array: Any = like._array
-    if isinstance(mean, Tensor) and isinstance(std, Tensor) and mean.shape != std.shape:
-        array = _Shape(_broadcast(tuple(mean.shape), tuple(std.shape)))
+    shape = tuple(mean.shape) if isinstance(mean, Tensor) else ()
+    wanted = (mean if isinstance(mean, Tensor) else std)._array.dtype
+    if isinstance(std, Tensor):
+        shape = _broadcast(shape, tuple(std.shape))
     scale = 1.0 if isinstance(std, Tensor) else float(std)
-    drawn = wrap(draw_like(array, sampler, wanted, 0.0, scale, generator=generator))
+    sampler = _sampler_of("randn", wanted)
+    drawn = wrap(draw_like(_Shape(shape), sampler, wanted, 0.0, scale, generator=generator))
     if isinstance(std, Tensor):
         drawn = (drawn * std.detach()).to(drawn.dtype)  # type: ignore[operator]
     if isinstance(mean, Tensor):
@@ -562,7 +561,7 @@ def _broadcast(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ..
 def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Any = None, out: Tensor | None = None
 ) -> Tensor:
-    """Ones and zeros, in the shape and dtype of ``input``.
+    """A contiguous tensor of ones and zeros, in the shape and dtype of ``input``.
 
     Args:
         input: the probabilities of one.
@@ -580,14 +579,13 @@ def bernoulli(
             f"bernoulli(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
     generator = checked_generator("bernoulli", generator)
+    shape = _Shape(tuple(input.shape))
     if p is None:
-        drawn = bernoulli_of(input._array, input, generator).to(input.dtype)  # type: ignore[attr-defined]
+        drawn = bernoulli_of(shape, input, generator).to(input.dtype)  # type: ignore[attr-defined]
     else:
         check_probability(p)
         drawn = wrap(
-            draw_like(
-                input._array, sampling.bernoulli, input._array.dtype, float(p), generator=generator
-            )
+            draw_like(shape, sampling.bernoulli, input._array.dtype, float(p), generator=generator)
         )
     return drawn if out is None else write_out("bernoulli", drawn, out)
 

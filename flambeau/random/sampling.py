@@ -425,7 +425,7 @@ def multinomial(
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             race = weights / race
         if count == 1:
-            return race.argmax(-1)[..., None]
+            return race.argmax(-1, keepdims=True)
         return np.argsort(-race, axis=-1, kind="stable")[..., :count]
     rows = weights.reshape(-1, weights.shape[-1])
     single = rows if rows.dtype.itemsize >= 4 else rows.astype(np.float32)
