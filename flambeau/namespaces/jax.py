@@ -1,0 +1,386 @@
+"""The JAX namespace: every primitive on ``jax.Array``, at once or under a ``jax.jit`` trace.
+
+JAX computes in 32 bits unless ``jax_enable_x64`` is on: without it float64 and int64 results come
+back as float32 and int32.  Nothing here changes that setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.scipy import special
+
+Array = Any
+Sizes = Sequence[int]
+
+# -- element by element -----------------------------------------------------------------------
+
+neg = jnp.negative
+abs = jnp.abs
+sign = jnp.sign
+exp = jnp.exp
+exp2 = jnp.exp2
+expm1 = jnp.expm1
+log = jnp.log
+log2 = jnp.log2
+log10 = jnp.log10
+log1p = jnp.log1p
+sqrt = jnp.sqrt
+rsqrt = lax.rsqrt
+reciprocal = jnp.reciprocal
+sin = jnp.sin
+cos = jnp.cos
+tan = jnp.tan
+asin = jnp.arcsin
+acos = jnp.arccos
+atan = jnp.arctan
+sinh = jnp.sinh
+cosh = jnp.cosh
+tanh = jnp.tanh
+asinh = jnp.arcsinh
+acosh = jnp.arccosh
+atanh = jnp.arctanh
+erf = special.erf
+erfc = special.erfc
+erfinv = special.erfinv
+lgamma = special.gammaln
+digamma = special.digamma
+sigmoid = jax.nn.sigmoid
+floor = jnp.floor
+ceil = jnp.ceil
+round = jnp.rint
+trunc = jnp.trunc
+bitwise_not = jnp.invert
+isnan = jnp.isnan
+isinf = jnp.isinf
+isfinite = jnp.isfinite
+logical_not = jnp.logical_not
+signbit = jnp.signbit
+
+add = jnp.add
+sub = jnp.subtract
+mul = jnp.multiply
+div = jnp.true_divide
+floor_divide = jnp.floor_divide
+remainder = jnp.remainder
+fmod = jnp.fmod
+pow = jnp.power
+maximum = jnp.maximum
+minimum = jnp.minimum
+atan2 = jnp.arctan2
+hypot = jnp.hypot
+copysign = jnp.copysign
+nextafter = jnp.nextafter
+bitwise_and = jnp.bitwise_and
+bitwise_or = jnp.bitwise_or
+bitwise_xor = jnp.bitwise_xor
+bitwise_left_shift = jnp.left_shift
+bitwise_right_shift = jnp.right_shift
+eq = jnp.equal
+ne = jnp.not_equal
+lt = jnp.less
+le = jnp.less_equal
+gt = jnp.greater
+ge = jnp.greater_equal
+logical_and = jnp.logical_and
+logical_or = jnp.logical_or
+logical_xor = jnp.logical_xor
+where = jnp.where
+
+
+def relu(x: Array) -> Array:
+    return jnp.maximum(x, 0)
+
+
+def astype(x: Array, dtype: np.dtype) -> Array:
+    return jnp.asarray(x).astype(dtype)
+
+
+def full(shape: Sizes, value: Any, dtype: np.dtype) -> Array:
+    return jnp.full(tuple(shape), value, dtype)
+
+
+def arange(start: float, end: float, step: float, dtype: np.dtype) -> Array:
+    return jnp.arange(start, end, step, dtype)
+
+
+# -- arrays and the world around them ---------------------------------------------------------
+
+
+def dtype(x: Array) -> np.dtype:
+    """The dtype of ``x``'s elements."""
+    return np.dtype(x.dtype)
+
+
+def copy(x: Array) -> Array:
+    """``x`` itself: its elements never change."""
+    return x
+
+
+def to_host(x: Array) -> np.ndarray:
+    """The elements as a NumPy array.
+
+    Raises:
+        ConcreteValueNeeded: ``x`` stands for a value of calls to come (under ``jax.jit``).
+    """
+    if isinstance(x, jax.core.Tracer):
+        from ..modes import ConcreteValueNeeded
+
+        raise ConcreteValueNeeded("a NumPy array of its elements")
+    return np.array(x)
+
+
+def device_of(x: Array) -> Any:
+    """The device that holds ``x``; XLA's own CPU device is called ``xla``."""
+    from ..device import device
+
+    if isinstance(x, jax.core.Tracer):
+        return device("xla")
+    (where_it_is, *_) = x.devices()
+    if where_it_is.platform == "cpu":
+        return device("xla", where_it_is.id)
+    platform = {"gpu": "cuda", "rocm": "cuda"}.get(where_it_is.platform, where_it_is.platform)
+    return device(platform, where_it_is.id)
+
+
+# -- reductions -------------------------------------------------------------------------------
+
+Dims = tuple[int, ...] | None
+
+
+def sum(x: Array, dim: Dims = None, keepdim: bool = False) -> Array:
+    return jnp.sum(x, dim, x.dtype, keepdims=keepdim)
+
+
+def prod(x: Array, dim: Dims = None, keepdim: bool = False) -> Array:
+    return jnp.prod(x, dim, x.dtype, keepdims=keepdim)
+
+
+def amax(x: Array, dim: Dims = None, keepdim: bool = False) -> Array:
+    return jnp.max(x, dim, keepdims=keepdim)
+
+
+def amin(x: Array, dim: Dims = None, keepdim: bool = False) -> Array:
+    return jnp.min(x, dim, keepdims=keepdim)
+
+
+def any(x: Array, dim: Dims = None, keepdim: bool = False) -> Array:
+    return jnp.any(x, dim, keepdims=keepdim)
+
+
+def all(x: Array, dim: Dims = None, keepdim: bool = False) -> Array:
+    return jnp.all(x, dim, keepdims=keepdim)
+
+
+def argmax(x: Array, dim: int | None, keepdim: bool = False) -> Array:
+    return jnp.argmax(x, dim, keepdims=keepdim).astype(_index_dtype())
+
+
+def argmin(x: Array, dim: int | None, keepdim: bool = False) -> Array:
+    return jnp.argmin(x, dim, keepdims=keepdim).astype(_index_dtype())
+
+
+def _index_dtype() -> np.dtype:
+    """int64 where JAX has it."""
+    return jax.dtypes.canonicalize_dtype(np.int64)
+
+
+def cumsum(x: Array, dim: int) -> Array:
+    return jnp.cumsum(x, dim, x.dtype)
+
+
+def cumprod(x: Array, dim: int) -> Array:
+    return jnp.cumprod(x, dim, x.dtype)
+
+
+def argsort(x: Array, dim: int, descending: bool = False) -> Array:
+    return jnp.argsort(x, dim, stable=True, descending=descending).astype(_index_dtype())
+
+
+# -- shape ------------------------------------------------------------------------------------
+
+
+def reshape(x: Array, shape: Sizes) -> Array:
+    return jnp.reshape(x, tuple(shape))
+
+
+def permute(x: Array, dims: Sizes) -> Array:
+    return jnp.transpose(x, tuple(dims))
+
+
+def expand(x: Array, shape: Sizes) -> Array:
+    return jnp.broadcast_to(x, tuple(shape))
+
+
+def flip(x: Array, dims: Sizes) -> Array:
+    return jnp.flip(x, tuple(dims))
+
+
+def cat(arrays: Sequence[Array], dim: int) -> Array:
+    return jnp.concatenate(arrays, dim)
+
+
+def pad(x: Array, widths: Sequence[tuple[int, int]], value: float = 0) -> Array:
+    return lax.pad(x, jnp.asarray(value, x.dtype), [(lo, hi, 0) for lo, hi in widths])
+
+
+_slice = slice
+
+
+def slice(x: Array, key: Sequence[Any]) -> Array:
+    return jnp.asarray(x)[(*key, ...)]
+
+
+def slice_scatter(x: Array, key: Sequence[Any], values: Array) -> Array:
+    return jnp.asarray(x).at[tuple(key)].set(values)
+
+
+# -- gather and scatter -----------------------------------------------------------------------
+
+
+def _key(indices: Sequence[Array | None]) -> tuple[Any, ...]:
+    return tuple(_slice(None) if index is None else index for index in indices)
+
+
+def index(x: Array, indices: Sequence[Array | None]) -> Array:
+    return jnp.asarray(x)[_key(indices)]
+
+
+def index_put(
+    x: Array, indices: Sequence[Array | None], values: Array, accumulate: bool = False
+) -> Array:
+    target = jnp.asarray(x).at[_key(indices)]
+    return target.add(values) if accumulate else target.set(values)
+
+
+def _along(index: Array, dim: int) -> tuple[Any, ...]:
+    """The index arrays that select, along ``dim``, the elements ``index`` and else their place."""
+    key = list(np.ogrid[tuple(_slice(n) for n in index.shape)])
+    key[dim] = index
+    return tuple(key)
+
+
+def _covered(src: Array, index: Array) -> Array:
+    """The part of ``src`` that ``index`` has an entry for."""
+    return src[tuple(_slice(n) for n in index.shape)]
+
+
+def gather(x: Array, dim: int, index: Array) -> Array:
+    return jnp.asarray(x)[_along(index, dim)] if x.ndim else jnp.broadcast_to(x, index.shape)
+
+
+def scatter(x: Array, dim: int, index: Array, src: Array) -> Array:
+    return jnp.asarray(x).at[_along(index, dim)].set(_covered(src, index))
+
+
+def scatter_add(x: Array, dim: int, index: Array, src: Array) -> Array:
+    return jnp.asarray(x).at[_along(index, dim)].add(_covered(src, index))
+
+
+# -- contraction, convolution, pooling --------------------------------------------------------
+
+
+def matmul(x: Array, y: Array) -> Array:
+    return jnp.matmul(x, y)
+
+
+def conv(
+    x: Array, weight: Array, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> Array:
+    return lax.conv_general_dilated(
+        x, weight, tuple(stride), [(p, p) for p in padding], rhs_dilation=tuple(dilation),
+        feature_group_count=groups,
+    )  # fmt: skip
+
+
+def _transposed(linear: Callable[[Array], Array], shape: Sizes, grad: Array) -> Array:
+    """The transpose of the function ``linear`` of an array of ``shape``, applied to ``grad``."""
+    like = jax.ShapeDtypeStruct(tuple(shape), grad.dtype)
+    (result,) = jax.linear_transpose(linear, like)(grad)
+    return result
+
+
+def conv_input(
+    grad: Array, weight: Array, input_shape: Sizes, stride: Sizes, padding: Sizes,
+    dilation: Sizes, groups: int,
+) -> Array:  # fmt: skip
+    return _transposed(
+        lambda x: conv(x, weight, stride, padding, dilation, groups), input_shape, grad
+    )
+
+
+def conv_weight(
+    grad: Array, x: Array, weight_shape: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
+    groups: int,
+) -> Array:  # fmt: skip
+    return _transposed(
+        lambda weight: conv(x, weight, stride, padding, dilation, groups), weight_shape, grad
+    )
+
+
+def _reach(
+    shape: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, size: Sizes
+) -> list[tuple[int, int]]:
+    """The padding before and behind each dim that ``size`` windows need (``ceil_mode``: more)."""
+    behind = [
+        max(p, (m - 1) * s + d * (k - 1) + 1 - n - p)
+        for m, s, d, k, n, p in zip(size, stride, dilation, kernel, shape, padding)
+    ]
+    return list(zip(padding, behind))
+
+
+def max_pool_indices(
+    x: Array, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, size: Sizes
+) -> Array:
+    k = len(kernel)
+    spatial = x.shape[-k:]
+    lowest = -np.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
+    widths = _reach(spatial, kernel, stride, padding, dilation, size)
+    flat = np.arange(int(np.prod(spatial))).reshape(spatial)
+    flat = np.pad(flat, widths, constant_values=-1)
+    padded = pad(x, [(0, 0)] * (x.ndim - k) + widths, lowest)
+    values, places = [], []
+    for tap in np.ndindex(*kernel):
+        part = tuple(
+            _slice(t * d, t * d + s * (n - 1) + 1, s)
+            for t, d, s, n in zip(tap, dilation, stride, size)
+        )
+        values.append(padded[(..., *part)])
+        places.append(flat[part])
+    stacked = np.stack(places)
+    best = jnp.argmax(jnp.stack(values), 0)
+    chosen = jnp.take_along_axis(_leading(stacked, x.ndim), best[None], 0)[0]
+    if (stacked < 0).any():  # a window of -inf only must not point into the padding
+        first = np.take_along_axis(stacked, np.argmax(stacked >= 0, 0)[None], 0)[0]
+        chosen = jnp.where(chosen < 0, first, chosen)
+    return chosen.astype(_index_dtype())
+
+
+def _leading(places: np.ndarray, ndim: int) -> Array:
+    """``places`` (taps, *size) with dims of size 1 between, to go with arrays of ``ndim`` dims."""
+    added = ndim + 1 - places.ndim
+    return jnp.asarray(places.reshape(places.shape[0], *(1,) * added, *places.shape[1:]))
+
+
+def avg_pool(x: Array, kernel: Sizes, stride: Sizes, padding: Sizes, size: Sizes) -> Array:
+    """The sum over each window (the caller divides)."""
+    k = len(kernel)
+    leading = (1,) * (x.ndim - k)
+    widths = _reach(x.shape[-k:], kernel, stride, padding, (1,) * k, size)
+    sums = lax.reduce_window(
+        x, np.zeros((), x.dtype), lax.add, (*leading, *kernel), (*leading, *stride),
+        [(0, 0)] * len(leading) + widths,
+    )  # fmt: skip
+    return sums[(..., *(_slice(n) for n in size))]
+
+
+def avg_pool_input(
+    grad: Array, input_shape: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes
+) -> Array:
+    size = grad.shape[-len(kernel) :]
+    return _transposed(lambda x: avg_pool(x, kernel, stride, padding, size), input_shape, grad)
