@@ -218,6 +218,10 @@ class Generator:
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (str(self.device), self.state_bytes())
 
+    def __setstate__(self, state: tuple[int, Any, Tensor]) -> None:
+        """Take what PyTorch's pickles hold: the seed, an offset (of GPUs) and the state."""
+        self.set_state(state[2])
+
     def __copy__(self) -> Generator:
         return self.clone_state()
 

@@ -150,6 +150,8 @@ def load_legacy(
         )
         if data[257:262] == b"ustar":
             what += ", which is a tar archive (PyTorch before 0.1.10), no longer read"
+        elif shown[:8] == b"version ":
+            what += ", as git-lfs's placeholders for files do: fetch the file (git lfs pull)"
         elif shown[:2] == b"\x1f\x8b":
             what += ", which is gzip: unpack it first"
         elif shown[:8] == b"\x89HDF\r\n\x1a\n":

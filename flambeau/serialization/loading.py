@@ -152,8 +152,9 @@ def _opened(f: Any) -> Iterator[BinaryIO]:
         )
     try:
         f.seek(f.tell())
-    except (io.UnsupportedOperation, AttributeError) as error:
-        raise type(error)(
+    except (OSError, AttributeError) as error:
+        kind = AttributeError if isinstance(error, AttributeError) else io.UnsupportedOperation
+        raise kind(
             f"{error}. You can only torch.load from a file that is seekable. Please pre-load the "
             "data into a buffer like io.BytesIO and try to load from it instead."
         ) from None

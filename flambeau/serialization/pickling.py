@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copyreg
-import importlib
 import pickle
+import sys
 import warnings
 from collections import OrderedDict
 from types import FunctionType
@@ -108,9 +108,10 @@ def _reduce_tensor(tensor: Tensor, storages: Storages) -> tuple:
             "If this is expected, remove the hook before saving (handle.remove())",
             stacklevel=2,
         )
-    parameter = importlib.import_module("flambeau.nn.parameter").Parameter
     state = _state(tensor)
-    if type(tensor) is parameter:
+    # nn lies above this layer; what it has not imported yet, nothing is an instance of.
+    parameters = sys.modules.get("flambeau.nn.parameter")
+    if parameters is not None and type(tensor) is parameters.Parameter:
         data = _AsTensor(tensor)
         arguments = (data, requires_grad, OrderedDict())
         if state:

@@ -128,6 +128,7 @@ def _default_globals() -> dict[str, Any]:
         "collections.Counter": Counter,
         "_codecs.encode": _codecs.encode,
         "builtins.bytearray": builtins.bytearray,
+        "builtins.bytes": builtins.bytes,
         "builtins.set": builtins.set,
         "builtins.complex": builtins.complex,
     }
@@ -197,6 +198,9 @@ def call_default_global(found: Any, args: Any, budget_size: _Budget) -> Any:
         if _plain(args, str, str) and args[1:] in (("latin1",), ("latin-1",)):
             budget_size.charge(len(args[0]))
             return args[0].encode("latin-1")
+    elif found is bytes:
+        if not args:  # the empty one, in protocol 2
+            return b""
     elif found is bytearray:
         if not args:
             return bytearray()

@@ -7,7 +7,7 @@ import os
 import shutil
 import warnings
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -176,36 +176,31 @@ class MNIST(VisionDataset):
     def __len__(self) -> int:
         return len(self.data)
 
-    def _get_batch(self, indices: Sequence[int] | np.ndarray) -> tuple[Tensor, Tensor] | None:
+    def _get_batch(self, indices: Any) -> Any:
         """The samples at several indices at once, collated: the same values, to the bit.
 
+        Args:
+            indices: an array of integers.
+
         Returns:
-            Images ``(B, 1, 28, 28)`` and labels ``(B,)``; None where the transform is not one
-            that is known to treat every image alike, or the class is a subclass that has changed
-            what a sample is.
+            Images ``(B, 1, 28, 28)`` and labels ``(B,)``; NotImplemented where some step of the
+            transform is not known to treat every image alike.
         """
-        if self.target_transform is not None or not self._has_plain_samples():
-            return None
         transform = batch_form(self.transform)
-        data, targets = self.data, self.targets
-        if transform is None or not isinstance(data, Tensor) or not isinstance(targets, Tensor):
-            return None
-        images, labels = data._array, targets._array
+        images = getattr(self.data, "_array", None)
+        labels = getattr(self.targets, "_array", None)
         if (
-            type(images) is not np.ndarray
+            transform is None
+            or self.target_transform is not None
+            or type(images) is not np.ndarray
             or type(labels) is not np.ndarray
             or images.dtype != np.uint8
             or images.ndim != 3
             or labels.ndim != 1
             or labels.dtype.kind not in "iu"
         ):
-            return None
-        where = np.asarray(indices, np.intp)
-        return transform(images[where]), wrap(labels[where].astype(np.int64, copy=False))
-
-    @classmethod
-    def _has_plain_samples(cls) -> bool:
-        return cls.__getitem__ is MNIST.__getitem__
+            return NotImplemented
+        return transform(images[indices]), wrap(labels[indices].astype(np.int64, copy=False))
 
     @property
     def class_to_idx(self) -> dict[str, int]:
