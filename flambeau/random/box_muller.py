@@ -15,8 +15,14 @@ import numpy as np
 
 __all__ = ["fused_multiply_add", "normals_from_uniforms", "normals_from_words"]
 
+
+def _exact(*coefficients: float) -> tuple[float, ...]:
+    """The float32 values of ``coefficients``, as Python floats."""
+    return tuple(float(np.float32(c)) for c in coefficients)
+
+
 # Cephes, logf: log(1 + x) = x - x^2 / 2 + x^3 P(x) for x in [sqrt(1/2) - 1, sqrt(2) - 1].
-_LOG = (
+_LOG = _exact(
     7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
     -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
 )  # fmt: skip
@@ -24,21 +30,13 @@ _LOG2_HIGH, _LOG2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # l
 _SQRT_HALF = np.float32(0.707106781186547524)
 
 # Cephes, sinf and cosf on [-pi/4, pi/4], and pi/4 in three parts.
-_SIN = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
-_COS = (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
-_QUARTER_PI = (0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)
+_SIN = _exact(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
+_COS = _exact(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+_QUARTER_PI = _exact(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)
 _FOUR_OVER_PI = np.float32(1.27323954473516)
 _TWO_PI = np.float32(2 * np.pi)
 
 _LANES = 16384  # pairs of uniforms worked on at a time, so that all the scratch stays in the cache
-
-
-def _exact(coefficients: tuple[float, ...]) -> tuple[float, ...]:
-    """The float32 values of ``coefficients``, as Python floats."""
-    return tuple(float(np.float32(c)) for c in coefficients)
-
-
-_LOG, _SIN, _COS, _QUARTER_PI = map(_exact, (_LOG, _SIN, _COS, _QUARTER_PI))
 
 
 class _Scratch:

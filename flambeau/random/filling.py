@@ -127,13 +127,13 @@ def draw_like(
 
 @operation(public=False, method=False, out=False, node_name="NormalBackward0",
            samples=(((3, 4), (3, 4)),))  # fmt: skip
-def drawn_over(xp, input: Array, values: Array):
+def drawn_over(xp: Any, input: Array, values: Array) -> Any:
     """``values``, random numbers in the place of ``input``, on which they do not depend."""
     return values + 0
 
 
 @drawn_over.vjp("input")
-def _(xp, grad):
+def _(xp: Any, grad: Any) -> Any:
     return grad * 0
 
 
@@ -196,7 +196,7 @@ def uniform_(
         )
     if high - low > largest:
         raise RuntimeError(
-            f"uniform_ expects to-from <= std::numeric_limits<{_C_TYPES[dtype.name]}>::max(), but "
+            f"uniform_ expects to-from <= std::numeric_limits<{_SCALAR_TYPES[dtype.name]}>::max(), but "
             f"found to={_number(high)} and from={_number(low)} which result in to-from to exceed "
             "the limit"
         )
@@ -328,7 +328,7 @@ def bernoulli_of(array: Any, p: Tensor, generator: Generator | None) -> Tensor:
     if probabilities.__class__ is np.ndarray:
         if not np.all((probabilities >= 0) & (probabilities <= 1)):
             raise RuntimeError(
-                "Expected p_in >= 0 && p_in <= 1 to be true, but got false: bernoulli takes "
+                "Expected p_in >= 0 && p_in <= 1 to be true, but got false. bernoulli takes "
                 f"probabilities, and of those given the least is {probabilities.min()} and the "
                 f"greatest {probabilities.max()}"
             )
