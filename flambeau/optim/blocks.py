@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,13 +48,13 @@ class Kernel:
 
     def __init__(self, program: UpdateProgram, dtype: np.dtype, size: int) -> None:
         self.apply = program.apply
+        self.subtracts_param = program.subtracts_param
         self.coefficients: list[np.ndarray] = []
         self._dtype = dtype
         self._values: tuple[float, ...] | None = None
-        full = [np.empty(size, dtype) for _ in range(program.scratch)]
-        full += [np.empty(size, np.bool_) for _ in range(program.masks)]
-        self._scratch = {size: full}
-        self._full = full
+        self._full = [np.empty(size, dtype) for _ in range(program.scratch)]
+        self._full += [np.empty(size, np.bool_) for _ in range(program.masks)]
+        self._tails: dict[Any, tuple[np.ndarray, ...]] = {}
 
     def load(self, values: tuple[float, ...]) -> None:
         """Take the coefficients of this step."""
@@ -66,16 +67,21 @@ class Kernel:
                 array[()] = value
         self._values = values
 
-    def run(self, arrays: Sequence[np.ndarray], size: int) -> None:
-        """Update one block; ``arrays`` are the parameter, the gradient and the states."""
-        scratch = self._scratch.get(size)
-        if scratch is None:
-            scratch = self._scratch[size] = [buffer[:size] for buffer in self._full]
-        self.apply(*arrays, *self.coefficients, *scratch)
+    def tail(self, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        """What ``apply`` takes after a block's arrays: the coefficients, and scratch as large."""
+        tail = self._tails.get(shape)
+        if tail is None:
+            size = math.prod(shape)
+            scratch = (buffer[:size].reshape(shape) for buffer in self._full)
+            tail = self._tails[shape] = (*self.coefficients, *scratch)
+        return tail
 
 
 class Single:
-    """A parameter updated by itself, block after block."""
+    """A parameter updated by itself, block after block.
+
+    One that fits into a block is taken in its own shape, whatever the strides of its gradient.
+    """
 
     def __init__(self, index: int, member: Member, names: Sequence[str]) -> None:
         self.index = index
@@ -88,9 +94,15 @@ class Single:
             if state.strides != array.strides or not state.flags.writeable:
                 tensor._array = np.empty_like(array)
                 tensor._array[...] = state
-        flats = [
-            self.flatten(target) for target in (array, *(member.state[n]._array for n in names))
-        ]
+        arrays = [array, *(member.state[name]._array for name in names)]
+        self.is_one_block = array.size <= BLOCK and array.dtype.itemsize > 2
+        self.is_complex = array.dtype.kind == "c"
+        if self.is_one_block and not self.is_complex:
+            self.param, *self.states = arrays
+            self.largest = array.size
+            return
+        self.is_one_block = False
+        flats = [self.flatten(target) for target in arrays]
         self.blocks = [
             (slice(start, start + BLOCK), *(flat[start : start + BLOCK] for flat in flats))
             for start in range(0, flats[0].size, BLOCK)
@@ -106,22 +118,27 @@ class Single:
     def flatten(self, array: np.ndarray) -> np.ndarray:
         """The elements in the parameter's memory order, complex ones as pairs of real ones."""
         flat = (array.T if self.columns_first else array).reshape(-1)
-        return flat.view(real_dtype(flat.dtype)) if flat.dtype.kind == "c" else flat
+        return flat.view(real_dtype(flat.dtype)) if self.is_complex else flat
 
     def run(self, kernel: Kernel, grads: Sequence[np.ndarray]) -> None:
-        grad = self.flatten(grads[self.index])
+        grad = grads[self.index]
+        if self.is_one_block:
+            param = self.param
+            kernel.apply(param, grad, *self.states, *kernel.tail(param.shape))
+            return
+        grad = self.flatten(grad)
         if self.staging is not None:
             self._run_staged(kernel, grad)
             return
         for part, param, *states in self.blocks:
-            kernel.run((param, grad[part], *states), param.size)
+            kernel.apply(param, grad[part], *states, *kernel.tail(param.shape))
 
     def _run_staged(self, kernel: Kernel, grad: np.ndarray) -> None:
         for part, param, *states in self.blocks:
             staged = [buffer[: param.size] for buffer in self.staging or ()]
             for buffer, source in zip(staged, (param, grad[part], *states), strict=True):
                 np.copyto(buffer, source)
-            kernel.run(staged, param.size)
+            kernel.apply(*staged, *kernel.tail(param.shape))
             for target, buffer in zip((param, *states), (staged[0], *staged[2:]), strict=True):
                 np.copyto(target, buffer, casting="same_kind")
 
@@ -158,19 +175,18 @@ class Gathered:
             for begin in range(0, total, BLOCK)
         ]
 
-    def run(self, kernel: Kernel, grads: Sequence[np.ndarray], subtracts: bool) -> None:
-        copyto = np.copyto
+    def run(self, kernel: Kernel, grads: Sequence[np.ndarray]) -> None:
         for view, index in self.grads:
-            copyto(view, grads[index])
-        if not subtracts:
+            view[...] = grads[index]
+        if not kernel.subtracts_param:
             for view, array in self.params:
-                copyto(view, array)
+                view[...] = array
         for block in self.blocks:
-            kernel.run(block, block[0].size)
-        if subtracts:
+            kernel.apply(*block, *kernel.tail(block[0].shape))
+        if kernel.subtracts_param:
             subtract = np.subtract
             for view, array in self.params:
                 subtract(array, view, array)
         else:
             for view, array in self.params:
-                copyto(array, view)
+                array[...] = view

@@ -19,7 +19,7 @@ import numpy as np
 
 from flambeau.optim.blocks import Gathered, Kernel, Member, Single, is_dense, real_dtype
 from flambeau.optim.update_program import UpdateProgram, compile_rule
-from flambeau.tensor import Tensor, bump_version
+from flambeau.tensor import Tensor
 
 if TYPE_CHECKING:
     from flambeau.optim.elementwise import ElementwiseOptimizer
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["NumpyPlan", "supports"]
 
 _SMALL = 4096  # elements: up to here a parameter is gathered with others
-_MIN_CALLS_TO_GATHER = 6  # of a program: below, gathering costs more calls than it saves
+# Gathering copies the gradient in, and the parameter in and out or the change to it: with fewer
+# calls than that in a program, it costs more than it saves.
+_MIN_CALLS_TO_GATHER = {True: 4, False: 6}
 
 _programs: dict[Any, UpdateProgram] = {}
 
@@ -95,6 +97,8 @@ class NumpyPlan:
         for (dtype, is_first, _), indices in alike.items():
             batch = _Batch(optimizer, self, indices, dtype, is_first, may_gather)
             self.batches.append(batch)
+        self.latest: list[Any] | None = None
+        self.hyperparameters: tuple[float, ...] = ()
         self.tensors = [slot.param for slot in self.slots if slot is not None]
 
     def run(self, optimizer: ElementwiseOptimizer, group: dict[str, Any]) -> bool:
@@ -105,7 +109,7 @@ class NumpyPlan:
         states = optimizer.state
         grads: list[Any] = []
         for param, member in zip(params, slots, strict=True):
-            grad = param.grad
+            grad = param._grad
             if grad is None or member is None:
                 if member is not None or grad is not None:
                     return False
@@ -125,21 +129,44 @@ class NumpyPlan:
                 if state.get(name) is not tensor or tensor._array is not tensor_array:
                     return False
             grads.append(array)
-        if optimizer.options(group) != self.options:
-            return False
+        values = list(group.values())
+        if self.latest is None or values != self.latest:
+            if optimizer.options(group) != self.options:
+                return False
+            self._read(optimizer, group, values)
         counts = [batch.counts() for batch in self.batches]
         if None in counts:
             return False
-        hyperparameters = [
-            value if value.__class__ is float else float(value)
-            for name, value in optimizer.scalars(group).items()
-            if name not in self.options
-        ]
         for batch, count in zip(self.batches, counts, strict=True):
-            batch.run(count, hyperparameters, grads)  # type: ignore[arg-type]
+            batch.run(count, self.hyperparameters, grads)  # type: ignore[arg-type]
         for tensor in self.tensors:
-            bump_version(tensor)
+            tensor._bump_version()
         return True
+
+    def _read(self, optimizer: ElementwiseOptimizer, group: dict[str, Any], values: Any) -> None:
+        """Take the hyperparameters as numbers."""
+        self.hyperparameters = tuple(
+            [
+                value if value.__class__ is float else float(value)
+                for name, value in optimizer.scalars(group).items()
+                if name not in self.options
+            ]
+        )
+        # Where all options are numbers, equal ones need not be read again. A tensor or a list
+        # can change without ceasing to be equal to itself.
+        plain = all(
+            _is_plain(value) for name, value in group.items() if name not in _NO_HYPERPARAMETERS
+        )
+        self.latest = values if plain else None
+
+
+_NO_HYPERPARAMETERS = ("params", "param_names")
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, int | float | complex | str)
 
 
 class _Batch:
@@ -165,12 +192,12 @@ class _Batch:
             self.counters.append(shared)
 
         work = np.dtype(np.float32) if dtype.itemsize == 2 else real_dtype(dtype)
-        steady = _program(optimizer, plan, False, False)
+        steady = _program(optimizer, plan, False, True)
         small = [
             index
             for index, member in members.items()
             if may_gather
-            and steady.calls >= _MIN_CALLS_TO_GATHER
+            and steady.calls >= _MIN_CALLS_TO_GATHER[steady.subtracts_param]
             and member.array.size <= _SMALL
             and member.dtype == work
             and member.array.flags.c_contiguous
@@ -197,16 +224,18 @@ class _Batch:
 
     def _use(self, optimizer: Any, plan: NumpyPlan, work: np.dtype, is_first: bool) -> None:
         """Take the program of the first step, or that of all later ones."""
-        self.program = _program(optimizer, plan, is_first, False)
-        self.kernels: list[Kernel] = []
+        self.coefficients = _program(optimizer, plan, is_first, False).coefficients
+        self.computed: tuple[Any, ...] = ()
+        self.parts: list[tuple[Gathered | Single, Kernel]] = []
         if self.gathered is not None:
-            self.gathered_program = _program(optimizer, plan, is_first, True)
-            self.gathered_kernel = Kernel(self.gathered_program, work, self.gathered.largest)
-            self.kernels.append(self.gathered_kernel)
+            program = _program(optimizer, plan, is_first, True)
+            kernel = Kernel(program, work, self.gathered.largest)
+            self.parts.append((self.gathered, kernel))
         if self.singles:
-            largest = max(single.largest for single in self.singles)
-            self.kernel = Kernel(self.program, work, largest)
-            self.kernels.append(self.kernel)
+            program = _program(optimizer, plan, is_first, False)
+            kernel = Kernel(program, work, max(single.largest for single in self.singles))
+            self.parts += [(single, kernel) for single in self.singles]
+        self.kernels = list({id(kernel): kernel for _, kernel in self.parts}.values())
 
     def counts(self) -> list[float] | None:
         """The scalar states; None where they are not the same for all members any more."""
@@ -219,18 +248,17 @@ class _Batch:
         return counts
 
     def run(
-        self, counts: Sequence[float], hyperparameters: Sequence[float], grads: Sequence[Any]
+        self, counts: Sequence[float], hyperparameters: tuple[float, ...], grads: Sequence[Any]
     ) -> None:
-        values, new_counts = self.program.coefficients(*counts, *hyperparameters)
-        for kernel in self.kernels:
-            kernel.load(values)
-        for shared, count in zip(self.counters, new_counts, strict=True):
-            shared.fill(count)
-        if self.gathered is not None:
-            subtracts = self.gathered_program.subtracts_param
-            self.gathered.run(self.gathered_kernel, grads, subtracts)
-        for single in self.singles:
-            single.run(self.kernel, grads)
+        if self.counters or hyperparameters is not self.computed:
+            values, new_counts = self.coefficients(*counts, *hyperparameters)
+            for kernel in self.kernels:
+                kernel.load(values)
+            for shared, count in zip(self.counters, new_counts, strict=True):
+                shared.fill(count)
+            self.computed = hyperparameters
+        for part, kernel in self.parts:
+            part.run(kernel, grads)
         if self._next is not None:
             self._use(*self._next, False)
             self._next = None

@@ -13,6 +13,7 @@ from typing import Any
 from flambeau.autograd.grad_mode import enable_grad, no_grad
 from flambeau.dtypes import float32
 from flambeau.optim.hyperparameter import type_name
+from flambeau.modes import MODES
 from flambeau.tensor import Tensor
 from flambeau.utils.hooks import RemovableHandle
 
@@ -251,9 +252,12 @@ class Optimizer:
                 ``step`` until they get a gradient), rather than filling it with zeros.
         """
         if set_to_none:
+            capture = MODES.capture
             for group in self.param_groups:
                 for param in group["params"]:
-                    param.grad = None
+                    if capture is not None:
+                        capture.note_grad(param)
+                    param._grad = None
             return
         for group in self.param_groups:
             for param in group["params"]:

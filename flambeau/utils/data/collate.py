@@ -124,22 +124,25 @@ def _as_tensor(data: Any) -> Tensor:
     return as_tensor(data)
 
 
-def _is_plain(tensor: Tensor) -> bool:
-    return (
-        type(tensor) is Tensor
-        and type(tensor._array) is np.ndarray
-        and not tensor._requires_grad
-        and tensor._node is None
-    )
-
-
-def stack_arrays(arrays: Sequence[np.ndarray]) -> np.ndarray | None:
-    """Arrays of one shape and dtype on top of each other; None if they are not."""
-    first = arrays[0]
+def _stacked(tensors: Sequence[Tensor]) -> np.ndarray | None:
+    """Tensors without history, alike in shape and dtype, on top of each other; None if not."""
+    first = tensors[0]._array
+    if type(first) is not np.ndarray:
+        return None
     shape, dtype = first.shape, first.dtype
-    for array in arrays:
-        if array.shape != shape or array.dtype != dtype:
+    arrays = []
+    for tensor in tensors:
+        array = tensor._array
+        if (
+            tensor.__class__ is not Tensor
+            or array.__class__ is not np.ndarray
+            or array.shape != shape
+            or (array.dtype is not dtype and array.dtype != dtype)
+            or tensor._requires_grad
+            or tensor._node is not None
+        ):
             return None
+        arrays.append(array)
     if not shape:
         return np.array([array[()] for array in arrays], dtype)
     return np.concatenate(arrays).reshape(len(arrays), *shape)
@@ -149,10 +152,9 @@ def collate_tensor_fn(
     batch: Sequence[Tensor], *, collate_fn_map: CollateMap | None = None
 ) -> Tensor:
     """Tensors stacked along a new first dimension."""
-    if all(map(_is_plain, batch)):
-        stacked = stack_arrays([tensor._array for tensor in batch])
-        if stacked is not None:
-            return wrap(stacked)
+    stacked = _stacked(batch)
+    if stacked is not None:
+        return wrap(stacked)
     from flambeau.ops import stack
 
     return stack(batch, 0)

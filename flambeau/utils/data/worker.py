@@ -213,8 +213,8 @@ def _send(sender: BatchSender, kind: str, number: int, data: Any, where: str) ->
 
 def _use_one_thread() -> None:
     """Leave the cores to the other workers."""
-    import flambeau
-
-    set_num_threads = getattr(flambeau, "set_num_threads", None)
-    if set_num_threads is not None:
-        set_num_threads(1)
+    try:
+        from flambeau.threads import set_num_threads
+    except ImportError:
+        return
+    set_num_threads(1)
