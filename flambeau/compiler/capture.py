@@ -1,0 +1,404 @@
+"""Capture: run a program once on symbolic arrays and keep the graph it makes.
+
+The user's function runs as it is; only the arrays under its tensors are symbolic.
+
+* The tensors passed to the call are *arguments*: inputs bound anew at each call.
+* Every other tensor with a value that an operation meets (a parameter, a buffer, an optimizer's
+  state, a data set) is *lifted*: it becomes an input bound to that very tensor, its *state*.
+* Learning rates, and every draw of random numbers, become inputs too.
+* The backward pass and the optimizer's update are operations like any other.
+
+In-place operations rebind the arrays of the tensors they write to.  When the function has returned,
+a state whose array is no longer its input is an *update*; every tensor gets its own array back, and
+nothing has happened but the recording.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..modes import MODES, ConcreteValueNeeded, enter_mode, leave_mode
+from ..tensor import Tensor
+from . import symbolic
+from .graph import Graph, Value, constant, input_value
+
+
+class CaptureError(RuntimeError):
+    """The program does something that cannot become a graph; the message says what."""
+
+
+@dataclass(eq=False)
+class Draw:
+    """A draw of random numbers that each call repeats."""
+
+    sampler: Callable[..., np.ndarray]
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    parameters: tuple[Any, ...]
+    generator: Any
+
+    def sample(self) -> np.ndarray:
+        """The numbers of this call."""
+        from ..random import default_generator
+
+        generator = default_generator if self.generator is None else self.generator
+        return self.sampler(generator, self.shape, self.dtype, *self.parameters)
+
+
+@dataclass(eq=False)
+class Hyperparameter:
+    """A number read from an optimizer's parameter group at each call."""
+
+    group: dict[str, Any]
+    name: str
+
+    def read(self) -> np.ndarray:
+        """Its value now."""
+        return np.array(self.group[self.name], np.float64)
+
+
+@dataclass(eq=False)
+class Program:
+    """What a capture found: the graph, and what its inputs and outputs stand for.
+
+    Attributes:
+        graph: its inputs are those of ``sources``, its outputs those of ``results`` and ``grads``.
+        sources: for each input an argument's position (int), a state (Tensor), a
+            :class:`Draw` or a :class:`Hyperparameter`.
+        result: what the function returned, with :class:`Result` for each tensor of it.
+        grads: pairs of a tensor, or an argument's position, and the output that is its ``grad``.
+        cleared: tensors whose ``grad`` the program sets to None.
+        had_grad: tensors (or positions) whose ``grad`` the program meets, and whether it was there.
+        updated: the tensors (or positions) that the program writes to.
+    """
+
+    graph: Graph
+    sources: list[Any]
+    result: Any
+    grads: list[tuple[Any, int]] = field(default_factory=list)
+    cleared: list[Any] = field(default_factory=list)
+    had_grad: list[tuple[Any, bool]] = field(default_factory=list)
+    updated: list[Any] = field(default_factory=list)
+    differentiable: list[tuple[int, Tensor]] = field(default_factory=list)
+    constants: list[Value] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A tensor in a captured function's result: output ``index``, or the number in it."""
+
+    index: int
+    as_number: bool = False
+
+
+class DeferredNumber:
+    """``tensor.item()`` during capture: fit only to be returned."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+    def _needed(self, *_: Any) -> Any:
+        raise ConcreteValueNeeded("computing with item()")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = _needed
+    __rtruediv__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __float__ = __int__ = _needed
+    __neg__ = __abs__ = __format__ = __index__ = __pow__ = __rpow__ = __floordiv__ = _needed
+    __str__ = __repr__ = __round__ = _needed  # type: ignore[assignment]
+
+
+def capturing() -> bool:
+    """Whether this thread is capturing a program."""
+    return MODES.capture is not None
+
+
+class Capture:
+    """The mode that is on while a program is captured (``MODES.capture``)."""
+
+    namespace = symbolic
+
+    def __init__(self) -> None:
+        self.inputs: list[Value] = []
+        self.sources: list[Any] = []
+        self.arrays: list[np.ndarray] = []
+        """The values of the inputs at this call."""
+        self.states: dict[int, tuple[Tensor, Value]] = {}
+        self.original: dict[int, tuple[Tensor, Any, Any, bool, dict[str, Any]]] = {}
+        self.original_grads: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self.hyperparameters: dict[tuple[int, str], Tensor] = {}
+        self.groups: dict[int, dict[str, Any]] = {}
+        self.made: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.constants: list[Value] = []
+        self.argument_positions: dict[int, int] = {}
+
+    # -- what operations ask ------------------------------------------------------------------
+
+    def array_of(self, tensor: Tensor) -> Value:
+        """The symbolic array of ``tensor``, which is lifted if it has a value."""
+        array = tensor._array
+        if array.__class__ is Value:
+            return array
+        return self.lift(tensor)
+
+    def lift(self, tensor: Tensor) -> Value:
+        """Make ``tensor`` a state of the program."""
+        if not isinstance(tensor._array, np.ndarray):
+            raise CaptureError(f"a tensor on {tensor.device} met a program compiled for the CPU")
+        return self._bind(tensor, tensor)
+
+    def argument(self, tensor: Tensor, position: int) -> Value:
+        """Make ``tensor`` the argument ``position`` of the program."""
+        self.argument_positions[id(tensor)] = position
+        return self._bind(tensor, position)
+
+    def _bind(self, tensor: Tensor, source: Any) -> Value:
+        array = tensor._array
+        value = input_value(array.shape, array.dtype)
+        self.inputs.append(value)
+        self.sources.append(source)
+        self.arrays.append(array)
+        self.states[id(tensor)] = (tensor, value)
+        kept = {
+            name: tensor.__dict__[name] for name in ("_rebased", "_seen") if name in tensor.__dict__
+        }
+        self.original[id(tensor)] = (tensor, array, tensor._node, tensor._requires_grad, kept)
+        self.note_grad(tensor)
+        tensor._array = value
+        return value
+
+    def note_grad(self, tensor: Tensor) -> None:
+        """Remember the ``grad`` that ``tensor`` had before the program."""
+        if id(tensor) not in self.original_grads:
+            self.original_grads[id(tensor)] = (tensor, tensor._grad)
+
+    def constant(self, array: Any) -> Value:
+        """A value made inside the program that is the same at every call."""
+        if isinstance(array, Value):
+            return array
+        if array.size and array.ndim and (array == array.flat[0]).all():
+            return symbolic.full(array.shape, array.flat[0].item(), array.dtype)
+        value = constant(array)
+        self.constants.append(value)
+        return value
+
+    def draw(
+        self, sampler: Any, shape: Any, dtype: Any, parameters: Any, generator: Any
+    ) -> Value:
+        """Random numbers: an input that each call draws anew."""
+        draw = Draw(sampler, tuple(shape), np.dtype(dtype), tuple(parameters), generator)
+        array = np.asarray(draw.sample())
+        value = input_value(array.shape, array.dtype)
+        self.inputs.append(value)
+        self.sources.append(draw)
+        self.arrays.append(array)
+        return value
+
+    def hyperparameter(self, group: dict[str, Any], name: str) -> Any:
+        """An optimizer's option: ``lr`` as an input, others as what they are now."""
+        self.groups[id(group)] = group
+        value = group[name]
+        if name != "lr" or isinstance(value, Tensor):
+            return value
+        key = (id(group), name)
+        if key not in self.hyperparameters:
+            source = Hyperparameter(group, name)
+            symbol = input_value((), np.dtype(np.float64))
+            self.inputs.append(symbol)
+            self.sources.append(source)
+            self.arrays.append(source.read())
+            tensor = object.__new__(Tensor)
+            tensor._array = symbol
+            self.hyperparameters[key] = tensor
+        return self.hyperparameters[key]
+
+    def concrete(self, array: Any, wanted: str) -> np.ndarray:
+        """The elements of ``array``, which must be the same at every call."""
+        if isinstance(array, Value):
+            if array.primitive == "constant":
+                return array.attributes["array"]
+            if array.primitive == "full":
+                return np.full(array.shape, array.attributes["value"], array.dtype)
+        raise ConcreteValueNeeded(wanted)
+
+    def item(self, tensor: Tensor) -> DeferredNumber:
+        """``tensor.item()``."""
+        return DeferredNumber(tensor)
+
+    # -- putting everything back --------------------------------------------------------------
+
+    def restore(self) -> None:
+        """Give every tensor its array, history and gradient back."""
+        for tensor, array, node, requires_grad, kept in self.original.values():
+            tensor._array = array
+            tensor._node = node
+            tensor._requires_grad = requires_grad
+            for name in ("_rebased", "_seen"):
+                tensor.__dict__.pop(name, None)
+            tensor.__dict__.update(kept)
+        for tensor, grad in self.original_grads.values():
+            tensor._grad = grad
+
+
+def _is_deferred(value: Any) -> bool:
+    return isinstance(value, DeferredNumber)
+
+
+def capture(function: Callable[..., Any], args: Any, kwargs: Any, tensors: list[Tensor]) -> tuple[
+    Program, Capture
+]:
+    """Run ``function(*args, **kwargs)`` on symbolic arrays.
+
+    Args:
+        tensors: those among the arguments, in the order in which later calls will pass theirs.
+
+    Raises:
+        ConcreteValueNeeded, CaptureError: the program cannot be captured.
+        Exception: whatever the program raises.
+    """
+    from ..optim import hyperparameter as options
+
+    recording = Capture()
+    previous_reader = options.set_reader(recording.hyperparameter)
+    MODES.capture = recording
+    enter_mode()
+    try:
+        for position, tensor in enumerate(tensors):
+            if id(tensor) not in recording.states:
+                recording.argument(tensor, position)
+        returned = function(*args, **kwargs)
+        program = _finish(recording, returned)
+    finally:
+        leave_mode()
+        MODES.capture = None
+        options.set_reader(previous_reader)
+        recording.restore()
+    return program, recording
+
+
+def _finish(recording: Capture, returned: Any) -> Program:
+    """The program that ``recording`` has seen, while tensors still have their symbolic arrays."""
+    outputs: list[Value] = []
+    graph = Graph(list(recording.inputs), outputs)
+    program = Program(graph, list(recording.sources), None, constants=recording.constants)
+    position_of = {id(source): i for i, source in enumerate(recording.sources)}
+
+    def output(value: Value) -> int:
+        outputs.append(value)
+        return len(outputs) - 1
+
+    def describe(item: Any) -> Any:
+        if isinstance(item, DeferredNumber):
+            return Result(output(recording.array_of(item.tensor)), as_number=True)
+        if isinstance(item, Tensor):
+            if item._base is not None:
+                item._refresh()
+            if id(item) in recording.states:
+                tensor, value = recording.states[id(item)]
+                if isinstance(recording.argument_positions.get(id(item)), int) or (
+                    tensor._array is value
+                ):
+                    return item  # a state or an argument itself
+                return item
+            index = output(recording.array_of(item))
+            if item._requires_grad and item._node is not None and not item._node.released:
+                program.differentiable.append((index, item))
+            return Result(index)
+        if isinstance(item, tuple) and hasattr(item, "_fields"):
+            parts = [describe(i) for i in item]
+            return type(item)(*parts) if not _is_return_type(item) else type(item)(parts)
+        if isinstance(item, (list, tuple)):
+            return type(item)(describe(i) for i in item)
+        if isinstance(item, dict):
+            return {key: describe(v) for key, v in item.items()}
+        return item
+
+    program.result = describe(returned)
+
+    for tensor, before in recording.original_grads.values():
+        owner = recording.argument_positions.get(id(tensor), tensor)
+        now = tensor._grad
+        if now is None:
+            if before is not None:
+                program.cleared.append(owner)
+        elif now is not before:
+            value = now._array
+            if not isinstance(value, Value):
+                raise CaptureError("a gradient was replaced by a tensor made outside the program")
+            if before is not None and id(before) in recording.states:
+                # what eager mode adds to the gradient in place
+                graph.updates[_input_of(recording, before)] = value
+                program.updated.append(before)
+            else:
+                program.grads.append((owner, output(value)))
+        program.had_grad.append((owner, before is not None))
+
+    for tensor, value in recording.states.values():
+        now = tensor._array
+        if now is value:
+            continue
+        if tensor._base is not None and id(tensor._base) in recording.states:
+            continue  # its base is written
+        position = _input_of(recording, tensor)
+        if position in graph.updates:
+            continue
+        if tuple(now.shape) != value.shape or now.dtype != value.dtype:
+            raise CaptureError("a tensor changed its shape or dtype in place")
+        graph.updates[position] = now
+        program.updated.append(recording.argument_positions.get(id(tensor), tensor))
+    _refuse_shared_memory(recording, program)
+    del position_of
+    return program
+
+
+def _is_return_type(item: Any) -> bool:
+    return type(item).__module__ == "torch.return_types"
+
+
+def _input_of(recording: Capture, tensor: Tensor) -> int:
+    value = recording.states[id(tensor)][1]
+    return next(i for i, v in enumerate(recording.inputs) if v is value)
+
+
+def _refuse_shared_memory(recording: Capture, program: Program) -> None:
+    """A program that writes to memory it also knows under another name is not safe to run."""
+    for position in program.graph.updates:
+        written = recording.arrays[position]
+        for other, array in enumerate(recording.arrays):
+            if other != position and np.may_share_memory(written, array):
+                raise CaptureError(
+                    "the program writes to a tensor whose memory it also reads through another "
+                    f"tensor (shapes {list(written.shape)} and {list(array.shape)})"
+                )
+
+
+def same_program(first: Program, second: Program) -> str | None:
+    """None if two captures are one program, else what is different."""
+    a, b = list(first.graph.values()), list(second.graph.values())
+    if len(a) != len(b):
+        return f"it has {len(a)} operations at one call and {len(b)} at the next"
+    index_a = {id(v): i for i, v in enumerate(a)}
+    index_b = {id(v): i for i, v in enumerate(b)}
+    for x, y in zip(a, b):
+        if (x.primitive, x.shape, x.dtype) != (y.primitive, y.shape, y.dtype):
+            return f"{x!r} at one call is {y!r} at the next"
+        if [index_a[id(v)] for v in x.operands] != [index_b[id(v)] for v in y.operands]:
+            return f"the operands of {x!r} differ between two calls"
+        if x.primitive == "constant":
+            if not np.array_equal(x.attributes["array"], y.attributes["array"], equal_nan=True):
+                p, q = x.attributes["array"], y.attributes["array"]
+                shown = f" ({p} and {q})" if p.size == 1 else ""
+                return f"a constant of shape {list(x.shape)} changes between calls{shown}"
+        elif not _same_attributes(x.attributes, y.attributes):
+            return f"{x!r} has {x.attributes} at one call and {y.attributes} at the next"
+    for p, q in zip(first.sources, second.sources):
+        if isinstance(p, Tensor) and p is not q:
+            return "it uses other tensors at the next call"
+    return None
+
+
+def _same_attributes(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    return repr(first) == repr(second)

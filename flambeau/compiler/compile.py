@@ -1,0 +1,311 @@
+"""``torch.compile``: a function, a training step or a module as one native call.
+
+The first call with arguments of a kind (shapes, dtypes, Python values) runs eagerly, so that state
+gets created.  The second and third are captured, and the two graphs compared: what differs between
+them cannot be a constant of a program.  The graph is then compiled, and the first result of the
+compiled program is compared with that of the same graph on NumPy, on a copy of the state.  From
+then on a call checks its guards and runs the program.
+
+What cannot be captured runs eagerly, with one warning that says where and why.
+
+Source: https://pytorch.org/docs/stable/generated/torch.compile.html
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import threading
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..autograd.grad_mode import GRAD_MODE
+from ..modes import MODES, ConcreteValueNeeded
+from ..tensor import Tensor
+from .capture import CaptureError, Program, capture, same_program
+from .joint import make_differentiable
+from .run import GuardFailed, Runner
+from .unsupported import Unsupported
+
+logger = logging.getLogger("flambeau.compile")
+
+MAX_VARIANTS = 16
+"""How many programs are kept for one function before the rest of its calls run eagerly."""
+
+
+class _Variant:
+    """What is known of the calls with one kind of arguments."""
+
+    __slots__ = ("calls", "program", "runner", "eager_reason")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.program: Program | None = None
+        self.runner: Runner | None = None
+        self.eager_reason: str | None = None
+
+
+class CompiledFunction:
+    """A function whose calls run natively once they have been captured."""
+
+    def __init__(self, function: Callable[..., Any], fullgraph: bool = False) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._fullgraph = fullgraph
+        self._variants: dict[Any, list[_Variant]] = {}
+        self._lock = threading.RLock()
+        self._last: tuple[Any, Runner] | None = None
+        self._warned = False
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if MODES.capture is not None:  # a compiled function inside another is part of it
+            return self._function(*args, **kwargs)
+        with self._lock:
+            tensors: list[Tensor] = []
+            key = (_kind(args, tensors), _kind(kwargs, tensors) if kwargs else None,
+                   GRAD_MODE.enabled)  # fmt: skip
+            last = self._last
+            if last is not None and last[0] == key:
+                try:
+                    return last[1](tensors)
+                except GuardFailed:
+                    self._last = None
+            return self._general(key, args, kwargs, tensors)
+
+    def _general(self, key: Any, args: Any, kwargs: Any, tensors: list[Tensor]) -> Any:
+        """Any call: eager, captured, or by a program that was not the last one used."""
+        variants = self._variants.get(key)
+        if variants is None:
+            if len(self._variants) >= MAX_VARIANTS:
+                self._report(f"it was called with more than {MAX_VARIANTS} kinds of arguments")
+                return self._function(*args, **kwargs)
+            variants = self._variants[key] = []
+        for variant in variants:
+            if variant.runner is not None:
+                try:
+                    result = variant.runner(tensors)
+                except GuardFailed:
+                    continue
+                self._last = (key, variant.runner)
+                return result
+        variant = variants[-1] if variants else None
+        if variant is None or variant.runner is not None:
+            if len(variants) >= MAX_VARIANTS:
+                self._report(f"its state changed its kind more than {MAX_VARIANTS} times")
+                return self._function(*args, **kwargs)
+            variant = _Variant()
+            variants.append(variant)
+        variant.calls += 1
+        if variant.eager_reason is not None or variant.calls == 1:
+            return self._function(*args, **kwargs)
+        return self._captured_call(variant, args, kwargs, tensors)
+
+    def _captured_call(
+        self, variant: _Variant, args: Any, kwargs: Any, tensors: list[Tensor]
+    ) -> Any:
+        """The second and third call: capture, and run what was captured."""
+        generator_state = _generator_state()
+        try:
+            program, recording = capture(self._function, args, kwargs, tensors)
+            if program.differentiable:
+                make_differentiable(program)
+        except (ConcreteValueNeeded, CaptureError, Unsupported) as error:
+            _restore_generator(generator_state)
+            return self._go_eager(variant, error, args, kwargs)
+        if variant.program is None:
+            variant.program = program
+        else:
+            difference = same_program(variant.program, program)
+            if difference is None:
+                self._compile(variant, program)
+            elif variant.calls < 5:
+                variant.program = program  # state may have settled only now
+            else:
+                variant.eager_reason = difference
+                self._report(difference)
+        if variant.runner is not None:
+            return variant.runner.first_call(tensors, recording.arrays)
+        return Runner(program, None).first_call(tensors, recording.arrays)
+
+    def _compile(self, variant: _Variant, program: Program) -> None:
+        from .executable import compile_graph
+
+        try:
+            variant.runner = Runner(program, compile_graph)
+        except Unsupported as error:
+            variant.eager_reason = str(error)
+            self._report(str(error))
+            return
+        logger.info("compiled %s: %s", self.__name__, variant.runner.description())
+
+    def _go_eager(self, variant: _Variant, error: Exception, args: Any, kwargs: Any) -> Any:
+        where = _user_frame(error)
+        variant.eager_reason = f"{error}{where}"
+        self._report(variant.eager_reason)
+        if self._fullgraph:
+            raise error
+        return self._function(*args, **kwargs)
+
+    def _report(self, reason: str) -> None:
+        logger.info("%s runs eagerly: %s", self.__name__, reason)
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"flambeau.compile: {self.__name__} runs eagerly: {reason}", stacklevel=4
+            )
+
+    def explain(self) -> str:
+        """What has been captured and compiled so far, as text."""
+        lines = [f"{self.__name__}:"]
+        for variants in self._variants.values():
+            for variant in variants:
+                if variant.runner is not None:
+                    lines.append(variant.runner.description())
+                elif variant.eager_reason is not None:
+                    lines.append(f"  eager: {variant.eager_reason}")
+                else:
+                    lines.append(f"  not compiled yet ({variant.calls} calls)")
+        return "\n".join(lines)
+
+
+def _kind(value: Any, tensors: list[Tensor]) -> Any:
+    """What a call's arguments must have in common to share a program; gathers the tensors."""
+    if isinstance(value, Tensor):
+        tensors.append(value)
+        array = value._array
+        return (array.shape, array.dtype, value._requires_grad)
+    cls = value.__class__
+    if cls is tuple or cls is list:
+        return (cls, *[_kind(v, tensors) for v in value])
+    if cls is dict:
+        return (cls, *[(k, _kind(v, tensors)) for k, v in value.items()])
+    if isinstance(value, np.ndarray):
+        raise_array_argument()
+    try:
+        hash(value)
+    except TypeError:
+        return (cls, id(value))
+    return (cls, value)
+
+
+def raise_array_argument() -> None:
+    raise TypeError(
+        "a compiled function takes tensors, not NumPy arrays, whose values would be constants of "
+        "the program: pass torch.from_numpy(array)"
+    )
+
+
+def _generator_state() -> Any:
+    from ..random import default_generator
+
+    return default_generator.state_bytes()
+
+
+def _restore_generator(state: Any) -> None:
+    from ..random import default_generator
+
+    default_generator.set_state_bytes(state)
+
+
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
+def _user_frame(error: BaseException) -> str:
+    """Where in the user's program ``error`` came about."""
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if not f.filename.startswith((_PACKAGE, "<flambeau"))
+    ]
+    if not frames:
+        return ""
+    frame = frames[-1]
+    return f" (at {frame.filename}:{frame.lineno}: {frame.line})"
+
+
+class CompiledModule:
+    """A module whose forward pass is compiled; everything else is the module's own."""
+
+    def __init__(self, module: Any, fullgraph: bool = False) -> None:
+        object.__setattr__(self, "_orig_mod", module)
+        object.__setattr__(self, "_compiled", CompiledFunction(_forward_of(module), fullgraph))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        modes = tuple(m.training for m in self._orig_mod.modules())
+        return self._compiled(modes, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._orig_mod, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._orig_mod, name, value)
+
+    def __repr__(self) -> str:
+        inner = repr(self._orig_mod).replace("\n", "\n  ")
+        return f"OptimizedModule(\n  (_orig_mod): {inner}\n)"
+
+    def explain(self) -> str:
+        """What has been captured and compiled so far, as text."""
+        return self._compiled.explain()
+
+
+def _forward_of(module: Any) -> Callable[..., Any]:
+    def forward(modes: Any, args: Any, kwargs: Any) -> Any:
+        return module(*args, **kwargs)
+
+    forward.__name__ = type(module).__name__
+    return forward
+
+
+def compile(
+    model: Any = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: str = "flambeau",
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    disable: bool = False,
+) -> Any:
+    """Compile a function, a whole training step, or a module.
+
+    Args:
+        model: what to compile; without it, a decorator is returned.
+        fullgraph: raise, rather than run eagerly with a warning, if it cannot be captured.
+        dynamic: shapes are always specialised: other shapes make another program.
+        backend: ``"flambeau"`` (or PyTorch's default, ``"inductor"``), or ``"eager"``.
+        mode, options: PyTorch's tuning presets; there is one way to compile here.
+        disable: return ``model`` as it is.
+
+    Returns:
+        a callable that gives what ``model`` gives.
+
+    Source: https://pytorch.org/docs/stable/generated/torch.compile.html
+    """
+    if model is None:
+        return functools.partial(
+            compile, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode,
+            options=options, disable=disable,
+        )  # fmt: skip
+    if backend not in ("flambeau", "inductor", "eager", "aot_eager"):
+        raise RuntimeError(
+            f"Invalid backend: '{backend}'; flambeau.compile knows 'flambeau' ('inductor') and "
+            "'eager'"
+        )
+    if disable or backend == "eager":
+        return model
+    if not callable(model):
+        raise TypeError(f"compile() takes a function or a module, got {type(model).__name__}")
+    from ..nn.modules.module import Module
+
+    if isinstance(model, Module):
+        return CompiledModule(model, fullgraph)
+    return CompiledFunction(model, fullgraph)

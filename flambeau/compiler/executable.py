@@ -1,0 +1,144 @@
+"""A compiled graph that can be called."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from . import runtime
+from .graph import Graph
+from .lowering import FIRST_POINTER, KernelReport, Program, lower
+from .unsupported import Unsupported
+
+_ALIGNED = 64
+
+
+def _aligned_bytes(count: int) -> np.ndarray:
+    """Uninitialised memory that begins at a multiple of 64."""
+    raw = np.empty(count + _ALIGNED, np.uint8)
+    start = -raw.ctypes.data % _ALIGNED
+    return raw[start : start + count]
+
+
+class Executable:
+    """A graph as machine code.
+
+    Attributes:
+        source: the LLVM code.
+        kernels: what the kernels do, in the order in which they run.
+        compile_seconds: the time it took to make it.
+        cached: whether the machine code came from the disk cache.
+    """
+
+    def __init__(
+        self, graph: Graph, program: Program, code: runtime.LoadedCode, seconds: float, cached: bool
+    ) -> None:
+        self.source = program.source
+        self.kernels: list[KernelReport] = program.kernels
+        self.compile_seconds = seconds
+        self.cached = cached
+        self.arena_bytes = program.arena_bytes
+        self._code = code
+        self._entry = code.address("flambeau_entry")
+        self._program = program
+        self.input_specs = [(v.shape, v.dtype) for v in graph.inputs]
+        self.output_specs = [(v.shape, v.dtype) for v in graph.outputs]
+        self.updated = sorted(graph.updates)
+        self._keep: list[object] = []
+        self._arena = _aligned_bytes(program.arena_bytes)
+        self._run = self._bound(range(len(graph.inputs)), {})
+
+    def _bound(
+        self, changing: Sequence[int], state: dict[int, np.ndarray]
+    ) -> Callable[..., int]:
+        """A built-in function of the inputs ``changing`` and then the outputs."""
+        constants = self._program.constants
+        first_input = FIRST_POINTER + len(constants)
+        slots = first_input + len(self.input_specs) + len(self.output_specs)
+        outputs = range(first_input + len(self.input_specs), slots)
+        table = np.zeros(slots + len(changing) + len(outputs), np.int64)
+        table[1] = self._arena.ctypes.data
+        for i, array in enumerate(constants):
+            table[FIRST_POINTER + i] = array.ctypes.data
+        for i, array in state.items():
+            table[first_input + i] = array.ctypes.data
+        table[slots:] = [*(first_input + i for i in changing), *outputs]
+        self._keep.extend(state.values())
+        return runtime.builtin_function(self._entry, table, self._keep)
+
+    def bind(self, state: Sequence[np.ndarray | None]) -> Callable[..., int]:
+        """The program with some inputs fixed.
+
+        Arguments:
+            state: for each input of the graph the array that it always is (its memory is read and
+                updated at each call), or None for one that changes.
+
+        Returns a built-in function that takes the arrays of the changing inputs, in order, then
+        the arrays to put the outputs into, and returns the status: 0, or not 0 where an index was
+        out of range.  It checks nothing: arrays must be C-contiguous and of the graph's shapes and
+        dtypes, and an updated one must not overlap with another.
+        """
+        fixed = {i: a for i, a in enumerate(state) if a is not None}
+        self._check_overlap([a if a is not None else None for a in state])
+        changing = [i for i in range(len(self.input_specs)) if i not in fixed]
+        return self._bound(changing, fixed)
+
+    def empty_outputs(self) -> list[np.ndarray]:
+        """Fresh arrays for the outputs."""
+        return [np.empty(shape, dtype) for shape, dtype in self.output_specs]
+
+    def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run the program on ``arrays``, one per input of the graph.
+
+        Updated inputs are written in place.  Returns fresh arrays, one per output.
+        """
+        if len(arrays) != len(self.input_specs):
+            raise ValueError(f"expected {len(self.input_specs)} arrays, got {len(arrays)}")
+        arrays = list(arrays)
+        for i, (array, (shape, dtype)) in enumerate(zip(arrays, self.input_specs, strict=True)):
+            if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
+                raise ValueError(
+                    f"input {i} should be a C-contiguous array {dtype}{list(shape)}, "
+                    f"got {array.dtype}{list(array.shape)}"
+                )
+        arrays = self._separated(arrays)
+        outputs = self.empty_outputs()
+        status = self._run(*arrays, *outputs)
+        if status:
+            raise IndexError("an index is out of bounds in a compiled program")
+        return outputs
+
+    def _separated(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """``arrays`` with copies of those that overlap with an updated one."""
+        for i in self.updated:
+            for j, other in enumerate(arrays):
+                if j != i and np.may_share_memory(arrays[i], other):
+                    arrays[j] = other.copy() if j not in self.updated else other
+        return arrays
+
+    def _check_overlap(self, arrays: Sequence[np.ndarray | None]) -> None:
+        for i in self.updated:
+            mine = arrays[i]
+            if mine is None:
+                continue
+            for j, other in enumerate(arrays):
+                if j != i and other is not None and np.may_share_memory(mine, other):
+                    raise ValueError(f"inputs {i} (updated) and {j} share memory")
+
+
+def compile_graph(graph: Graph) -> Executable:
+    """Compile ``graph`` for the CPU at hand.
+
+    Raises :class:`Unsupported` where something in it cannot be lowered.
+    """
+    if not runtime.arrays_are_where_expected():
+        raise Unsupported("any graph", "this Python or NumPy lays out arrays in another way")
+    start = time.perf_counter()
+    program = lower(graph, runtime.vector_bytes())
+    code = runtime.LoadedCode(runtime.object_code(program.source))
+    return Executable(graph, program, code, time.perf_counter() - start, False)
+
+
+__all__ = ["Executable", "compile_graph"]

@@ -1,0 +1,319 @@
+"""Rewriting a graph into a smaller one with the same results.
+
+One walk from the operands to the roots: each value is rebuilt on its new operands, replaced by a
+simpler one where a rule says so, and shared with an equal one that was built before.  What no root
+needs is not rebuilt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .graph import Graph, Value, constant
+from .symbolic import call_primitive
+
+_FOLDED = 1 << 16
+"""Elements of a constant result that is still computed at compile time."""
+
+Rule = Callable[[Value], Value | None]
+_RULES: dict[str, list[Rule]] = {}
+
+
+def _rewrite(*names: str) -> Callable[[Rule], Rule]:
+    def register(function: Rule) -> Rule:
+        for name in names:
+            _RULES.setdefault(name, []).append(function)
+        return function
+
+    return register
+
+
+def _new(primitive: str, *operands: Value, **attributes: Any) -> Value:
+    """A value of ``primitive`` with its shape and dtype inferred."""
+    from . import symbolic
+
+    return getattr(symbolic, primitive)(*operands, **attributes)
+
+
+def scalar_of(value: Value) -> Any:
+    """The one number that all elements of ``value`` are, None if that is not known."""
+    while value.primitive in ("expand", "reshape", "permute"):
+        value = value.operands[0]
+    if value.primitive == "full":
+        return value.attributes["value"]
+    if value.primitive == "constant" and value.attributes["array"].size == 1:
+        return value.attributes["array"].reshape(()).item()
+    return None
+
+
+def _as(value: Value, shape: tuple[int, ...]) -> Value:
+    """``value`` broadcast to ``shape``."""
+    if value.shape == shape:
+        return value
+    return Value("expand", (value,), {"shape": shape}, shape, value.dtype)
+
+
+# -- shape --------------------------------------------------------------------------------------
+
+
+@_rewrite("reshape")
+def _reshape(value: Value) -> Value | None:
+    (x,) = value.operands
+    if x.shape == value.shape:
+        return x
+    if x.primitive == "reshape":
+        return Value("reshape", x.operands, value.attributes, value.shape, value.dtype)
+    return None
+
+
+@_rewrite("permute")
+def _permute(value: Value) -> Value | None:
+    (x,) = value.operands
+    dims = tuple(d % x.ndim for d in value.attributes["dims"])
+    if dims == tuple(range(x.ndim)):
+        return x
+    if x.primitive == "permute":
+        before = tuple(d % x.ndim for d in x.attributes["dims"])
+        return _new("permute", x.operands[0], dims=tuple(before[d] for d in dims))
+    return None
+
+
+@_rewrite("expand")
+def _expand(value: Value) -> Value | None:
+    (x,) = value.operands
+    if x.shape == value.shape:
+        return x
+    if x.primitive == "expand":
+        return _as(x.operands[0], value.shape)
+    return None
+
+
+@_rewrite("slice")
+def _slice(value: Value) -> Value | None:
+    (x,) = value.operands
+    key = value.attributes["key"]
+    whole = all(
+        isinstance(k, slice) and k.indices(n) == (0, n, 1)
+        for k, n in zip(key, x.shape, strict=False)
+    )
+    return x if whole else None
+
+
+@_rewrite("cat")
+def _cat(value: Value) -> Value | None:
+    return value.operands[0] if len(value.operands) == 1 else None
+
+
+@_rewrite("pad")
+def _pad(value: Value) -> Value | None:
+    if all(low == 0 and high == 0 for low, high in value.attributes["widths"]):
+        return value.operands[0]
+    return None
+
+
+# -- arithmetic ---------------------------------------------------------------------------------
+
+
+@_rewrite("mul")
+def _mul(value: Value) -> Value | None:
+    x, y = value.operands
+    for one, other in ((x, y), (y, x)):
+        if scalar_of(one) == 1 and value.dtype.kind != "b":
+            return _as(other, value.shape)
+    return None
+
+
+@_rewrite("div")
+def _div(value: Value) -> Value | None:
+    x, y = value.operands
+    number = scalar_of(y)
+    if number == 1:
+        return _as(x, value.shape)
+    if number and value.dtype.kind == "f" and abs(number) in _POWERS_OF_TWO:
+        reciprocal = constant(np.asarray(1 / number, value.dtype))
+        return _new("mul", x, _as(reciprocal, y.shape))
+    return None
+
+
+_POWERS_OF_TWO = frozenset(2.0**k for k in range(-14, 15))
+
+
+@_rewrite("sub")
+def _sub(value: Value) -> Value | None:
+    x, y = value.operands
+    return _as(x, value.shape) if scalar_of(y) == 0 and value.dtype.kind != "b" else None
+
+
+@_rewrite("add")
+def _add(value: Value) -> Value | None:
+    x, y = value.operands
+    for zero, other in ((x, y), (y, x)):
+        # 0.0 + x is x but for a zero's sign
+        if scalar_of(zero) == 0 and value.dtype.kind != "b":
+            return _as(other, value.shape)
+    return None
+
+
+@_rewrite("neg")
+def _neg(value: Value) -> Value | None:
+    (x,) = value.operands
+    return x.operands[0] if x.primitive == "neg" else None
+
+
+@_rewrite("pow")
+def _pow(value: Value) -> Value | None:
+    x, y = value.operands
+    number = scalar_of(y)
+    if number == 1:
+        return _as(x, value.shape)
+    if number == 2:
+        square = _new("mul", x, x)
+        return _as(square, value.shape)
+    return None
+
+
+@_rewrite("astype")
+def _astype(value: Value) -> Value | None:
+    (x,) = value.operands
+    if x.dtype == value.dtype:
+        return x
+    return None
+
+
+@_rewrite("where")
+def _where(value: Value) -> Value | None:
+    condition, x, y = value.operands
+    number = scalar_of(condition)
+    if number is None:
+        return None
+    chosen = x if number else y
+    return _as(chosen, value.shape) if chosen.dtype == value.dtype else None
+
+
+@_rewrite("sum", "prod", "amax", "amin")
+def _reduction(value: Value) -> Value | None:
+    (x,) = value.operands
+    dim = value.attributes["dim"]
+    dims = range(x.ndim) if dim is None else tuple(d % x.ndim for d in dim)
+    if all(x.shape[d] == 1 for d in dims) and value.dtype == x.dtype:
+        return Value("reshape", (x,), {"shape": value.shape}, value.shape, value.dtype)
+    return None
+
+
+# -- gather and scatter with one index per row ------------------------------------------------------
+
+
+@_rewrite("scatter_add", "scatter")
+def _one_hot(value: Value) -> Value | None:
+    """One index along the dim: a comparison with the positions, which fuses with what follows."""
+    x, index, source = value.operands
+    if x.ndim == 0:
+        return None
+    dim = value.attributes["dim"] % x.ndim
+    rest = [n for i, n in enumerate(x.shape) if i != dim]
+    if index.shape[dim] != 1 or [n for i, n in enumerate(index.shape) if i != dim] != rest:
+        return None
+    key = tuple(slice(0, n) for n in index.shape)
+    source = _simplified(_new("slice", source, key=key))
+    positions = _new("arange", start=0, end=x.shape[dim], step=1, dtype=index.dtype)
+    shape = tuple(n if i == dim else 1 for i, n in enumerate(x.shape))
+    hit = _new("eq", _simplified(_new("reshape", positions, shape=shape)), _checked(index, x, dim))
+    if value.primitive == "scatter":
+        return _new("where", hit, source, x)
+    if scalar_of(x) == 0:
+        return _new("where", hit, source, constant(np.zeros((), x.dtype)))
+    return _new("add", x, _new("where", hit, source, constant(np.zeros((), x.dtype))))
+
+
+def _checked(index: Value, x: Value, dim: int) -> Value:
+    """``index``, refused at run time where it is outside of ``x``."""
+    attributes = {"extent": x.shape[dim]}
+    return Value("checked_index", (index,), attributes, index.shape, index.dtype)
+
+
+# -- the walk -----------------------------------------------------------------------------------
+
+
+def _simplified(value: Value) -> Value:
+    for _ in range(8):
+        for rule in _RULES.get(value.primitive, ()):
+            simpler = rule(value)
+            if simpler is not None:
+                break
+        else:
+            return value
+        value = simpler
+    return value
+
+
+def _hashable(attribute: Any) -> Any:
+    if isinstance(attribute, np.ndarray):
+        return (attribute.dtype.str, attribute.shape, attribute.tobytes())
+    if isinstance(attribute, slice):
+        return ("slice", attribute.start, attribute.stop, attribute.step)
+    if isinstance(attribute, list | tuple):
+        return tuple(_hashable(a) for a in attribute)
+    if isinstance(attribute, float):
+        return ("float", np.float64(attribute).tobytes())
+    return (type(attribute).__name__, attribute)
+
+
+def _key(value: Value) -> Any:
+    attributes = tuple(sorted((k, _hashable(a)) for k, a in value.attributes.items()))
+    operands = tuple(id(v) for v in value.operands)
+    return (value.primitive, operands, attributes, value.shape, value.dtype.str)
+
+
+def _folded(value: Value) -> Value:
+    """``value`` as a constant if all its operands are and it is small."""
+    if not value.operands or value.size > _FOLDED:
+        return value
+    if any(v.primitive != "constant" for v in value.operands):
+        return value
+    from ..namespaces import numpy as xp
+
+    with np.errstate(all="ignore"):
+        try:
+            result = call_primitive(xp, value, [v.attributes["array"] for v in value.operands])
+        except Exception:
+            return value  # what fails at compile time fails at run time, where it belongs
+    array = np.asarray(result)
+    if array.dtype != value.dtype or array.shape != value.shape:
+        return value
+    return constant(np.ascontiguousarray(array))
+
+
+def simplify(graph: Graph) -> Graph:
+    """A graph on the same inputs with the same results."""
+    table: dict[int, Value] = {}
+    shared: dict[Any, Value] = {}
+    keep: list[Value] = []
+    for value in graph.values():
+        if value.primitive == "input":
+            table[id(value)] = value
+            continue
+        operands = tuple(table[id(v)] for v in value.operands)
+        new = value
+        if any(a is not b for a, b in zip(operands, value.operands, strict=True)):
+            new = Value(value.primitive, operands, value.attributes, value.shape, value.dtype)
+        if new.primitive == "full" and new.size > 0:
+            array = np.asarray(new.attributes["value"]).astype(new.dtype)
+            scalar = _shared(constant(array), shared, keep)
+            new = _as(scalar, new.shape)
+        new = _shared(_folded(_simplified(new)), shared, keep)
+        table[id(value)] = new
+    outputs = [table[id(v)] for v in graph.outputs]
+    updates = {i: table[id(v)] for i, v in graph.updates.items()}
+    return Graph(graph.inputs, outputs, updates)
+
+
+def _shared(value: Value, shared: dict[Any, Value], keep: list[Value]) -> Value:
+    """The first value that is equal to ``value``."""
+    keep.append(value)  # its id must not be given to another
+    return shared.setdefault(_key(value), value)
+
+
+__all__ = ["scalar_of", "simplify"]

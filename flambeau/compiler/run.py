@@ -1,0 +1,212 @@
+"""Running a captured program: guards, inputs, results.
+
+A :class:`Runner` holds what a call needs.  It checks that the state the program was captured with
+is still of its kind, gathers the inputs' arrays, runs the executable, and leaves behind what the
+eager program would: updated state, gradients, the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor, wrap
+from .capture import Draw, Hyperparameter, Program, Result
+from .graph import Graph, evaluate
+
+ndarray = np.ndarray
+
+
+class GuardFailed(Exception):
+    """The program does not fit the present state."""
+
+
+class Mismatch(RuntimeError):
+    """A compiled program gave other values than its graph."""
+
+
+class Runner:
+    """A program that is ready to be called.
+
+    Args:
+        program: the captured program.
+        compile_graph: makes an executable of its graph; None to evaluate the graph on NumPy.
+    """
+
+    def __init__(self, program: Program, compile_graph: Callable[[Graph], Any] | None) -> None:
+        self.program = program
+        self.executable = None if compile_graph is None else compile_graph(program.graph)
+        sources = program.sources
+        self.states = [(i, s) for i, s in enumerate(sources) if isinstance(s, Tensor)]
+        self.arguments = [(i, s) for i, s in enumerate(sources) if s.__class__ is int]
+        self.draws = [(i, s) for i, s in enumerate(sources) if isinstance(s, Draw)]
+        self.parameters = [(i, s) for i, s in enumerate(sources) if isinstance(s, Hyperparameter)]
+        self.kinds = [(v.shape, v.dtype) for v in program.graph.inputs]
+        self.requires_grad = [(s, s._requires_grad) for _, s in self.states]
+        self.training = _training_modes(program)
+        self.inputs: list[Any] = [None] * len(sources)
+        self.known: list[Any] = [None] * len(sources)
+        self.grads: list[Any] = [None] * len(program.grads)
+
+    def description(self) -> str:
+        """The program in a few words."""
+        graph = self.program.graph
+        count = sum(1 for _ in graph.values())
+        text = (
+            f"  {count} operations, {len(graph.inputs)} inputs, {len(graph.outputs)} outputs, "
+            f"{len(graph.updates)} updates"
+        )
+        describe = getattr(self.executable, "describe", None)
+        return text if describe is None else f"{text}\n{describe()}"
+
+    def __call__(self, tensors: Sequence[Tensor]) -> Any:
+        """Run the program on ``tensors``, the arguments of the call.
+
+        Raises:
+            GuardFailed: nothing has been done.
+        """
+        self._check(tensors)
+        inputs = self.inputs
+        for i, position in self.arguments:
+            inputs[i] = _contiguous(tensors[position]._array)
+        for i, source in self.parameters:
+            inputs[i] = source.read()
+        for i, draw in self.draws:
+            inputs[i] = np.ascontiguousarray(draw.sample())
+        return self._run(inputs, tensors)
+
+    def first_call(self, tensors: Sequence[Tensor], arrays: Sequence[np.ndarray]) -> Any:
+        """Run on the inputs of the call that was captured, checking the compiled program."""
+        inputs = [_contiguous(a) for a in arrays]
+        outputs, updates = evaluate(self.program.graph, inputs)
+        updates = {i: np.array(a) for i, a in updates.items()}
+        if self.executable is not None:
+            copies = [a.copy() for a in inputs]
+            compiled = self.executable(copies)
+            problem = _difference(compiled, outputs, copies, updates)
+            if problem is not None:
+                raise Mismatch(
+                    f"the compiled program is wrong ({problem}). This is a bug of flambeau's "
+                    "compiler, please report it; without torch.compile the program runs correctly."
+                )
+        for i, array in updates.items():
+            np.copyto(arrays[i], array)
+        return self._deliver([np.array(o) for o in outputs], tensors)
+
+    def _check(self, tensors: Sequence[Tensor]) -> None:
+        """Compare the state with that of the capture, and find the states' arrays."""
+        inputs, known = self.inputs, self.known
+        for i, state in self.states:
+            array = state._array
+            if array is not known[i]:
+                if array.__class__ is not ndarray or (array.shape, array.dtype) != self.kinds[i]:
+                    raise GuardFailed
+                known[i] = array
+                if array.flags.c_contiguous and array.flags.aligned:
+                    inputs[i] = array
+                elif i in self.program.graph.updates:
+                    raise GuardFailed
+                else:
+                    inputs[i] = None
+            if inputs[i] is None:
+                inputs[i] = np.ascontiguousarray(array)
+                known[i] = None
+        for state, requires_grad in self.requires_grad:
+            if state._requires_grad is not requires_grad:
+                raise GuardFailed
+        for owner, had in self.program.had_grad:
+            tensor = tensors[owner] if owner.__class__ is int else owner
+            if (tensor._grad is not None) is not had and not self._forgets(owner):
+                raise GuardFailed
+        for module, training in self.training:
+            if module.training is not training:
+                raise GuardFailed
+
+    def _forgets(self, owner: Any) -> bool:
+        """Whether the program never looks at the gradient that ``owner`` has before it."""
+        if any(o is owner for o in self.program.cleared):
+            return True
+        for o, _ in self.program.grads:
+            if o is owner or (o.__class__ is int and o == owner):
+                return self.program.fresh_grads
+        return False
+
+    def _run(self, inputs: list[Any], tensors: Sequence[Tensor]) -> Any:
+        if self.executable is None:
+            outputs, updates = evaluate(self.program.graph, inputs)
+            outputs = [np.array(o) for o in outputs]
+            updates = {i: np.array(a) for i, a in updates.items()}
+            for i, array in updates.items():
+                np.copyto(inputs[i], array)
+        else:
+            outputs = self.executable(inputs)
+        return self._deliver(outputs, tensors)
+
+    def _deliver(self, outputs: Sequence[np.ndarray], tensors: Sequence[Tensor]) -> Any:
+        """Leave gradients and versions as the eager program does, and give back its result."""
+        program = self.program
+        for owner in program.updated:
+            (tensors[owner] if owner.__class__ is int else owner)._bump_version()
+        for owner in program.cleared:
+            (tensors[owner] if owner.__class__ is int else owner)._grad = None
+        for owner, index in program.grads:
+            (tensors[owner] if owner.__class__ is int else owner)._grad = wrap(outputs[index])
+        if program.joint is not None:
+            return program.joint.deliver(self, outputs, tensors)
+        return build_result(program.result, outputs)
+
+
+def build_result(description: Any, outputs: Sequence[Any]) -> Any:
+    """The function's result, with arrays of this call in the places of :class:`Result`."""
+    cls = description.__class__
+    if cls is Result:
+        array = outputs[description.index]
+        if description.as_number:
+            return array.item()
+        return array if isinstance(array, Tensor) else wrap(array)
+    if cls is tuple or cls is list:
+        return cls([build_result(d, outputs) for d in description])
+    if isinstance(description, tuple):
+        parts = [build_result(d, outputs) for d in description]
+        return cls(parts) if cls.__module__ == "torch.return_types" else cls(*parts)
+    if isinstance(description, dict):
+        return {key: build_result(d, outputs) for key, d in description.items()}
+    return description
+
+
+def _contiguous(array: Any) -> np.ndarray:
+    if array.flags.c_contiguous and array.flags.aligned:
+        return array
+    return np.ascontiguousarray(array)
+
+
+def _training_modes(program: Program) -> list[tuple[Any, bool]]:
+    return list(program.training)
+
+
+def _difference(
+    compiled: Sequence[np.ndarray],
+    expected: Sequence[np.ndarray],
+    states: Sequence[np.ndarray],
+    updates: dict[int, np.ndarray],
+) -> str | None:
+    """Where a compiled program's results leave its graph's; None if they agree."""
+    pairs = [(f"output {i}", a, b) for i, (a, b) in enumerate(zip(compiled, expected, strict=True))]
+    pairs += [(f"update of input {i}", states[i], b) for i, b in updates.items()]
+    for name, actual, wanted in pairs:
+        wanted = np.asarray(wanted)
+        if actual.dtype.kind not in "fc":
+            if not np.array_equal(actual, wanted):
+                return f"{name} differs"
+            continue
+        size = np.abs(wanted[np.isfinite(wanted)]).max(initial=0)
+        tolerance = (2e-3 if actual.dtype.itemsize <= 4 else 1e-9) * (float(size) + 1e-6)
+        if not np.allclose(actual, wanted, rtol=2e-3 if actual.dtype.itemsize <= 4 else 1e-9,
+                           atol=tolerance, equal_nan=True):  # fmt: skip
+            worst = np.nanmax(np.abs(actual - wanted))
+            return f"{name} differs by up to {worst}"
+    return None
+
+

@@ -1,0 +1,131 @@
+"""Machine code from LLVM code: the target, object files, and built-in functions made of them."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .unsupported import Unsupported
+
+METH_FASTCALL = 0x80
+_lock = threading.Lock()
+
+
+@cache
+def _llvm() -> Any:
+    """llvmlite's binding, with the native target ready."""
+    try:
+        import llvmlite.binding as llvm
+    except ImportError:
+        raise Unsupported("any graph", "llvmlite is not installed") from None
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+@cache
+def cpu() -> tuple[str, str]:
+    """The name and features of the CPU that code is made for."""
+    llvm = _llvm()
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def vector_bytes(features: str | None = None) -> int:
+    """The size of the CPU's vectors."""
+    present = set((cpu()[1] if features is None else features).split(","))
+    if "+avx512f" in present and "+avx512vl" in present and "+avx512dq" in present:
+        return 64
+    return 32 if "+avx2" in present else 16
+
+
+def _target_machine() -> Any:
+    llvm = _llvm()
+    name, features = cpu()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(
+        cpu=name, features=features, opt=2, reloc="pic", codemodel="small", jit=False
+    )
+
+
+def object_code(source: str) -> bytes:
+    """Compile LLVM code to an object file."""
+    llvm = _llvm()
+    with _lock:
+        module = llvm.parse_assembly(source)
+        module.verify()
+        return bytes(_target_machine().emit_object(module))
+
+
+def assembly(source: str) -> str:
+    """The assembly of LLVM code, to look at."""
+    llvm = _llvm()
+    with _lock:
+        return str(_target_machine().emit_assembly(llvm.parse_assembly(source)))
+
+
+class LoadedCode:
+    """An object file in memory; functions stay valid while this lives."""
+
+    def __init__(self, code: bytes) -> None:
+        llvm = _llvm()
+        with _lock:
+            name, features = cpu()
+            target = llvm.Target.from_triple(llvm.get_process_triple())
+            machine = target.create_target_machine(cpu=name, features=features, jit=True)
+            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+            self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        """The address of a function."""
+        found = self._engine.get_function_address(name)
+        if not found:
+            raise RuntimeError(f"compiled code has no function {name}")
+        return int(found)
+
+
+class _MethodDefinition(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("method", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
+
+
+def builtin_function(address: int, self_object: Any, keep: Any) -> Callable[..., int]:
+    """The machine code at ``address`` as a built-in function of Python.
+
+    The code has the signature of ``METH_FASTCALL`` and gets ``self_object`` as its ``self``;
+    ``keep`` is kept alive with the function by the caller.
+    """
+    definition = _MethodDefinition(b"compiled", address, METH_FASTCALL, None)
+    new = ctypes.pythonapi.PyCFunction_NewEx
+    new.restype = ctypes.py_object
+    new.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+    function = new(ctypes.addressof(definition), self_object, None)
+    keep.append(definition)
+    return function
+
+
+@cache
+def arrays_are_where_expected() -> bool:
+    """Whether a NumPy array's data pointer is where compiled code reads it."""
+    probe = np.zeros(1)
+    return ctypes.c_void_p.from_address(id(probe) + 16).value == probe.ctypes.data
+
+
+__all__ = [
+    "LoadedCode",
+    "arrays_are_where_expected",
+    "assembly",
+    "builtin_function",
+    "cpu",
+    "object_code",
+    "vector_bytes",
+]
