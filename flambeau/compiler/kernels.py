@@ -117,6 +117,16 @@ def member_accesses(
     group: Group, member: Member, is_leaf: Callable[[Value], bool]
 ) -> tuple[list[Access], list[Index]]:
     """What computing ``member`` reads: leaves, and index expressions used otherwise."""
+    if member.value.primitive in SEQUENTIAL:
+        # where it reads does not matter: nothing is joined with it
+        everything: tuple[list[Access], list[Index]] = ([], [])
+        for operand in member.value.operands:
+            position = tuple(variable_index(loop_variable(n)) for n in operand.shape)
+            for found, all_found in zip(
+                trace(operand, position, is_leaf), everything, strict=True
+            ):
+                all_found.extend(found)
+        return everything
     if member.reduction is None:
         return trace(member.value, member.position, is_leaf, root=True)
     accesses: list[Access] = []
