@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .primitives import BINARY
+
 _PRIMITIVE_OPERATIONS = {
     "div": "true_div",
     "pad": "constant_pad",
@@ -26,8 +28,24 @@ def __getattr__(name: str) -> Any:
     operation = OPERATIONS.get(_PRIMITIVE_OPERATIONS.get(name, name))
     if operation is None:
         raise AttributeError(f"no operation stands for the primitive {name!r}")
-    globals()[name] = operation.function
-    return operation.function
+    function = operation.function
+    if name in BINARY and any(p.kind == "array" for p in operation.parameters):
+        function = _taking_numbers(function)
+    globals()[name] = function
+    return function
+
+
+def _taking_numbers(function: Any) -> Any:
+    """A primitive of two arrays where the public operation insists on tensors."""
+
+    def primitive(x: Any, y: Any) -> Any:
+        if not hasattr(y, "_array"):
+            y = full((), y, x._array.dtype)
+        elif not hasattr(x, "_array"):
+            x = full((), x, y._array.dtype)
+        return function(x, y)
+
+    return primitive
 
 
 def dtype(x: Any) -> np.dtype:

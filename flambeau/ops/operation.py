@@ -267,6 +267,8 @@ class Operation:
             problem = _operand_problem(parameter, values[position])
             if problem is None:
                 continue
+            if values[position] is MISSING:
+                raise _missing_arguments(self, values)
             if dunder:
                 return NotImplemented
             raise TypeError(
@@ -452,6 +454,14 @@ class Operation:
 
 
 new_object = object.__new__
+
+
+def _missing_arguments(operation: Operation, values: Sequence[Any]) -> TypeError:
+    names = [p.name for p, v in zip(operation.parameters, values) if v is MISSING]
+    listed = ", ".join(f'"{name}"' for name in names)
+    return TypeError(
+        f"{operation.name}() missing {len(names)} required positional arguments: {listed}"
+    )
 
 
 def _edge(value: Any) -> Any:
@@ -680,9 +690,10 @@ def _function_source(operation: Operation, name: str, dunder: bool) -> str:
         lines += [f"    if {alias} is not MISSING:", f"        {parameter_name} = {alias}"]
         default = next(p for p in parameters if p.name == parameter_name).default
         if default is inspect.Parameter.empty:
-            # given by its NumPy name only: PyTorch's name is then not required
-            signature_index = signature.index(parameter_name)
-            signature[signature_index] = f"{parameter_name}=MISSING"
+            # given by its NumPy name only: PyTorch's name, and what follows, is then not required
+            for k in range(signature.index(parameter_name), len(signature)):
+                if "=" not in signature[k] and signature[k] != "*":
+                    signature[k] += "=MISSING"
             lines[0] = f"def call_{name}({', '.join(signature)}):"
     body, direct = _direct_path(operation)
     if direct:
