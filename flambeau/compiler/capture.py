@@ -15,7 +15,6 @@ nothing has happened but the recording.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +25,8 @@ from ..modes import MODES, ConcreteValueNeeded, enter_mode, leave_mode
 from ..tensor import Tensor
 from . import symbolic
 from .graph import Graph, Value, constant, input_value
+from .joint import Joint, make_joint
+from .python_state import PythonState
 
 
 class CaptureError(RuntimeError):
@@ -75,6 +76,10 @@ class Program:
         cleared: tensors whose ``grad`` the program sets to None.
         had_grad: tensors (or positions) whose ``grad`` the program meets, and whether it was there.
         updated: the tensors (or positions) that the program writes to.
+        differentiable: outputs that are on the tape, with their symbolic tensors.
+        joint: the backward program for those.
+        training, guards, groups: module modes, plain Python values and optimizer options that the
+            program was captured with.
     """
 
     graph: Graph
@@ -85,7 +90,10 @@ class Program:
     had_grad: list[tuple[Any, bool]] = field(default_factory=list)
     updated: list[Any] = field(default_factory=list)
     differentiable: list[tuple[int, Tensor]] = field(default_factory=list)
-    constants: list[Value] = field(default_factory=list)
+    joint: Joint | None = None
+    training: list[tuple[Any, bool]] = field(default_factory=list)
+    guards: list[tuple[Any, str, Any]] = field(default_factory=list)
+    groups: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,13 @@ class Result:
 
     index: int
     as_number: bool = False
+
+
+@dataclass(frozen=True)
+class Argument:
+    """In a captured function's result: the tensor that was passed at this position."""
+
+    position: int
 
 
 class DeferredNumber:
@@ -131,8 +146,8 @@ class Capture:
         self.original_grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.hyperparameters: dict[tuple[int, str], Tensor] = {}
         self.groups: dict[int, dict[str, Any]] = {}
-        self.made: weakref.WeakSet[Any] = weakref.WeakSet()
-        self.constants: list[Value] = []
+        self.forgotten: set[int] = set()
+        """Tensors whose ``grad`` the program replaces before it could matter."""
         self.argument_positions: dict[int, int] = {}
 
     # -- what operations ask ------------------------------------------------------------------
@@ -170,10 +185,17 @@ class Capture:
         tensor._array = value
         return value
 
-    def note_grad(self, tensor: Tensor) -> None:
-        """Remember the ``grad`` that ``tensor`` had before the program."""
+    def note_grad(self, tensor: Tensor, replaced: bool = False) -> None:
+        """Remember the ``grad`` that ``tensor`` had before the program.
+
+        Args:
+            replaced: it is about to be replaced; if it is still the one of before, then the
+                program does not depend on it.
+        """
         if id(tensor) not in self.original_grads:
             self.original_grads[id(tensor)] = (tensor, tensor._grad)
+        if replaced and tensor._grad is self.original_grads[id(tensor)][1]:
+            self.forgotten.add(id(tensor))
 
     def constant(self, array: Any) -> Value:
         """A value made inside the program that is the same at every call."""
@@ -181,9 +203,7 @@ class Capture:
             return array
         if array.size and array.ndim and (array == array.flat[0]).all():
             return symbolic.full(array.shape, array.flat[0].item(), array.dtype)
-        value = constant(array)
-        self.constants.append(value)
-        return value
+        return constant(array)
 
     def draw(
         self, sampler: Any, shape: Any, dtype: Any, parameters: Any, generator: Any
@@ -243,10 +263,6 @@ class Capture:
             tensor._grad = grad
 
 
-def _is_deferred(value: Any) -> bool:
-    return isinstance(value, DeferredNumber)
-
-
 def capture(function: Callable[..., Any], args: Any, kwargs: Any, tensors: list[Tensor]) -> tuple[
     Program, Capture
 ]:
@@ -259,10 +275,8 @@ def capture(function: Callable[..., Any], args: Any, kwargs: Any, tensors: list[
         ConcreteValueNeeded, CaptureError: the program cannot be captured.
         Exception: whatever the program raises.
     """
-    from ..optim import hyperparameter as options
-
+    state = PythonState(function)
     recording = Capture()
-    previous_reader = options.set_reader(recording.hyperparameter)
     MODES.capture = recording
     enter_mode()
     try:
@@ -270,11 +284,14 @@ def capture(function: Callable[..., Any], args: Any, kwargs: Any, tensors: list[
             if id(tensor) not in recording.states:
                 recording.argument(tensor, position)
         returned = function(*args, **kwargs)
+        changed = state.changed()
+        if changed is not None:
+            raise CaptureError(f"the program changes Python state: {changed}")
         program = _finish(recording, returned)
+        program.training, program.guards = state.training, state.guards()
     finally:
         leave_mode()
         MODES.capture = None
-        options.set_reader(previous_reader)
         recording.restore()
     return program, recording
 
@@ -283,8 +300,7 @@ def _finish(recording: Capture, returned: Any) -> Program:
     """The program that ``recording`` has seen, while tensors still have their symbolic arrays."""
     outputs: list[Value] = []
     graph = Graph(list(recording.inputs), outputs)
-    program = Program(graph, list(recording.sources), None, constants=recording.constants)
-    position_of = {id(source): i for i, source in enumerate(recording.sources)}
+    program = Program(graph, [], None)
 
     def output(value: Value) -> int:
         outputs.append(value)
@@ -296,13 +312,10 @@ def _finish(recording: Capture, returned: Any) -> Program:
         if isinstance(item, Tensor):
             if item._base is not None:
                 item._refresh()
+            if id(item) in recording.argument_positions:
+                return Argument(recording.argument_positions[id(item)])
             if id(item) in recording.states:
-                tensor, value = recording.states[id(item)]
-                if isinstance(recording.argument_positions.get(id(item)), int) or (
-                    tensor._array is value
-                ):
-                    return item  # a state or an argument itself
-                return item
+                return item  # a parameter, say: the result is that very tensor
             index = output(recording.array_of(item))
             if item._requires_grad and item._node is not None and not item._node.released:
                 program.differentiable.append((index, item))
@@ -334,7 +347,8 @@ def _finish(recording: Capture, returned: Any) -> Program:
                 program.updated.append(before)
             else:
                 program.grads.append((owner, output(value)))
-        program.had_grad.append((owner, before is not None))
+        if id(tensor) not in recording.forgotten:
+            program.had_grad.append((owner, before is not None))
 
     for tensor, value in recording.states.values():
         now = tensor._array
@@ -349,9 +363,25 @@ def _finish(recording: Capture, returned: Any) -> Program:
             raise CaptureError("a tensor changed its shape or dtype in place")
         graph.updates[position] = now
         program.updated.append(recording.argument_positions.get(id(tensor), tensor))
+    if program.differentiable:
+        program.joint = make_joint(program, recording)
+    graph.inputs = list(recording.inputs)  # the backward pass may have met further states
+    program.sources = list(recording.sources)
+    program.groups = [
+        (group, _options(group)) for group in recording.groups.values()
+    ]
     _refuse_shared_memory(recording, program)
-    del position_of
     return program
+
+
+def _options(group: dict[str, Any]) -> dict[str, Any]:
+    """The options of an optimizer's group that a program takes as constants."""
+    inputs = ("params", "lr", "initial_lr")
+    return {
+        name: value
+        for name, value in group.items()
+        if name not in inputs and not isinstance(value, Tensor)
+    }
 
 
 def _is_return_type(item: Any) -> bool:

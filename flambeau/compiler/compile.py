@@ -28,7 +28,7 @@ from ..autograd.grad_mode import GRAD_MODE
 from ..modes import MODES, ConcreteValueNeeded
 from ..tensor import Tensor
 from .capture import CaptureError, Program, capture, same_program
-from .joint import make_differentiable
+from .python_state import is_module
 from .run import GuardFailed, Runner
 from .unsupported import Unsupported
 
@@ -115,8 +115,6 @@ class CompiledFunction:
         generator_state = _generator_state()
         try:
             program, recording = capture(self._function, args, kwargs, tensors)
-            if program.differentiable:
-                make_differentiable(program)
         except (ConcreteValueNeeded, CaptureError, Unsupported) as error:
             _restore_generator(generator_state)
             return self._go_eager(variant, error, args, kwargs)
@@ -304,8 +302,6 @@ def compile(
         return model
     if not callable(model):
         raise TypeError(f"compile() takes a function or a module, got {type(model).__name__}")
-    from ..nn.modules.module import Module
-
-    if isinstance(model, Module):
+    if is_module(model):
         return CompiledModule(model, fullgraph)
     return CompiledFunction(model, fullgraph)

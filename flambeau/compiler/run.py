@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, wrap
-from .capture import Draw, Hyperparameter, Program, Result
+from .capture import Argument, Draw, Hyperparameter, Program, Result
 from .graph import Graph, evaluate
+from .python_state import read_plain
 
 ndarray = np.ndarray
 
@@ -38,6 +39,8 @@ class Runner:
     def __init__(self, program: Program, compile_graph: Callable[[Graph], Any] | None) -> None:
         self.program = program
         self.executable = None if compile_graph is None else compile_graph(program.graph)
+        if program.joint is not None and compile_graph is not None:
+            program.joint.executable = compile_graph(program.joint.graph)
         sources = program.sources
         self.states = [(i, s) for i, s in enumerate(sources) if isinstance(s, Tensor)]
         self.arguments = [(i, s) for i, s in enumerate(sources) if s.__class__ is int]
@@ -45,7 +48,6 @@ class Runner:
         self.parameters = [(i, s) for i, s in enumerate(sources) if isinstance(s, Hyperparameter)]
         self.kinds = [(v.shape, v.dtype) for v in program.graph.inputs]
         self.requires_grad = [(s, s._requires_grad) for _, s in self.states]
-        self.training = _training_modes(program)
         self.inputs: list[Any] = [None] * len(sources)
         self.known: list[Any] = [None] * len(sources)
         self.grads: list[Any] = [None] * len(program.grads)
@@ -118,20 +120,18 @@ class Runner:
                 raise GuardFailed
         for owner, had in self.program.had_grad:
             tensor = tensors[owner] if owner.__class__ is int else owner
-            if (tensor._grad is not None) is not had and not self._forgets(owner):
+            if (tensor._grad is not None) is not had:
                 raise GuardFailed
-        for module, training in self.training:
+        for module, training in self.program.training:
             if module.training is not training:
                 raise GuardFailed
-
-    def _forgets(self, owner: Any) -> bool:
-        """Whether the program never looks at the gradient that ``owner`` has before it."""
-        if any(o is owner for o in self.program.cleared):
-            return True
-        for o, _ in self.program.grads:
-            if o is owner or (o.__class__ is int and o == owner):
-                return self.program.fresh_grads
-        return False
+        for holder, name, value in self.program.guards:
+            if read_plain(holder, name) != value:
+                raise GuardFailed
+        for group, options in self.program.groups:
+            for name, value in options.items():
+                if group[name] != value:
+                    raise GuardFailed
 
     def _run(self, inputs: list[Any], tensors: Sequence[Tensor]) -> Any:
         if self.executable is None:
@@ -155,10 +155,10 @@ class Runner:
             (tensors[owner] if owner.__class__ is int else owner)._grad = wrap(outputs[index])
         if program.joint is not None:
             return program.joint.deliver(self, outputs, tensors)
-        return build_result(program.result, outputs)
+        return build_result(program.result, outputs, tensors)
 
 
-def build_result(description: Any, outputs: Sequence[Any]) -> Any:
+def build_result(description: Any, outputs: Sequence[Any], tensors: Sequence[Tensor]) -> Any:
     """The function's result, with arrays of this call in the places of :class:`Result`."""
     cls = description.__class__
     if cls is Result:
@@ -166,13 +166,15 @@ def build_result(description: Any, outputs: Sequence[Any]) -> Any:
         if description.as_number:
             return array.item()
         return array if isinstance(array, Tensor) else wrap(array)
+    if cls is Argument:
+        return tensors[description.position]
     if cls is tuple or cls is list:
-        return cls([build_result(d, outputs) for d in description])
+        return cls([build_result(d, outputs, tensors) for d in description])
     if isinstance(description, tuple):
-        parts = [build_result(d, outputs) for d in description]
+        parts = [build_result(d, outputs, tensors) for d in description]
         return cls(parts) if cls.__module__ == "torch.return_types" else cls(*parts)
     if isinstance(description, dict):
-        return {key: build_result(d, outputs) for key, d in description.items()}
+        return {key: build_result(d, outputs, tensors) for key, d in description.items()}
     return description
 
 
@@ -180,10 +182,6 @@ def _contiguous(array: Any) -> np.ndarray:
     if array.flags.c_contiguous and array.flags.aligned:
         return array
     return np.ascontiguousarray(array)
-
-
-def _training_modes(program: Program) -> list[tuple[Any, bool]]:
-    return list(program.training)
 
 
 def _difference(

@@ -197,9 +197,11 @@ def apply_rule(
             grad = view_as_real(grad)
             for name in ("param", *names):
                 targets[name] = view_as_real(targets[name])
-        result = type(optimizer).rule(TensorNamespace, grad=grad, **targets, **scalars, **options)
+        # step counts in double precision, as the numbers that eager mode computes with
+        values = {n: t.double() if n in optimizer.scalar_states else t for n, t in targets.items()}
+        result = type(optimizer).rule(TensorNamespace, grad=grad, **values, **scalars, **options)
         for name, target in targets.items():
-            if result[name] is not target:
+            if result[name] is not values[name]:
                 rebind(target, result[name])
 
 

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from flambeau.modes import MODES
 from flambeau.tensor import Tensor
 
-__all__ = ["hyperparameter", "set_reader", "type_name"]
-
-Reader = Callable[[dict[str, Any], str], Any]
-
-_reader: Reader | None = None
+__all__ = ["hyperparameter", "type_name"]
 
 
 def hyperparameter(group: dict[str, Any], name: str) -> Any:
     """The value of option ``name`` of ``group``, read anew at each step.
 
-    While a step is being captured, the capture's own reader answers (see :func:`set_reader`): it
-    can turn ``lr`` into an input of the compiled step and guard what it takes as a constant.
+    While a step is being captured the capture answers: it makes of ``lr`` an input of the compiled
+    step and guards what it takes as a constant.
     """
-    if _reader is not None:
-        return _reader(group, name)
+    if MODES.capture is not None:
+        return MODES.capture.hyperparameter(group, name)
     return group[name]
-
-
-def set_reader(reader: Reader | None) -> Reader | None:
-    """Have ``reader(group, name)`` answer for :func:`hyperparameter`; returns the one before."""
-    global _reader
-    previous = _reader
-    _reader = reader
-    return previous
 
 
 def type_name(value: Any) -> str:

@@ -256,7 +256,7 @@ class Optimizer:
             for group in self.param_groups:
                 for param in group["params"]:
                     if capture is not None:
-                        capture.note_grad(param)
+                        capture.note_grad(param, replaced=True)
                     param._grad = None
             return
         for group in self.param_groups:

@@ -352,7 +352,9 @@ def _allocate(
             lines += [f"copyto({out}, {names[2]})", f"copyto({out}, {names[1]}, where={names[0]})"]
             _release(dying, buffer_of, free_buffers)
         else:
-            lines.append(f"np_{function}({', '.join(names)}, {out})")
+            # (maximum and minimum do not take the result's place by position.)
+            keyword = "out=" if function in ("maximum", "minimum") else ""
+            lines.append(f"np_{function}({', '.join(names)}, {keyword}{out})")
     lines += [f"copyto({target}, {buffer_of.get(value, value)})" for target, value in copies]
     return lines, counts[False], counts[True]
 

@@ -18,6 +18,7 @@ from ..autograd.grad_mode import GRAD_MODE
 from ..autograd.node import Node, VersionCounter, next_sequence
 from ..device import device as Device
 from ..device import device_of
+from ..modes import MODES, ConcreteValueNeeded
 from ..namespaces import namespace_of
 from ..size import Size
 
@@ -233,11 +234,13 @@ class Tensor(metaclass=_TensorMeta):
                     f"assigned grad has data of a different type: {value.dtype}, the tensor's is "
                     f"{self.dtype}"
                 )
+        if MODES.capture is not None:
+            MODES.capture.note_grad(self, replaced=True)
         self._grad = value
 
     @grad.deleter
     def grad(self) -> None:
-        self._grad = None
+        self.grad = None
 
     _retains_grad = False
     backward: Callable[..., None]  # see flambeau.autograd.backward
@@ -384,6 +387,8 @@ class Tensor(metaclass=_TensorMeta):
             raise RuntimeError(
                 f"a Tensor with {array.size} elements cannot be converted to Scalar"
             )
+        if MODES.capture is not None:
+            return MODES.capture.item(self)
         if array.__class__ is not ndarray:
             array = self._concrete("item()")
         return array.item()
@@ -397,14 +402,14 @@ class Tensor(metaclass=_TensorMeta):
         if self._base is not None:
             self._refresh()
         array = self._array
+        if MODES.capture is not None:
+            return MODES.capture.concrete(array, wanted)
         if array.__class__ is ndarray:
             return array
         namespace = namespace_of(array)
         to_host = getattr(namespace, "to_host", None)
         if to_host is not None:
             return to_host(array)
-        from ..modes import ConcreteValueNeeded
-
         raise ConcreteValueNeeded(wanted)
 
     def numpy(self, *, force: bool = False) -> ndarray:
@@ -444,7 +449,7 @@ class Tensor(metaclass=_TensorMeta):
     def __bool__(self) -> bool:
         size = self._array.size
         if size == 1:
-            if self._array.__class__ is ndarray:
+            if self._array.__class__ is ndarray and MODES.capture is None:
                 return bool(self._array)
             return bool(self._concrete("bool()").item())
         if size == 0:
