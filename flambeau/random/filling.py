@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,29 @@ _DIGITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 _REAL = frozenset(_C_TYPES)
 
 
+@cache
+def name_of(dtype: np.dtype) -> str:
+    """``dtype.name``, which NumPy computes anew each time it is asked for."""
+    return dtype.name
+
+
+@cache
+def _limits(dtype: np.dtype) -> tuple[int, int]:
+    """The least and the greatest integer of an integral dtype."""
+    if dtype.kind == "b":
+        return 0, 1
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
+
+
+@cache
+def _largest(dtype: np.dtype) -> float:
+    """The greatest finite number of a floating dtype."""
+    if name_of(dtype) == "bfloat16":
+        return 2.0**128 - 2.0**120
+    return float(np.finfo(dtype).max)
+
+
 def checked_generator(name: str, generator: Any) -> Generator | None:
     """``generator``; TypeError if it is none."""
     if generator is not None and not isinstance(generator, Generator):
@@ -58,7 +82,7 @@ def checked_generator(name: str, generator: Any) -> Generator | None:
 
 def require_dtype(dtype: np.dtype, known: Any, kernel: str) -> None:
     """Refuse a dtype that a distribution is not for, as PyTorch's kernel of it does."""
-    if dtype.name not in known:
+    if name_of(dtype) not in known:
         raise NotImplementedError(
             f"\"{kernel}\" not implemented for '{_SCALAR_TYPES.get(dtype.name, dtype.name)}'"
         )
@@ -195,10 +219,10 @@ def uniform_(
             f"to={_number(high)}"
         )
     if high - low > largest:
+        limit = f"std::numeric_limits<{_SCALAR_TYPES[dtype.name]}>::max()"
         raise RuntimeError(
-            f"uniform_ expects to-from <= std::numeric_limits<{_SCALAR_TYPES[dtype.name]}>::max(), but "
-            f"found to={_number(high)} and from={_number(low)} which result in to-from to exceed "
-            "the limit"
+            f"uniform_ expects to-from <= {limit}, but found to={_number(high)} and "
+            f"from={_number(low)} which result in to-from to exceed the limit"
         )
     return _fill(self, "uniform_", sampling.uniform, float(low), float(high), generator=generator)
 
@@ -254,7 +278,7 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> 
     """
     if not lambd > 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={_number(lambd)}")
-    if self._array.dtype.name not in _DIGITS:
+    if name_of(self._array.dtype) not in _DIGITS:
         raise RuntimeError(
             "Exponential distribution is a continuous probability distribution. dtype must be a "
             f"floating point but you specified {_SCALAR_TYPES[self._array.dtype.name]}"
@@ -274,7 +298,7 @@ def cauchy_(
     """
     if not sigma > 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={_number(sigma)}")
-    if self._array.dtype.name not in _DIGITS:
+    if name_of(self._array.dtype) not in _DIGITS:
         raise RuntimeError(
             "Cauchy distribution is a continuous probability distribution. dtype must be a "
             f"floating point but you specified {_SCALAR_TYPES[self._array.dtype.name]}"
@@ -363,7 +387,7 @@ def random_(self: Tensor, *bounds: int, generator: Any = None, **named: Any) -> 
         )
     given |= named
     dtype = self._array.dtype
-    if dtype.name not in _REAL:
+    if name_of(dtype) not in _REAL:
         raise RuntimeError(
             "check_random_bounds handles only integral, floating-point and boolean types, not "
             f"{self.dtype}"
@@ -380,11 +404,11 @@ def integer_bounds(dtype: np.dtype, low: int, high: int | None) -> tuple[int, in
     Raises:
         RuntimeError: if it is empty, or has ends that ``dtype`` cannot hold.
     """
-    digits = _DIGITS.get(dtype.name)
+    digits = _DIGITS.get(name_of(dtype))
     if high is None:
         if digits is None and low == -(1 << 63) and dtype == np.int64:
             return low, 1 << 63
-        high = 1 + ((1 << digits) if digits else 1 if dtype.kind == "b" else np.iinfo(dtype).max)
+        high = 1 + ((1 << digits) if digits else _limits(dtype)[1])
     else:
         _check_not_empty(low, high)
         for value in (low, high):
@@ -395,9 +419,7 @@ def integer_bounds(dtype: np.dtype, low: int, high: int | None) -> tuple[int, in
             _check_not_empty(low, high)
     for name, value in (("from", low), ("to - 1", high - 1)):
         if digits is None:
-            least, most = (0, 1) if dtype.kind == "b" else (
-                int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
-            )  # fmt: skip
+            least, most = _limits(dtype)
             if not least <= value <= most:
                 raise RuntimeError(f"{name} is out of bounds for {_C_TYPES[dtype.name]}")
         else:
@@ -436,12 +458,6 @@ def _representable(dtype: np.dtype, low: int, high: int, digits: int) -> tuple[i
     if rounded(high - 1) >= high:
         high = rounded(high - 1) - step(high - 1)
     return low, high
-
-
-def _largest(dtype: np.dtype) -> float:
-    if dtype.name == "bfloat16":
-        return 2.0**128 - 2.0**120
-    return float(np.finfo(dtype).max)
 
 
 def _named(function: str, name: str, value: Any, named: dict[str, Any]) -> Any:

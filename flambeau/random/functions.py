@@ -61,6 +61,8 @@ def _finished(
 
 def _size(name: str, size: tuple[Any, ...], named: dict[str, Any]) -> tuple[int, ...]:
     """The shape given by position or as ``size=``."""
+    if not named and size and type(size[0]) is int:
+        return shape_of(size)
     if "size" in named and not size:
         size = (named.pop("size"),)
     if named:
@@ -182,9 +184,11 @@ def _floating(
 ) -> Tensor:
     """``rand`` and ``randn``."""
     shape = _size(name, size, named)
-    _check_layout(name, layout, pin_memory)
+    if layout is not None or pin_memory:
+        _check_layout(name, layout, pin_memory)
     wanted = _dtype(name, dtype, out, dtypes.get_default_dtype())
-    generator = checked_generator(name, generator)
+    if generator is not None:
+        checked_generator(name, generator)
     sampler = _sampler_of(name, wanted)
     if wanted.kind == "c":
         drawn = draw_like(_Shape(shape), sampler, wanted, generator=generator)

@@ -111,18 +111,18 @@ def uniform(
         values = _doubles(generator, count) if dtype == _FLOAT64 else _singles(generator, count)
     if low == 0.0 and high == 1.0 and values.dtype == dtype:
         return values.reshape(shape)
-    dtype = np.dtype(dtype)
-    if dtype != _FLOAT64:
-        low, high = float(np.float32(low)), float(np.float32(high))
-        span = float(np.float32(high) - np.float32(low))
-    else:
+    if values.dtype == _FLOAT64:
         span = high - low
+    else:
+        low, high = float(np.float32(low)), float(np.float32(high))
+        span = float(np.float32(high - low))
     if low != 0.0 or span != 1.0:
         values = fused_multiply_add(values, span, low)
     values = _finish(values, shape, dtype)
-    top, bottom = np.asarray(high).astype(dtype), np.asarray(low).astype(dtype)
-    if values.dtype.itemsize < 4 or low != 0.0:  # rounding may have reached the open end
-        values[values == top] = bottom
+    if low != 0.0 or dtype.itemsize < 4:  # rounding may have reached the open end
+        reached = values == dtype.type(high)
+        if reached.any():
+            values[reached] = low
     return values
 
 
