@@ -84,7 +84,7 @@ def _reduce_plain(tensor: Tensor, storages: Storages, requires_grad: bool) -> tu
     placed: Placement = place(array)
     dtype = tensor.dtype
     reference = storages.reference(placed.owner, placed.memory, dtype, location)
-    arguments = (
+    arguments: tuple[Any, ...] = (
         reference,
         placed.offset,
         placed.size,
@@ -112,8 +112,7 @@ def _reduce_tensor(tensor: Tensor, storages: Storages) -> tuple:
     # nn lies above this layer; what it has not imported yet, nothing is an instance of.
     parameters = sys.modules.get("flambeau.nn.parameter")
     if parameters is not None and type(tensor) is parameters.Parameter:
-        data = _AsTensor(tensor)
-        arguments = (data, requires_grad, OrderedDict())
+        arguments: tuple[Any, ...] = (_AsTensor(tensor), requires_grad, OrderedDict())
         if state:
             return rebuild._rebuild_parameter_with_state, (*arguments, state)
         return rebuild._rebuild_parameter, arguments

@@ -230,8 +230,6 @@ def view(
         start = offset * itemsize
         flat = storage.memory[start : start + count * itemsize].view(numpy_dtype)
         return flat.reshape(size)
-    if count == 0:
-        return np.empty(size, numpy_dtype)
     return np.ndarray(
         size,
         numpy_dtype,

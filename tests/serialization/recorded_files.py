@@ -1,4 +1,4 @@
-"""Files that PyTorch 2.13 has written, compressed: what flambeau loads where PyTorch is not installed."""
+"""Files that PyTorch 2.13 has written, compressed: PyTorch is not needed to load them."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def objects(library):
     optimizer.step()
     leaf = library.ones(3, requires_grad=True)
     tagged = library.ones(2)
-    tagged.tag = "x"
+    tagged.tag = "words"
     return {
         "dtypes": {
             name: library.tensor([0, 1, 3]).to(getattr(library, name)) for name in DTYPES
@@ -65,15 +65,16 @@ def objects(library):
         "plain": [
             library.float32, library.bfloat16, library.device("cpu"), library.device("cuda:1"),
             library.Size([2, 3]), 1.5, 3 + 4j, b"abc", {1, 2}, None, True, 2**70, -1, 70000, "é",
-            bytearray(b"x"), (1, 2, 3, 4),
+            bytearray(b"xyz"), (1, 2, 3, 4),
         ],
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", list(objects(pytorch)))
+# The states of small parameters share one array in our optimizers.
+@pytest.mark.parametrize("name", [name for name in objects(pytorch) if name != "optimizer"])
 def test_the_same_thing_makes_the_same_file(name):
     ours, theirs = saved(torch, objects(torch)[name]), saved(pytorch, objects(pytorch)[name])
-    if name in ("state", "optimizer"):  # their numbers may differ in the last bit
+    if name == "state":  # the numbers may differ in the last bit
         ours, theirs = (pickled(data) for data in (ours, theirs))
     else:
         ours, theirs = contents(ours), contents(theirs)
@@ -101,7 +102,7 @@ def test_pytorch_loads_what_flambeau_saved(weights_only):
     assert theirs["parameter"].flatten().tolist() == [9.0] * 12
     assert type(theirs["parameter"]) is pytorch.nn.Parameter
     assert theirs["leaf"].requires_grad
-    assert theirs["tagged"].tag == "x"
+    assert theirs["tagged"].tag == "words"
     assert theirs["state"]._metadata == mine["state"]._metadata
     model = pytorch.nn.Sequential(
         pytorch.nn.Linear(3, 2), pytorch.nn.BatchNorm1d(2), pytorch.nn.Linear(2, 1, bias=False)
@@ -133,7 +134,7 @@ def test_flambeau_loads_what_pytorch_saved(weights_only, protocol):
         assert ours.stride() == other.stride()
         assert same_bits(ours, other)
     assert mine["state"]._metadata == theirs["state"]._metadata
-    assert mine["tagged"].tag == "x"
+    assert mine["tagged"].tag == "words"
 
 
 def test_a_file_goes_through_flambeau_and_comes_out_as_it_was():

@@ -35,15 +35,16 @@ def batch_form(transform: Any) -> Callable[[np.ndarray], Tensor] | None:
             return None
     else:
         steps = [transform]
-    first = _own_method(steps[0], "_first_batch")
-    rest = [_own_method(step, "_batch") for step in steps[1:]]
-    if first is None or any(step is None for step in rest):
-        return None
+    methods = []
+    for position, step in enumerate(steps):
+        method = _own_method(step, "_batch" if position else "_first_batch")
+        if method is None:
+            return None
+        methods.append(method)
 
     def run(images: np.ndarray) -> Tensor:
-        images = first(images)
-        for step in rest:
-            images = step(images)
+        for method in methods:
+            images = method(images)
         return wrap(images)
 
     return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import warnings
 from collections.abc import Sequence
 from enum import Enum
@@ -451,9 +450,9 @@ def _pad_pillow(img: Any, sides: tuple[int, int, int, int], fill: Any, mode: str
     if mode == "constant":
         from PIL import ImageOps
 
-        if isinstance(fill, numbers.Number):
+        if isinstance(fill, (int, float)):
             channels = channels_of(img)
-            fill = int(fill) if img.mode != "F" else float(fill)  # type: ignore[call-overload]
+            fill = float(fill) if img.mode == "F" else int(fill)
             fill = (fill,) * channels if channels > 1 else fill
         elif isinstance(fill, (list, tuple)):
             if len(fill) not in (1, channels_of(img)):
@@ -470,8 +469,8 @@ def _pad_pillow(img: Any, sides: tuple[int, int, int, int], fill: Any, mode: str
         return padded
     left, top, right, bottom = sides
     if min(sides) < 0:
-        cut = (max(-left, 0), max(-top, 0), img.width - max(-right, 0), img.height - max(-bottom, 0))
-        img = img.crop(cut)
+        width, height = img.width - max(-right, 0), img.height - max(-bottom, 0)
+        img = img.crop((max(-left, 0), max(-top, 0), width, height))
     array = np.asarray(img)
     border = [(max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0))]
     padded = np.pad(array, border + [(0, 0)] * (array.ndim - 2), mode)  # type: ignore[call-overload]
