@@ -15,8 +15,10 @@ nothing has happened but the recording.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ import numpy as np
 from ..modes import MODES, ConcreteValueNeeded, enter_mode, leave_mode
 from ..tensor import Tensor
 from . import symbolic
-from .graph import Graph, Value, constant, input_value
+from .graph import Graph, Value, constant, evaluate, input_value
 from .joint import Joint, make_joint
 from .python_state import PythonState
 
@@ -78,6 +80,7 @@ class Program:
         updated: the tensors (or positions) that the program writes to.
         differentiable: outputs that are on the tape, with their symbolic tensors.
         joint: the backward program for those.
+        spent: those whose backward pass the program has run itself.
         training, guards, groups: module modes, plain Python values and optimizer options that the
             program was captured with.
     """
@@ -91,6 +94,7 @@ class Program:
     updated: list[Any] = field(default_factory=list)
     differentiable: list[tuple[int, Tensor]] = field(default_factory=list)
     joint: Joint | None = None
+    spent: list[int] = field(default_factory=list)
     training: list[tuple[Any, bool]] = field(default_factory=list)
     guards: list[tuple[Any, str, Any]] = field(default_factory=list)
     groups: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
@@ -263,16 +267,17 @@ class Capture:
             tensor._grad = grad
 
 
-def capture(function: Callable[..., Any], args: Any, kwargs: Any, tensors: list[Tensor]) -> tuple[
-    Program, Capture
-]:
+def capture(
+    function: Callable[..., Any], args: Any, kwargs: Any, tensors: list[Tensor]
+) -> tuple[Program, Capture]:
     """Run ``function(*args, **kwargs)`` on symbolic arrays.
 
     Args:
         tensors: those among the arguments, in the order in which later calls will pass theirs.
 
     Raises:
-        ConcreteValueNeeded, CaptureError: the program cannot be captured.
+        ConcreteValueNeeded, CaptureError: the program cannot be captured.  Everything that it did
+            has been undone as far as it can be seen.
         Exception: whatever the program raises.
     """
     state = PythonState(function)
@@ -286,14 +291,57 @@ def capture(function: Callable[..., Any], args: Any, kwargs: Any, tensors: list[
         returned = function(*args, **kwargs)
         changed = state.changed()
         if changed is not None:
+            del returned
             raise CaptureError(f"the program changes Python state: {changed}")
         program = _finish(recording, returned)
+        del returned
         program.training, program.guards = state.training, state.guards()
+    except BaseException as error:
+        state.restore()
+        error.__traceback__ = _without_frames(error.__traceback__)
+        raise
     finally:
         leave_mode()
         MODES.capture = None
         recording.restore()
+        recording.hyperparameters.clear()
+        escaped = _settle_escaped(recording)
+    if escaped:
+        state.restore()
+        raise CaptureError(
+            "a tensor made in the program is kept outside it, other than in its result (its shape "
+            f"is {escaped[0]})"
+        )
     return program, recording
+
+
+def _without_frames(tb: Any) -> Any:
+    """A traceback without the frames' local variables, which would keep symbolic tensors alive."""
+    import traceback
+
+    traceback.clear_frames(tb)
+    return tb
+
+
+def _settle_escaped(recording: Capture) -> list[list[int]]:
+    """Give symbolic tensors that outlive the program the values of this call; their shapes."""
+    found = [
+        item
+        for item in gc.get_objects()
+        if isinstance(item, Tensor) and item.__dict__.get("_array").__class__ is Value
+    ]
+    if not found:
+        return []
+    gc.collect()  # what only hangs in a cycle has not escaped
+    found = [t for t in found if getrefcount(t) > 3]
+    if not found:
+        return []
+    graph = Graph(recording.inputs, [t._array for t in found])
+    values, _ = evaluate(graph, recording.arrays)
+    for tensor, value in zip(found, values):
+        tensor._array = np.array(value)
+        tensor._node = None
+    return [list(t.shape) for t in found]
 
 
 def _finish(recording: Capture, returned: Any) -> Program:
@@ -365,6 +413,7 @@ def _finish(recording: Capture, returned: Any) -> Program:
         program.updated.append(recording.argument_positions.get(id(tensor), tensor))
     if program.differentiable:
         program.joint = make_joint(program, recording)
+        program.differentiable = []
     graph.inputs = list(recording.inputs)  # the backward pass may have met further states
     program.sources = list(recording.sources)
     program.groups = [

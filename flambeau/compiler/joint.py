@@ -76,18 +76,13 @@ class CompiledBackward(Node):
 
     def backward(self, xp: Any, grad: Any) -> tuple[Any, ...]:
         if self.released:
-            raise RuntimeError(
-                "Trying to backward through the graph a second time (or directly access saved "
-                "tensors after they have already been freed). Specify retain_graph=True if you "
-                "need to backward through the graph a second time. (The node is a compiled "
-                "function's.)"
-            )
+            raise _spent_error()
         given = [grad.grads.get(i) for i in range(len(self.shapes))]
         arrays = [
-            np.zeros(shape, dtype) if g is None else np.ascontiguousarray(g)
+            np.zeros(shape, dtype) if g is None else np.asarray(g, order="C")
             for g, (shape, dtype) in zip(given, self.shapes)
         ]
-        inputs = [*arrays, *[np.ascontiguousarray(a) for a in self.saved]]
+        inputs = [*arrays, *[np.asarray(a, order="C") for a in self.saved]]
         joint = self.joint
         if joint.executable is None:
             outputs, _ = evaluate(joint.graph, inputs)
@@ -101,6 +96,40 @@ class CompiledBackward(Node):
         )
 
 
+def _spent_error() -> RuntimeError:
+    return RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors "
+        "after they have already been freed). Specify retain_graph=True if you need to backward "
+        "through the graph a second time. (The node is a compiled function's.)"
+    )
+
+
+class SpentBackward(Node):
+    """The node of a result whose backward pass was part of the compiled program."""
+
+    _sequence = 1
+
+    def backward(self, xp: Any, grad: Any) -> tuple[Any, ...]:
+        raise _spent_error()
+
+    def backward_recorded(self, grad: Any) -> tuple[Any, ...]:
+        raise _spent_error()
+
+
+_SPENT = SpentBackward()
+
+
+def spend(outputs: Sequence[Any], indices: Sequence[int]) -> list[Any]:
+    """``outputs``, those at ``indices`` as tensors that have been differentiated already."""
+    delivered = list(outputs)
+    for index in indices:
+        tensor = wrap(outputs[index])
+        tensor._requires_grad = True
+        tensor._node = _SPENT
+        delivered[index] = tensor
+    return delivered
+
+
 def make_joint(program: Any, recording: Any) -> Joint | None:
     """Trace the backward pass of ``program``'s differentiable results; cut it off the forward."""
     roots, grads, results = [], [], []
@@ -108,7 +137,13 @@ def make_joint(program: Any, recording: Any) -> Joint | None:
         roots.append(tensor._node)
         grads.append(input_value(tensor._array.shape, tensor._array.dtype))
         results.append(index)
-    found = engine.run(roots, list(grads), retain_graph=True, create_graph=False)
+    try:
+        found = engine.run(roots, list(grads), retain_graph=True, create_graph=False)
+    except RuntimeError as error:
+        if "a second time" not in str(error):
+            raise
+        program.spent = results  # the program has run their backward pass itself
+        return None
     owners: list[Any] = []
     values: list[Value] = []
     for key, value in found.sums.items():

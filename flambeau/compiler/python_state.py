@@ -67,7 +67,7 @@ class PythonState:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.plain: list[tuple[Any, str, Any]] = []
-        self.sized: list[tuple[Any, str, int]] = []
+        self.sized: list[tuple[Any, str, list[Any]]] = []
         self.training: list[tuple[Any, bool]] = []
         self.attributes: list[tuple[Any, str, Any]] = []
         seen: set[int] = set()
@@ -87,7 +87,7 @@ class PythonState:
                             self.attributes.append((module, key, attribute))
             elif isinstance(value, (list, dict, set)) and depth == 0:
                 seen.add(id(value))
-                self.sized.append((value, name, len(value)))
+                self.sized.append((value, name, list(value)))
                 if isinstance(value, (list, dict)) and len(value) <= 64:
                     items = value.values() if isinstance(value, dict) else value
                     pending += [(None, name, v, 1) for v in items if is_module(v)]
@@ -106,10 +106,32 @@ class PythonState:
             now = module.__dict__.get(name)
             if now is not value and now != value:
                 return f"the attribute '{name}' of a {type(module).__name__}"
-        for container, name, size in self.sized:
-            if len(container) != size:
-                return f"the length of '{name}' (from {size} to {len(container)})"
+        for container, name, items in self.sized:
+            if len(container) != len(items):
+                return f"the length of '{name}' (from {len(items)} to {len(container)})"
         return None
+
+    def restore(self) -> None:
+        """Undo the changes that :meth:`changed` finds, so that the function can run again."""
+        for holder, name, value in self.plain:
+            if holder is not None and read_plain(holder, name) is not value:
+                if isinstance(holder, types.CellType):
+                    holder.cell_contents = value
+                elif isinstance(holder, dict):
+                    holder[name] = value
+        for module, name, value in self.attributes:
+            module.__dict__[name] = value
+        for container, _, items in self.sized:
+            if len(container) == len(items):
+                continue
+            if isinstance(container, list):
+                container[:] = items
+            else:
+                for item in [i for i in container if i not in items]:
+                    if isinstance(container, dict):
+                        del container[item]
+                    else:
+                        container.discard(item)
 
     def guards(self) -> list[tuple[Any, str, Any]]:
         """The plain values that later calls are checked against."""

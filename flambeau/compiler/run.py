@@ -15,6 +15,7 @@ import numpy as np
 from ..tensor import Tensor, wrap
 from .capture import Argument, Draw, Hyperparameter, Program, Result
 from .graph import Graph, evaluate
+from .joint import spend
 from .python_state import read_plain
 
 ndarray = np.ndarray
@@ -76,12 +77,13 @@ class Runner:
         for i, source in self.parameters:
             inputs[i] = source.read()
         for i, draw in self.draws:
-            inputs[i] = np.ascontiguousarray(draw.sample())
+            inputs[i] = np.asarray(draw.sample(), order="C")
         return self._run(inputs, tensors)
 
     def first_call(self, tensors: Sequence[Tensor], arrays: Sequence[np.ndarray]) -> Any:
         """Run on the inputs of the call that was captured, checking the compiled program."""
-        inputs = [_contiguous(a) for a in arrays]
+        inputs = self.inputs = [_contiguous(a) for a in arrays]
+        self.known = [None] * len(inputs)
         outputs, updates = evaluate(self.program.graph, inputs)
         updates = {i: np.array(a) for i, a in updates.items()}
         if self.executable is not None:
@@ -113,7 +115,7 @@ class Runner:
                 else:
                     inputs[i] = None
             if inputs[i] is None:
-                inputs[i] = np.ascontiguousarray(array)
+                inputs[i] = np.asarray(array, order="C")
                 known[i] = None
         for state, requires_grad in self.requires_grad:
             if state._requires_grad is not requires_grad:
@@ -155,6 +157,8 @@ class Runner:
             (tensors[owner] if owner.__class__ is int else owner)._grad = wrap(outputs[index])
         if program.joint is not None:
             return program.joint.deliver(self, outputs, tensors)
+        if program.spent:
+            outputs = spend(outputs, program.spent)
         return build_result(program.result, outputs, tensors)
 
 
@@ -181,7 +185,7 @@ def build_result(description: Any, outputs: Sequence[Any], tensors: Sequence[Ten
 def _contiguous(array: Any) -> np.ndarray:
     if array.flags.c_contiguous and array.flags.aligned:
         return array
-    return np.ascontiguousarray(array)
+    return np.asarray(array, order="C")
 
 
 def _difference(

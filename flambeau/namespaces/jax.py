@@ -50,6 +50,7 @@ erfc = special.erfc
 erfinv = special.erfinv
 lgamma = special.gammaln
 digamma = special.digamma
+polygamma = special.polygamma
 sigmoid = jax.nn.sigmoid
 floor = jnp.floor
 ceil = jnp.ceil

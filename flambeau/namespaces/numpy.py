@@ -11,15 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .numpy_special import digamma, erf, erfc, erfinv, lgamma
-from .numpy_windows import (
-    avg_pool,
-    avg_pool_input,
-    conv,
-    conv_input,
-    conv_weight,
-    max_pool_indices,
-)
+from .numpy_convolution import conv, conv_input, conv_weight
+from .numpy_special import digamma, erf, erfc, erfinv, lgamma, polygamma
+from .numpy_windows import avg_pool, avg_pool_input, max_pool_indices
 
 Array = Any
 
@@ -220,7 +214,7 @@ def expand(x: Array, shape: tuple[int, ...]) -> Array:
 
 
 def flip(x: Array, dims: Sequence[int]) -> Array:
-    return np.ascontiguousarray(np.flip(x, tuple(dims)))
+    return np.asarray(np.flip(x, tuple(dims)), order="C")
 
 
 def cat(arrays: Sequence[Array], dim: int) -> Array:
@@ -230,9 +224,9 @@ def cat(arrays: Sequence[Array], dim: int) -> Array:
 def pad(x: Array, widths: Sequence[tuple[int, int]], value: float = 0) -> Array:
     shape = [n + lo + hi for n, (lo, hi) in zip(x.shape, widths, strict=True)]
     result = full(shape, value, x.dtype)
-    target = tuple(slice(max(lo, 0), max(lo, 0) + n + min(lo, 0) + min(hi, 0))
+    target = tuple(slice_(max(lo, 0), max(lo, 0) + n + min(lo, 0) + min(hi, 0))
                    for n, (lo, hi) in zip(x.shape, widths, strict=True))  # fmt: skip
-    source = tuple(slice(max(-lo, 0), n - max(-hi, 0))
+    source = tuple(slice_(max(-lo, 0), n - max(-hi, 0))
                    for n, (lo, hi) in zip(x.shape, widths, strict=True))  # fmt: skip
     result[target] = x[source]
     return result
@@ -309,5 +303,5 @@ def slice(x: Array, key: Sequence[Any]) -> Array:
 
 __all__ = [
     "avg_pool", "avg_pool_input", "conv", "conv_input", "conv_weight", "digamma", "erf", "erfc",
-    "erfinv", "lgamma", "max_pool_indices",
+    "erfinv", "lgamma", "max_pool_indices", "polygamma",
 ]  # fmt: skip

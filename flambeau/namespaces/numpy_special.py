@@ -46,3 +46,12 @@ erfc = _special("erfc", math.erfc)
 lgamma = _special("gammaln", _lgamma)
 digamma = _special("digamma", None)
 erfinv = _special("erfinv", None)
+
+
+def polygamma(n: int, x: Any) -> Any:
+    """The ``n``-th derivative of :func:`digamma`."""
+    try:
+        import scipy.special
+    except ImportError:
+        raise ImportError("polygamma needs SciPy: pip install 'flambeau[special]'") from None
+    return np.asarray(scipy.special.polygamma(n, x), x.dtype)

@@ -1,4 +1,4 @@
-"""Convolution and pooling on NumPy arrays: windows as strided views, products through BLAS."""
+"""Pooling on NumPy arrays: windows as strided views."""
 
 from __future__ import annotations
 
@@ -10,18 +10,6 @@ from numpy.lib.stride_tricks import as_strided
 
 Array = Any
 Sizes = Sequence[int]
-
-
-def _padded(x: Array, padding: Sizes, value: float = 0) -> Array:
-    """``x`` with ``padding`` elements of ``value`` on both sides of its last dims."""
-    if not np.any(padding):
-        return x
-    leading = x.ndim - len(padding)
-    shape = [*x.shape[:leading], *(n + 2 * p for n, p in zip(x.shape[leading:], padding))]
-    result = np.zeros(shape, x.dtype) if value == 0 else np.full(shape, value, x.dtype)
-    inner = tuple(slice(p, p + n) for n, p in zip(x.shape[leading:], padding))
-    result[(..., *inner)] = x
-    return result
 
 
 def _windows(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes, size: Sizes) -> Array:
@@ -40,99 +28,11 @@ def _windows(x: Array, kernel: Sizes, stride: Sizes, dilation: Sizes, size: Size
     )
 
 
-def _window_counts(n: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> list[int]:
-    return [(m - d * (k - 1) - 1) // s + 1 for m, k, s, d in zip(n, kernel, stride, dilation)]
-
-
-def _columns(
-    x: Array, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
-) -> tuple[Array, list[int]]:
-    """im2col: ``(groups, N * positions, channels / groups * taps)`` and the output's size."""
-    x = _padded(x, padding)
-    size = _window_counts(x.shape[2:], kernel, stride, dilation)
-    windows = _windows(x, kernel, stride, dilation, size)
-    batch, channels = x.shape[:2]
-    k = len(kernel)
-    split = windows.reshape(batch, groups, channels // groups, *size, *kernel)
-    order = (1, 0, *range(3, 3 + k), 2, *range(3 + k, 3 + 2 * k))
-    rows = batch * int(np.prod(size))
-    taps = channels // groups * int(np.prod(kernel))
-    return split.transpose(order).reshape(groups, rows, taps), size
-
-
-def conv(
-    x: Array, weight: Array, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
-) -> Array:
-    columns, size = _columns(x, weight.shape[2:], stride, padding, dilation, groups)
-    filters = weight.reshape(groups, weight.shape[0] // groups, -1)
-    result = np.matmul(columns, filters.transpose(0, 2, 1))
-    result = result.reshape(groups, x.shape[0], *size, -1)
-    k = len(size)
-    result = result.transpose(1, 0, 2 + k, *range(2, 2 + k))
-    return np.ascontiguousarray(result).reshape(x.shape[0], weight.shape[0], *size)
-
-
-def _grouped_rows(grad: Array, groups: int) -> Array:
-    """``grad`` (N, C, *size) as ``(groups, N * positions, C / groups)``."""
-    batch, channels = grad.shape[:2]
-    split = grad.reshape(batch, groups, channels // groups, -1).transpose(1, 0, 3, 2)
-    return split.reshape(groups, -1, channels // groups)
-
-
-def conv_weight(
-    grad: Array,
-    x: Array,
-    weight_shape: Sizes,
-    stride: Sizes,
-    padding: Sizes,
-    dilation: Sizes,
-    groups: int,
-) -> Array:
-    k = len(stride)
-    x = _padded(x, padding)
-    # the output's size is grad's: with a stride it may leave a rest of the input unread
-    windows = _windows(x, weight_shape[2:], stride, dilation, grad.shape[2:])
-    batch, channels = x.shape[:2]
-    split = windows.reshape(batch, groups, channels // groups, *windows.shape[2:])
-    order = (1, 0, *range(3, 3 + k), 2, *range(3 + k, 3 + 2 * k))
-    columns = split.transpose(order).reshape(groups, grad.shape[0] * _count(grad.shape[2:]), -1)
-    rows = _grouped_rows(grad, groups)
-    return np.matmul(rows.transpose(0, 2, 1), columns).reshape(weight_shape)
-
-
 def _count(sizes: Sizes) -> int:
     count = 1
     for n in sizes:
         count *= n
     return count
-
-
-def conv_input(
-    grad: Array,
-    weight: Array,
-    input_shape: Sizes,
-    stride: Sizes,
-    padding: Sizes,
-    dilation: Sizes,
-    groups: int,
-) -> Array:
-    kernel, size = weight.shape[2:], grad.shape[2:]
-    batch, channels = input_shape[:2]
-    rows = _grouped_rows(grad, groups)
-    filters = weight.reshape(groups, weight.shape[0] // groups, -1)
-    taps = np.matmul(filters.transpose(0, 2, 1), rows.transpose(0, 2, 1))
-    taps = taps.reshape(groups, channels // groups, *kernel, batch, *size)
-    padded = [n + 2 * p for n, p in zip(input_shape[2:], padding)]
-    result = np.zeros((groups, channels // groups, batch, *padded), grad.dtype)
-    for tap in np.ndindex(*kernel):
-        reach = tuple(
-            slice(t * d, t * d + s * (n - 1) + 1, s)
-            for t, d, s, n in zip(tap, dilation, stride, size)
-        )
-        result[(..., *reach)] += taps[(slice(None), slice(None), *tap)]
-    inner = tuple(slice(p, p + n) for p, n in zip(padding, input_shape[2:]))
-    result = result[(..., *inner)].reshape(channels, *((batch,)), *input_shape[2:])
-    return np.ascontiguousarray(np.swapaxes(result, 0, 1))
 
 
 def max_pool_indices(

@@ -12,6 +12,7 @@ result, without data.  The compiler's symbolic arrays are made by it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -93,6 +94,11 @@ def _where(condition, x, y):
     return broadcast_shapes(_shape(condition), _shape(x), _shape(y)), _dtype(x, y)
 
 
+@rule("polygamma")
+def _polygamma(n, x):
+    return x.shape, x.dtype
+
+
 @rule("astype")
 def _astype(x, dtype):
     return x.shape, np.dtype(dtype)
@@ -150,6 +156,8 @@ def _argsort(x, dim, descending=False):
 
 @rule("reshape")
 def _reshape(x, shape):
+    if math.prod(shape) != math.prod(x.shape):
+        raise ValueError(f"cannot reshape an array of shape {x.shape} into {tuple(shape)}")
     return tuple(shape), x.dtype
 
 

@@ -19,12 +19,27 @@ pass: a parameter of the operation, ``out`` (the result), ``aux`` (see ``aux=Tru
 ``<parameter>_shape``, ``<parameter>_dtype``.
 
 Annotations tell which parameters are tensors: ``Array``, ``Array | Number`` (a Python number will
-do), ``Array | None``, ``Sequence[Array]``.
+do), ``Array | None``, ``Sequence[Array]``; ``Indices`` is a tuple of index arrays (or None) that
+has no gradient.
 
 From the definition a flat Python function and a :class:`~flambeau.autograd.node.Node` subclass are
 generated when the operation is first called.  The function has a *direct path*, for operands that
 are NumPy arrays of one common dtype with no mode on, and leaves everything else (promotion, other
 namespaces, ``out=``, modes, errors) to the *general path*, :meth:`Operation.general`.
+
+``samples`` are example calls, each a tuple of arguments in the definition's order; every operation
+is tested with its own.  For a tensor parameter stands
+
+* a tuple of ints: a float64 tensor of that shape, uniform within ``domain``;
+* a string ``kind``, ``kind(shape)`` or ``kind(shape)limit``: a tensor of that kind, shape (3, 4) if
+  none is given.  Kinds are ``bool``; ``int64``, ``uint8`` (from 0 up to the limit, 5); ``float32``;
+  ``index`` (int64 below the limit; ``index4`` has shape (4,)); ``permutation`` (the same, without
+  repetition along the last dim); ``probability`` (positive, sums to 1
+  over the last dim); ``symmetric``, ``positive`` (definite) and ``lower`` (triangular) matrices;
+* anything else: itself (a Python number, None).
+
+For a sequence of tensors stands a tuple of these; for any other parameter its literal value, in
+which strings that begin with ``index``, ``permutation`` or ``bool(`` are such tensors as well.
 '''
 
 from __future__ import annotations
@@ -48,6 +63,7 @@ from .dims import broadcast_error
 
 Array = Any
 Number = Any
+Indices = Any
 
 OPERATIONS: dict[str, Operation] = {}
 """Every operation by name."""
@@ -83,12 +99,14 @@ class Parameter:
             )
         elif annotation.startswith("Sequence[Array"):
             self.kind = "arrays"
+        elif annotation == "Indices":
+            self.kind = "indices"
         else:
             self.kind = "plain"
 
     @property
     def is_tensor(self) -> bool:
-        return self.kind != "plain"
+        return self.kind != "plain" and self.kind != "indices"
 
 
 class Vjp:
@@ -262,7 +280,7 @@ class Operation:
             return _call_override(self, override, arguments)
         values = list(arguments)
         for position, parameter in enumerate(self.parameters):
-            if parameter.kind == "plain":
+            if not parameter.is_tensor:
                 continue
             problem = _operand_problem(parameter, values[position])
             if problem is None:
@@ -330,6 +348,9 @@ class Operation:
         for parameter, value in zip(self.parameters, values):
             if parameter.kind == "plain" or value is None:
                 arrays.append(value)
+            elif parameter.kind == "indices":
+                arrays.append(tuple(_array_of(v, capture) for v in value))
+                found.extend(a for a in arrays[-1] if a is not None)
             elif parameter.kind == "arrays":
                 arrays.append([None if v is None else _array_of(v, capture) for v in value])
                 found.extend(a for a in arrays[-1] if a is not None)
@@ -421,7 +442,10 @@ class Operation:
             elif need == "needs":
                 continue
             elif need in named:
-                setattr(node, need, named[need])
+                value = named[need]
+                if value.__class__ is np.ndarray and value.ndim == 0:
+                    value = value.item()  # a Python number, as on the direct path
+                setattr(node, need, value)
             elif need.endswith("_dtype"):
                 setattr(node, need, named[need.removesuffix("_dtype")]._array.dtype)
             else:
@@ -1101,7 +1125,7 @@ def _raise_released(node: Node) -> None:
         "after they have already been freed). Saved intermediate values of the graph are freed "
         "when you call .backward() or autograd.grad(). Specify retain_graph=True if you need to "
         "backward through the graph a second time or if you need to access saved tensors after "
-        f"calling backward. (The operation is {node.operation.name}.)"  # type: ignore[attr-defined]
+        f"calling backward. (The node is {node.name()}.)"
     )
 
 

@@ -1,0 +1,286 @@
+"""Convolution on NumPy arrays: columns with the batch innermost, and products through BLAS.
+
+With channels first and the batch last, (C, *spatial, N), the elements that one tap of the kernel
+reads lie in long runs of memory: collecting them for all taps ("im2col") costs little beside the
+matrix product that follows, even for images of a few pixels.  What the batch dim costs is two
+transpositions, done channel by channel so that each fits the cache.
+
+Batches are worked on in pieces, so that the columns take a bounded amount of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+Array = Any
+Sizes = Sequence[int]
+
+COLUMN_BYTES = 8 << 20
+"""How much memory the columns of one piece of a batch take, unless one sample needs more."""
+
+_CACHE_BYTES = 1 << 18
+
+
+def _batch_last(x: Array, out: Array) -> None:
+    """(N, C, *spatial) into ``out`` (C, *spatial, N)."""
+    if x.shape[0] == 1:
+        out[..., 0] = x[0]
+    elif x[:, 0].nbytes <= _CACHE_BYTES:
+        for channel in range(x.shape[1]):
+            out[channel] = np.moveaxis(x[:, channel], 0, -1)
+    else:
+        out[...] = np.moveaxis(x, 0, -1)
+
+
+def _batch_first(x: Array, out: Array) -> None:
+    """(C, *spatial, N) into ``out`` (N, C, *spatial)."""
+    if out.shape[0] == 1:
+        out[0] = x[..., 0]
+    elif x[0].nbytes <= _CACHE_BYTES:
+        for channel in range(x.shape[0]):
+            out[:, channel] = np.moveaxis(x[channel], -1, 0)
+    else:
+        out[...] = np.moveaxis(x, -1, 0)
+
+
+def _sizes(n: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> list[int]:
+    return [
+        (m + 2 * p - d * (k - 1) - 1) // s + 1
+        for m, k, s, p, d in zip(n, kernel, stride, padding, dilation)
+    ]
+
+
+def _taps(
+    kernel: Sizes, stride: Sizes, dilation: Sizes, size: Sizes
+) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
+    """Each tap of the kernel, and what of the padded spatial dims it reads."""
+    for tap in product(*map(range, kernel)):
+        yield tap, tuple(
+            slice(t * d, t * d + s * (n - 1) + 1, s)
+            for t, d, s, n in zip(tap, dilation, stride, size)
+        )
+
+
+def _pieces(batch: int, sample_bytes: int) -> Iterator[slice]:
+    """Slices of the batch whose columns take about ``COLUMN_BYTES``."""
+    count = max(1, COLUMN_BYTES // max(1, sample_bytes))
+    if count < batch:  # of about equal size
+        count = -(-batch // -(-batch // count))
+    for start in range(0, batch, count):
+        yield slice(start, min(batch, start + count))
+
+
+class _Columns:
+    """The buffers of one convolution's columns, filled piece by piece."""
+
+    def __init__(
+        self,
+        x: Array,
+        kernel: Sizes,
+        size: Sizes,
+        stride: Sizes,
+        padding: Sizes,
+        dilation: Sizes,
+        ones: bool,
+    ) -> None:
+        self.x = x
+        self.kernel = tuple(kernel)
+        self.size = tuple(size)
+        self.taps = list(_taps(kernel, stride, dilation, size))
+        self.padding = padding
+        self.inner = tuple(slice(p, p + n) for p, n in zip(padding, x.shape[2:]))
+        self.rows = x.shape[1] * prod(kernel)
+        self.ones = ones
+        self.positions = prod(size)
+        self.sample_bytes = (self.rows + ones) * self.positions * x.itemsize
+        self.count = -1
+
+    def of(self, piece: slice) -> Array:
+        """The columns of a piece: (rows, positions * samples), a last row of ones if asked."""
+        x = self.x[piece]
+        count, channels = x.shape[:2]
+        if count != self.count:
+            self.count = count
+            padded = [n + 2 * p for n, p in zip(x.shape[2:], self.padding)]
+            make = np.zeros if any(self.padding) else np.empty
+            self.image = make((channels, *padded, count), x.dtype)
+            columns = np.empty((self.rows + self.ones, self.positions * count), x.dtype)
+            if self.ones:
+                columns[-1] = 1
+            self.columns = columns
+            self.by_tap = columns[: self.rows].reshape(
+                channels, *self.kernel, *self.size, count
+            )
+        _batch_last(x, self.image[(slice(None), *self.inner)])
+        for tap, reach in self.taps:
+            self.by_tap[(slice(None), *tap)] = self.image[(slice(None), *reach)]
+        return self.columns
+
+
+def _is_pointwise(kernel: Sizes, stride: Sizes, padding: Sizes) -> bool:
+    return prod(kernel) == 1 and prod(stride) == 1 and not any(padding)
+
+
+def conv(
+    x: Array,
+    weight: Array,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    groups: int,
+    bias: Array | None = None,
+) -> Array:
+    """The convolution of ``x`` (N, C, *spatial) with ``weight`` (F, C / groups, *kernel)."""
+    kernel = weight.shape[2:]
+    filters = weight.shape[0]
+    size = _sizes(x.shape[2:], kernel, stride, padding, dilation)
+    if min(size, default=1) <= 0:
+        raise ValueError("the kernel is larger than the padded input")
+    if x.shape[1] != weight.shape[1] * groups:
+        raise ValueError("channels of input and weight do not fit")
+    if groups == 1 and _is_pointwise(kernel, stride, padding):
+        flat = np.matmul(weight.reshape(filters, -1), x.reshape(*x.shape[:2], -1))
+        if bias is not None:
+            flat += bias[:, None]
+        return flat.reshape(x.shape[0], filters, *size)
+    out = np.empty((x.shape[0], filters, *size), x.dtype)
+    matrix = weight.reshape(filters, -1)
+    # a row of ones below the columns adds the bias within the product
+    fused = bias is not None and groups == 1
+    if fused:
+        matrix = np.concatenate((matrix, bias[:, None]), axis=1)
+    columns = _Columns(x, kernel, size, stride, padding, dilation, fused)
+    for piece in _pieces(x.shape[0], columns.sample_bytes):
+        block = columns.of(piece)
+        if groups == 1:
+            result = matrix.dot(block)
+        else:
+            result = np.matmul(
+                matrix.reshape(groups, filters // groups, -1),
+                block.reshape(groups, -1, block.shape[1]),
+            )
+        _batch_first(result.reshape(filters, *size, -1), out[piece])
+    if bias is not None and not fused:
+        out += bias.reshape(-1, *(1,) * len(size))
+    return out
+
+
+def conv_gradients(
+    grad: Array,
+    x: Array,
+    weight: Array,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    groups: int,
+    needs: Sequence[bool],
+) -> tuple[Array | None, Array | None, Array | None]:
+    """The gradients of :func:`conv` for input, weight and bias, those that are needed."""
+    kernel = weight.shape[2:]
+    filters = weight.shape[0]
+    need_input, need_weight, need_bias = needs
+    if groups == 1 and _is_pointwise(kernel, stride, padding):
+        return _pointwise_gradients(grad, x, weight, needs)
+    size = grad.shape[2:]
+    columns = _Columns(
+        x, kernel, size, stride, padding, dilation, need_weight and need_bias and groups == 1
+    )
+    matrix = weight.reshape(groups, filters // groups, -1)
+    grad_input = np.empty(x.shape, grad.dtype) if need_input else None
+    grad_weight: Any = None
+    for piece in _pieces(x.shape[0], columns.sample_bytes):
+        part = grad[piece]
+        rows = np.empty((filters, *size, part.shape[0]), grad.dtype)
+        _batch_last(part, rows)
+        rows = rows.reshape(groups, filters // groups, -1)
+        if need_weight:
+            block = columns.of(piece)
+            if groups == 1:
+                product_ = rows[0].dot(block.T)
+            else:
+                block = block.reshape(groups, -1, block.shape[1])
+                product_ = np.matmul(rows, block.transpose(0, 2, 1))
+            grad_weight = product_ if grad_weight is None else grad_weight + product_
+        if grad_input is not None:
+            if groups == 1:
+                spread = matrix[0].T.dot(rows[0])
+            else:
+                spread = np.matmul(matrix.transpose(0, 2, 1), rows)
+            spread = spread.reshape(x.shape[1], *kernel, *size, part.shape[0])
+            _gather(spread, columns, grad_input[piece])
+    grad_bias = None
+    if columns.ones:
+        grad_bias = np.ascontiguousarray(grad_weight[:, -1])
+        grad_weight = grad_weight[:, :-1]
+    elif need_bias:
+        grad_bias = np.add.reduce(grad, (0, *range(2, grad.ndim)))
+    if need_weight:
+        grad_weight = np.ascontiguousarray(grad_weight).reshape(weight.shape)
+    return grad_input, grad_weight, grad_bias
+
+
+def _gather(spread: Array, columns: _Columns, out: Array) -> None:
+    """Sum ``spread`` (C, *kernel, *size, N) over the taps that read each element ("col2im")."""
+    channels, count = spread.shape[0], spread.shape[-1]
+    padded = [n + 2 * p for n, p in zip(out.shape[2:], columns.padding)]
+    image = np.zeros((channels, *padded, count), spread.dtype)
+    for tap, reach in columns.taps:
+        image[(slice(None), *reach)] += spread[(slice(None), *tap)]
+    _batch_first(image[(slice(None), *columns.inner)], out)
+
+
+def _pointwise_gradients(
+    grad: Array, x: Array, weight: Array, needs: Sequence[bool]
+) -> tuple[Array | None, Array | None, Array | None]:
+    """Kernels of one element: products of each sample's channels."""
+    filters = weight.shape[0]
+    rows = grad.reshape(*grad.shape[:2], -1)
+    grad_input = grad_weight = grad_bias = None
+    if needs[0]:
+        grad_input = np.matmul(weight.reshape(filters, -1).T, rows).reshape(x.shape)
+    if needs[1]:
+        flat = x.reshape(*x.shape[:2], -1)
+        grad_weight = np.matmul(rows, flat.transpose(0, 2, 1)).sum(0).reshape(weight.shape)
+    if needs[2]:
+        grad_bias = np.add.reduce(rows, (0, 2))
+    return grad_input, grad_weight, grad_bias
+
+
+def conv_input(
+    grad: Array,
+    weight: Array,
+    input_shape: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    groups: int,
+) -> Array:
+    """The gradient of :func:`conv` for its input; also the transposed convolution."""
+    if grad.shape[1] != weight.shape[0]:
+        raise ValueError("channels of input and weight do not fit")
+    shape = tuple(input_shape)
+    unread = np.broadcast_to(np.zeros((), grad.dtype), shape)
+    needs = (True, False, False)
+    result, _, _ = conv_gradients(grad, unread, weight, stride, padding, dilation, groups, needs)
+    return result
+
+
+def conv_weight(
+    grad: Array,
+    x: Array,
+    weight_shape: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    groups: int,
+) -> Array:
+    """The gradient of :func:`conv` for its weight."""
+    unread = np.broadcast_to(np.zeros((), grad.dtype), tuple(weight_shape))
+    needs = (False, True, False)
+    _, result, _ = conv_gradients(grad, x, unread, stride, padding, dilation, groups, needs)
+    return result
