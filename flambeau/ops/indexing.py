@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..modes import MODES
 from .dims import wrap_dim
-from .operation import Array, composite, operation
+from .operation import Array, Indices, composite, operation
 
 
 def _require_inside(index: Any, size: int, dim: int) -> None:
@@ -42,20 +43,27 @@ def check_indices(shape: Any, indices: Any) -> None:
 
 @operation(public=False, method=False, name="index",
            samples=(((3, 4), ("index3",)), ((3, 4), (None, "index4"))))  # fmt: skip
-def index(xp, input: Array, indices: Any):
+def index(xp, input: Array, indices: Indices):
     """``input[indices]``: one index array per dim, or None for a whole dim."""
     return xp.index(input, _plain(indices))
 
 
 def _plain(indices: Any) -> tuple[Any, ...]:
     """The arrays of index tensors."""
-    return tuple(getattr(i, "_array", i) for i in indices)
+    return tuple(index_array(i) for i in indices)
+
+
+def index_array(index: Any) -> Any:
+    """The array of an index tensor, as the namespace at work sees it (an array as it is)."""
+    if not hasattr(index, "_array"):
+        return index
+    return index._array if MODES.capture is None else MODES.capture.array_of(index)
 
 
 @index.vjp("input")
 def _(xp, grad, input_shape, indices):
     zeros = xp.full(tuple(input_shape), 0, xp.dtype(grad))
-    return xp.index_put(zeros, indices, grad, True)
+    return xp.index_put(zeros, _plain(indices), grad, True)
 
 
 @index.vjp_kernel("input")
@@ -84,9 +92,9 @@ def _(input, indices):
 
 
 @operation(public=False, method=False, name="index_put_values", node_name="IndexPutBackward0",
-           promote=None, samples=(((3, 4), ("index3",), (3, 4)),
+           promote=None, samples=(((3, 4), ("permutation3",), (3, 4)),
                                   ((3, 4), (None, "index4"), (3, 4), True)))  # fmt: skip
-def index_put_values(xp, input: Array, indices: Any, values: Array, accumulate: bool = False):
+def index_put_values(xp, input: Array, indices: Indices, values: Array, accumulate: bool = False):
     """``input`` with ``values`` put (or added) at ``indices``."""
     return xp.index_put(input, _plain(indices), values, accumulate)
 
@@ -96,14 +104,14 @@ def _(xp, grad, indices, values_shape, accumulate):
     if accumulate:
         return grad
     zero = xp.full((), 0, xp.dtype(grad))
-    return xp.index_put(grad, indices, zero, False)
+    return xp.index_put(grad, _plain(indices), zero, False)
 
 
 @index_put_values.vjp("values")
 def _(xp, grad, indices, values_shape):
     from .operation import sum_to
 
-    return sum_to(xp, xp.index(grad, indices), tuple(values_shape))
+    return sum_to(xp, xp.index(grad, _plain(indices)), tuple(values_shape))
 
 
 @index_put_values.checked
@@ -199,7 +207,7 @@ def _guard_along(defined: Any) -> None:
 
 
 @operation(public=False, method=False, name="scatter_values", node_name="ScatterBackward0",
-           samples=(((3, 4), 1, "index(3,2)4", (3, 2)),))  # fmt: skip
+           samples=(((3, 4), 1, "permutation(3,2)4", (3, 2)),))  # fmt: skip
 def scatter_values(xp, input: Array, dim: int, index: Array, src: Array):
     """``input`` with the elements of ``src`` put at the places ``index`` along ``dim``."""
     return xp.scatter(input, wrap_dim(dim, input.ndim), index, src)

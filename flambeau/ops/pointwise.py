@@ -101,6 +101,23 @@ def digamma(xp, input: Array):
     return xp.digamma(input)
 
 
+@digamma.vjp("input")
+def _(xp, grad, input):
+    return grad * xp.polygamma(1, input)
+
+
+@operation(promote="float", dtypes="inexact", domain=(0.5, 3), method=False, public=False,
+           name="polygamma", samples=((1, (3, 4)), (2, (3, 4))))  # fmt: skip
+def polygamma(xp, n: int, input: Array):
+    """The ``n``-th derivative of the digamma function."""
+    return xp.digamma(input) if n == 0 else xp.polygamma(n, input)
+
+
+@polygamma.vjp("input")
+def _(xp, grad, n, input):
+    return grad * xp.polygamma(n + 1, input)
+
+
 # -- signs and rounding -----------------------------------------------------------------------
 
 neg = unary("neg", "Each element with its sign changed.", lambda xp, grad: -grad, promote=None,

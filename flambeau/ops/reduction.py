@@ -121,8 +121,8 @@ def _products_of_others(xp: Any, input: Any, dims: tuple[int, ...]) -> Any:
     order = rest + dims
     moved = xp.permute(input, order)
     shape = tuple(moved.shape)
-    flat = xp.reshape(moved, (*shape[: len(rest)], -1 if input.shape else 1))
-    n = flat.shape[-1]
+    n = math.prod(shape[len(rest) :])
+    flat = xp.reshape(moved, (*shape[: len(rest)], n))
     last = flat.ndim - 1
     if n <= 1:
         return xp.full(tuple(input.shape), 1, xp.dtype(input))

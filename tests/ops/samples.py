@@ -15,7 +15,7 @@ import numpy as np
 from flambeau.ops.operation import OPERATIONS, Operation
 
 _ARRAY = re.compile(
-    r"(?P<kind>bool|int64|uint8|float32|index|symmetric|positive|lower|probability)"
+    r"(?P<kind>bool|int64|uint8|float32|index|permutation|symmetric|positive|lower|probability)"
     r"(?P<shape>\([\d, ]*\))?(?P<below>\d+)?$"
 )
 
@@ -75,6 +75,11 @@ def _described(text: str, random: np.random.Generator) -> np.ndarray:
     if kind == "index":
         limit = int(below)
         return random.integers(0, limit, _shape(match["shape"], (limit,)))
+    if kind == "permutation":
+        limit = int(below)
+        shape = _shape(match["shape"], (limit,))
+        rows = random.random((*shape[:-1], limit)).argsort(-1)
+        return rows[..., : shape[-1]]
     shape = _shape(match["shape"], (3, 4))
     if kind == "bool":
         return random.random(shape) < 0.5
@@ -118,7 +123,7 @@ def _case(operation: Operation, number: int, sample: tuple[Any, ...]) -> Case:
         return value
 
     def plain(value: Any) -> Any:
-        if isinstance(value, str) and re.match(r"(index|bool\()", value):
+        if isinstance(value, str) and re.match(r"(index|permutation|bool\()", value):
             return slot(_described(value, random))
         if type(value) in (tuple, list):
             return type(value)(plain(v) for v in value)

@@ -21,6 +21,11 @@ from .samples import Case, all_cases, cases
 CASES = [pytest.param(case, id=str(case)) for case in all_cases()]
 FINITE = {"rtol": 2e-6, "atol": 2e-7}
 EXACT = {"rtol": 1e-12, "atol": 1e-13}
+NO_DERIVATIVE = {
+    # padding_idx and scale_grad_by_freq are there to give something else than the derivative
+    "embedding": (1, 2),
+}
+"""Samples of operations whose gradients are by design not the derivative."""
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda o: o.name)
@@ -90,7 +95,7 @@ def test_first_derivative_is_that_of_finite_differences(case: Case) -> None:
         return sum(float((o * c).sum()) for o, c in zip(outs, call.cotangents))
 
     found = call.first(arrays)
-    if not found:
+    if not found or case.number in NO_DERIVATIVE.get(case.operation.name, ()):
         return
     _compare_with_differences(contracted, call.inputs, case.differentiable, found)
     for plain, recorded in zip(found, call.first(arrays, recorded=True), strict=True):
