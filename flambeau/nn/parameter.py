@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import flambeau
-from flambeau.tensor import Tensor
+from flambeau.tensor import TENSORS, Tensor
 
 __all__ = [
     "Parameter",
@@ -15,6 +15,15 @@ __all__ = [
     "UninitializedBuffer",
     "UninitializedTensorMixin",
 ]
+
+
+def _share(cls: type[Any], data: Tensor, requires_grad: bool) -> Any:
+    """A tensor of class ``cls`` on the memory of ``data``, without its history."""
+    tensor = object.__new__(cls)
+    tensor._array = data.detach()._array
+    if requires_grad:
+        tensor.requires_grad = True
+    return tensor
 
 
 class _ParameterMeta(type(Tensor)):  # type: ignore[misc]
@@ -43,7 +52,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         if data is None:
             data = flambeau.empty(0)
         if type(data) is Tensor or type(data) is Parameter:
-            return Tensor._make_subclass(cls, data, requires_grad)
+            return _share(cls, data, requires_grad)
         if not isinstance(data, Tensor):
             raise TypeError(
                 f"Parameter data must be a Tensor, not {type(data).__name__}: "
@@ -68,6 +77,10 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
 
     def __repr__(self) -> str:  # type: ignore[override]
         return "Parameter containing:\n" + super().__repr__()
+
+
+# Operations take parameters on their direct path, like plain tensors.
+TENSORS.add(Parameter)
 
 
 class _BufferMeta(type(Tensor)):  # type: ignore[misc]
@@ -150,7 +163,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
         data = flambeau.empty(0, device=device, dtype=dtype)
-        return Tensor._make_subclass(cls, data, requires_grad)
+        return _share(cls, data, requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) in memo:
@@ -180,7 +193,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
         persistent: bool = True,
     ) -> Any:
         data = flambeau.empty(0, device=device, dtype=dtype)
-        buffer = Tensor._make_subclass(cls, data, requires_grad)
+        buffer = _share(cls, data, requires_grad)
         buffer.persistent = persistent
         buffer._is_buffer = True
         return buffer

@@ -14,8 +14,8 @@ from typing import Any
 
 FAMILIES = (
     "pointwise", "comparison", "reduction", "statistics", "shape", "indexing", "sorting",
-    "selection", "matmul", "conversion", "view_writes", "activation", "loss", "convolution",
-    "pooling", "normalization", "embedding", "dropout", "einsum",
+    "selection", "matmul", "conversion", "view_writes", "activation", "loss", "classification",
+    "convolution", "pooling", "normalization", "embedding", "dropout", "einsum",
 )  # fmt: skip
 """The modules of definitions, in the order of their import."""
 

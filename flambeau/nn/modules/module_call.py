@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from flambeau.nn.modules.backward_hook import BackwardHook
 from flambeau.nn.modules.module_path import name_path
 from flambeau.tensor import Tensor
 from flambeau.utils.hooks import RemovableHandle
@@ -169,6 +168,8 @@ class ModuleCall:
         full_backward_hooks, backward_hooks = self._get_backward_hooks()
         backward = None
         if full_backward_hooks or backward_pre_hooks:
+            from flambeau.nn.modules.backward_hook import BackwardHook
+
             backward = BackwardHook(self, full_backward_hooks, backward_pre_hooks)
             args = backward.setup_input_hook(args)
         result = self.forward(*args, **kwargs)

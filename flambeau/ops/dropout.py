@@ -1,0 +1,83 @@
+"""Dropout: random factors, drawn from PyTorch's stream in its order.
+
+Source: https://pytorch.org/docs/stable/nn.functional.html#dropout-functions
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..random.default import draw
+from ..random.sampling import bernoulli, dropout_mask
+from ..tensor import wrap
+from .operation import composite
+
+_SELU_LIMIT = 1.7580993408473766  # -SELU(-infinity)
+
+
+def _check(p: float) -> None:
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+def _feature_shape(input: Any) -> tuple[int, ...]:
+    """(N, C, 1, ...): one factor for every channel of every sample."""
+    if input.ndim < 2:
+        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
+    return (*tuple(input.shape)[:2], *(1,) * (input.ndim - 2))
+
+
+def _dropped(input: Any, p: float, train: bool, shape: tuple[int, ...]) -> Any:
+    """``input`` times factors that are 0 with probability p, else 1 / (1 - p)."""
+    if p == 0 or not train or 0 in input.shape:
+        return input
+    if p == 1:
+        return input * input.new_zeros(())
+    return input * wrap(draw(dropout_mask, shape, input.dtype.numpy, p))
+
+
+def _alpha_dropped(input: Any, p: float, train: bool, shape: tuple[int, ...]) -> Any:
+    """``input`` with elements set to SELU's negative limit, then brought to mean 0, variance 1."""
+    if p == 0 or not train or 0 in input.shape:
+        return input
+    if p == 1:
+        return input * input.new_zeros(())
+    scale = 1 / math.sqrt((_SELU_LIMIT * _SELU_LIMIT * p + 1) * (1 - p))
+    keep = wrap(draw(bernoulli, shape, input.dtype.numpy, 1 - p))
+    offset = (keep - 1) * (_SELU_LIMIT * scale) + _SELU_LIMIT * scale * p
+    return input * (keep * scale) + offset
+
+
+@composite(method=False)
+def dropout(input: Any, p: float, train: bool) -> Any:
+    """In training, elements set to 0 with probability ``p`` and the others times 1 / (1 - p).
+
+    Args:
+        input: (*).
+        p: the probability.
+        train: whether anything is done.
+    """
+    _check(p)
+    return _dropped(input, p, train, tuple(input.shape))
+
+
+@composite(method=False)
+def feature_dropout(input: Any, p: float, train: bool) -> Any:
+    """:func:`dropout` of whole channels: of (N, C, *), all elements of a channel together."""
+    _check(p)
+    return _dropped(input, p, train, _feature_shape(input))
+
+
+@composite(method=False)
+def alpha_dropout(input: Any, p: float, train: bool) -> Any:
+    """:func:`dropout` that keeps the mean and variance of what SELU returns."""
+    _check(p)
+    return _alpha_dropped(input, p, train, tuple(input.shape))
+
+
+@composite(method=False)
+def feature_alpha_dropout(input: Any, p: float, train: bool) -> Any:
+    """:func:`alpha_dropout` of whole channels."""
+    _check(p)
+    return _alpha_dropped(input, p, train, _feature_shape(input))

@@ -1,0 +1,567 @@
+"""Normalizations: to mean 0 and variance 1 over some dims, then a scale and an offset.
+
+The gradients are in closed form: with x^ the normalized input and g the gradient for it, the
+gradient for the input is (g - mean(g) - x^ mean(g x^)) / deviation.
+
+Source: https://pytorch.org/docs/stable/nn.functional.html#normalization-functions
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .operation import Array, composite, operation
+
+
+def _moments(xp: Any, x: Any, dims: tuple[int, ...], eps: float) -> tuple[Any, Any, Any, Any]:
+    """Mean, biased variance, 1 / deviation, and the normalized input."""
+    count = prod(x.shape[d] for d in dims)
+    mean = xp.sum(x, dims, True) / count
+    centred = x - mean
+    variance = xp.sum(centred * centred, dims, True) / count
+    inverse = xp.rsqrt(variance + eps)
+    return mean, variance, inverse, centred * inverse
+
+
+def _input_gradient(
+    xp: Any, grad: Any, normalized: Any, inverse: Any, dims: tuple[int, ...]
+) -> Any:
+    count = prod(normalized.shape[d] for d in dims)
+    mean = xp.sum(grad, dims, True) / count
+    along = xp.sum(grad * normalized, dims, True) / count
+    return (grad - mean - normalized * along) * inverse
+
+
+# -- batch normalization ------------------------------------------------------------------------
+
+
+def _channels(xp: Any, values: Any, ndim: int) -> Any:
+    """``values`` of channels, to be broadcast to a batch."""
+    return xp.reshape(values, (1, prod(values.shape), *(1,) * (ndim - 2)))
+
+
+def _other_dims(ndim: int) -> tuple[int, ...]:
+    return (0, *range(2, ndim))
+
+
+@operation(dtypes="inexact", public=False, method=False, out=False, aux=True,
+           name="batch_norm_training", node_name="NativeBatchNormBackward0",
+           outputs=("output", "mean", "variance"), differentiable=(True, False, False),
+           samples=(((5, 3), (3,), (3,), 1e-5), ((2, 3, 4, 2), None, None, 1e-3)))  # fmt: skip
+def batch_norm_training(
+    xp, input: Array, weight: Array | None, bias: Array | None, eps: float
+):
+    """Batch normalization with the batch's mean and biased variance, which are returned too."""
+    mean, variance, inverse, normalized = _moments(xp, input, _other_dims(input.ndim), eps)
+    result = normalized
+    if weight is not None:
+        result = result * _channels(xp, weight, input.ndim)
+    if bias is not None:
+        result = result + _channels(xp, bias, input.ndim)
+    flat = (input.shape[1],)
+    return result, xp.reshape(mean, flat), xp.reshape(variance, flat), (mean, inverse)
+
+
+@batch_norm_training.vjp("input", "weight", "bias")
+def _(xp, grad, input, weight, bias_shape, aux, needs):
+    mean, inverse = aux
+    dims = _other_dims(input.ndim)
+    normalized = (input - mean) * inverse
+    grad_weight = xp.sum(grad * normalized, dims, False) if needs[1] else None
+    grad_bias = xp.sum(grad, dims, False) if needs[2] else None
+    if not needs[0]:
+        return None, grad_weight, grad_bias
+    scaled = grad if weight is None else grad * _channels(xp, weight, input.ndim)
+    return _input_gradient(xp, scaled, normalized, inverse, dims), grad_weight, grad_bias
+
+
+def channel_sums(x: np.ndarray) -> np.ndarray:
+    """The sums over all dims but the second, of float32 by BLAS."""
+    if x.dtype != np.float32:
+        return np.add.reduce(x, _other_dims(x.ndim))
+    if x.ndim == 2:
+        return np.ones(x.shape[0], x.dtype).dot(x)
+    n = prod(x.shape[2:])
+    rows = x.reshape(-1, n).dot(np.ones(n, x.dtype))
+    return np.add.reduce(rows.reshape(x.shape[:2]), 0)
+
+
+@batch_norm_training.kernel
+def _(input, weight, bias, eps):
+    count = input.size // max(1, input.shape[1])
+    shape = (input.shape[1], *(1,) * (input.ndim - 2))
+    mean = (channel_sums(input) / input.dtype.type(count)).reshape(shape)
+    result = input - mean
+    variance = channel_sums(result * result) / input.dtype.type(count)
+    inverse = (1 / np.sqrt(variance + input.dtype.type(eps))).reshape(shape)
+    result *= inverse if weight is None else inverse * weight.reshape(shape)
+    if bias is not None:
+        result += bias.reshape(shape)
+    return result, mean.reshape(-1), variance, (mean, inverse)
+
+
+@batch_norm_training.vjp_kernel("input", "weight", "bias")
+def _(grad, input, weight, bias_shape, aux, needs):
+    mean, inverse = aux
+    count = input.dtype.type(input.size // max(1, input.shape[1]))
+    normalized = input - mean
+    normalized *= inverse
+    grad_bias = channel_sums(grad)
+    grad_weight = channel_sums(grad * normalized)
+    grad_input = None
+    if needs[0]:
+        shape = (input.shape[1], *(1,) * (input.ndim - 2))
+        # scale * (g - mean(g) - x^ mean(g x^)), in the memory of x^
+        normalized *= (grad_weight / -count).reshape(shape)
+        normalized += grad
+        normalized -= (grad_bias / count).reshape(shape)
+        normalized *= inverse if weight is None else inverse * weight.reshape(shape)
+        grad_input = normalized
+    return grad_input, grad_weight if needs[1] else None, grad_bias if needs[2] else None
+
+
+@operation(dtypes="inexact", public=False, method=False, out=False, name="batch_norm_inference",
+           node_name="NativeBatchNormBackward0",
+           samples=(((5, 3), (3,), (3,), (3,), (3,), 1e-5),
+                    ((2, 3, 4, 2), (3,), (3,), None, None, 1e-3)), domain=(0.3, 2.0))  # fmt: skip
+def batch_norm_inference(
+    xp,
+    input: Array,
+    mean: Array,
+    variance: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+):
+    """Batch normalization with a known mean and variance."""
+    inverse = xp.rsqrt(variance + eps)
+    scale = inverse if weight is None else inverse * weight
+    offset = -mean * scale
+    if bias is not None:
+        offset = offset + bias
+    return input * _channels(xp, scale, input.ndim) + _channels(xp, offset, input.ndim)
+
+
+@batch_norm_inference.vjp("input")
+def _(xp, grad, variance, weight, eps):
+    inverse = xp.rsqrt(variance + eps)
+    scale = inverse if weight is None else inverse * weight
+    return grad * _channels(xp, scale, grad.ndim)
+
+
+@batch_norm_inference.vjp("weight")
+def _(xp, grad, input, mean, variance, eps):
+    centred = input - _channels(xp, mean, input.ndim)
+    return xp.sum(grad * centred, _other_dims(grad.ndim), False) * xp.rsqrt(variance + eps)
+
+
+@batch_norm_inference.vjp("bias")
+def _(xp, grad):
+    return xp.sum(grad, _other_dims(grad.ndim), False)
+
+
+def _check_features(name: str, features: int, **given: Any) -> None:
+    for what, tensor in given.items():
+        if tensor is not None and tensor.numel() != features:
+            raise RuntimeError(
+                f"{what} should contain {features} elements not {tensor.numel()} ({name} of an "
+                f"input with {features} channels)"
+            )
+
+
+@composite(method=False)
+def batch_norm(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Any:
+    """Normalization of every channel over the batch.
+
+    Args:
+        input: (N, C, *).
+        weight, bias: scale and offset of each channel, (C).
+        running_mean, running_var: averages that are updated in training and used otherwise, (C).
+        training: whether the batch's own mean and variance are used.
+        momentum: weight of this batch in the averages.
+        eps: added to the variance.
+        cudnn_enabled: has no meaning here.
+    """
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"batch_norm: expected an input of at least 2 dims, got {list(input.shape)}"
+        )
+    _check_features(
+        "batch_norm", input.shape[1], weight=weight, bias=bias, running_mean=running_mean,
+        running_var=running_var,
+    )  # fmt: skip
+    if not training:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
+        return batch_norm_inference(input, running_mean, running_var, weight, bias, eps)
+    result, mean, variance = batch_norm_training(input, weight, bias, eps)
+    if running_mean is not None or running_var is not None:
+        count = prod(input.shape) // max(1, input.shape[1])
+        unbiased = count / max(1, count - 1)
+        _update_average(running_mean, mean, momentum, 1.0)
+        _update_average(running_var, variance, momentum, unbiased)
+    return result
+
+
+def _update_average(average: Any, value: Any, momentum: float, factor: float) -> None:
+    """average = (1 - momentum) * average + momentum * factor * value, in place."""
+    if average is None:
+        return
+    from ..autograd.grad_mode import no_grad
+    from ..modes import MODES
+
+    if (
+        average._array.__class__ is np.ndarray
+        and MODES.capture is None
+        and average._base is None
+        and average._array.dtype == value._array.dtype
+    ):
+        array = average._array
+        array *= 1 - momentum
+        array += value._array * (momentum * factor)
+        average._bump_version()
+        return
+    with no_grad():
+        average.mul_(1 - momentum).add_(value.to(average.dtype), alpha=momentum * factor)
+
+
+@composite(method=False)
+def instance_norm(
+    input: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Any:
+    """Normalization of every channel of every sample by itself.
+
+    Args:
+        input: (N, C, *).
+        weight, bias: scale and offset of each channel, (C).
+        running_mean, running_var: averages over the samples too, (C).
+        use_input_stats: whether the input's own mean and variance are used.
+        momentum: weight of this batch in the averages.
+        eps: added to the variance.
+        cudnn_enabled: has no meaning here.
+    """
+    if not use_input_stats:
+        return batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
+    n, c, *spatial = input.shape
+    # every channel of every sample is a channel of one sample
+    merged = input.reshape((1, n * c, *spatial))
+    result, mean, variance = batch_norm_training(merged, None, None, eps)
+    if running_mean is not None or running_var is not None:
+        count = prod(spatial)
+        _update_average(running_mean, mean.reshape((n, c)).mean(0), momentum, 1.0)
+        unbiased = count / max(1, count - 1)
+        _update_average(running_var, variance.reshape((n, c)).mean(0), momentum, unbiased)
+    result = result.reshape(tuple(input.shape))
+    shape = (1, c, *(1,) * len(spatial))
+    if weight is not None:
+        result = result * weight.reshape(shape)
+    return result if bias is None else result + bias.reshape(shape)
+
+
+# -- layer normalization ------------------------------------------------------------------------
+
+
+def _last_dims(ndim: int, normalized_shape: Any) -> tuple[int, ...]:
+    return tuple(range(ndim - len(normalized_shape), ndim))
+
+
+def _check_last_dims(name: str, input: Any, normalized_shape: Any, **given: Any) -> None:
+    wanted = tuple(normalized_shape)
+    if not wanted:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
+            "element, but got normalized_shape = []"
+        )
+    for what, array in given.items():
+        if array is not None and tuple(array.shape) != wanted:
+            raise RuntimeError(
+                f"Expected {what} to be of same shape as normalized_shape, but got {what} of shape "
+                f"{list(array.shape)} and normalized_shape = {list(wanted)}"
+            )
+    if tuple(input.shape[-len(wanted) :]) != wanted:
+        listed = ", ".join(str(n) for n in wanted)
+        raise RuntimeError(
+            f"Given normalized_shape={list(wanted)}, expected input with shape [*, {listed}], but "
+            f"got input of size{list(input.shape)}"
+        )
+
+
+@operation(dtypes="inexact", public=False, method=False, out=False, aux=True,
+           name="layer_norm_affine", node_name="NativeLayerNormBackward0",
+           samples=(((2, 5), (5,), (5,), (5,), 1e-5), ((2, 3, 4), (3, 4), None, None, 1e-3)))  # fmt: skip
+def layer_norm_affine(
+    xp,
+    input: Array,
+    normalized_shape: tuple[int, ...],
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+):
+    """Normalization over the last dims, then a scale and an offset per element."""
+    dims = _last_dims(input.ndim, normalized_shape)
+    mean, _, inverse, normalized = _moments(xp, input, dims, eps)
+    result = normalized if weight is None else normalized * weight
+    return (result if bias is None else result + bias), (mean, inverse)
+
+
+@layer_norm_affine.vjp("input", "weight", "bias")
+def _(xp, grad, input, normalized_shape, weight, bias_shape, aux, needs):
+    mean, inverse = aux
+    dims = _last_dims(input.ndim, normalized_shape)
+    first = tuple(range(input.ndim - len(dims)))
+    normalized = (input - mean) * inverse
+    grad_weight = xp.sum(grad * normalized, first, False) if needs[1] else None
+    grad_bias = xp.sum(grad, first, False) if needs[2] else None
+    if not needs[0]:
+        return None, grad_weight, grad_bias
+    scaled = grad if weight is None else grad * weight
+    return _input_gradient(xp, scaled, normalized, inverse, dims), grad_weight, grad_bias
+
+
+@layer_norm_affine.kernel
+def _(input, normalized_shape, weight, bias, eps):
+    width = prod(normalized_shape)
+    if (
+        tuple(input.shape[input.ndim - len(normalized_shape) :]) != tuple(normalized_shape)
+        or not input.size
+        or (weight is not None and weight.dtype != input.dtype)
+        or (bias is not None and bias.dtype != input.dtype)
+    ):
+        raise ValueError("the last dims are not normalized_shape")  # `checked` says it in words
+    rows = input.reshape(-1, width)
+    mean = row_sums(rows)
+    mean /= input.dtype.type(width)
+    result = rows - mean
+    inverse = np.einsum("ij,ij->i", result, result)[:, None]
+    inverse /= input.dtype.type(width)
+    inverse += input.dtype.type(eps)
+    np.sqrt(inverse, out=inverse)
+    np.reciprocal(inverse, out=inverse)
+    result *= inverse
+    if weight is not None:
+        result *= weight.reshape(width)
+    if bias is not None:
+        result += bias.reshape(width)
+    return result.reshape(input.shape), (mean, inverse)
+
+
+def row_sums(rows: np.ndarray) -> np.ndarray:
+    """The sum of each row of a matrix, as a column."""
+    if rows.dtype == np.float32:
+        return rows.dot(np.ones((rows.shape[1], 1), rows.dtype))
+    return np.add.reduce(rows, 1, keepdims=True)
+
+
+@layer_norm_affine.vjp_kernel("input", "weight", "bias")
+def _(grad, input, normalized_shape, weight, bias_shape, aux, needs):
+    mean, inverse = aux
+    width = prod(normalized_shape)
+    if len(mean.shape) != 2:  # of the plain definition, which ran on half precision
+        from ..namespaces import numpy as xp
+
+        return layer_norm_affine.vjps[0].function(
+            xp, grad, input, normalized_shape, weight, bias_shape, aux, needs
+        )
+    grads = grad.reshape(-1, width)
+    normalized = input.reshape(-1, width) - mean
+    normalized *= inverse
+    grad_weight = grad_bias = grad_input = None
+    ones = np.ones(len(grads), grad.dtype)
+    if needs[2]:
+        grad_bias = ones.dot(grads).reshape(normalized_shape)
+    if needs[1]:
+        grad_weight = ones.dot(grads * normalized).reshape(normalized_shape)
+    if needs[0]:
+        scaled = grads if weight is None else grads * weight.reshape(width)
+        n = grad.dtype.type(width)
+        along = np.einsum("ij,ij->i", scaled, normalized)[:, None]
+        normalized *= along / -n
+        normalized += scaled
+        normalized -= row_sums(np.ascontiguousarray(scaled)) / n
+        normalized *= inverse
+        grad_input = normalized.reshape(input.shape)
+    return grad_input, grad_weight, grad_bias
+
+
+@layer_norm_affine.checked
+def _(input, normalized_shape, weight, bias, eps):
+    _check_last_dims("layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    for array in (weight, bias):
+        if array is not None and array.dtype != input.dtype:
+            from .. import dtypes
+            from ..tensor.views import _type_word
+
+            words = [_type_word(dtypes.from_numpy_dtype(a.dtype)) for a in (input, array)]
+            raise RuntimeError(f"expected scalar type {words[0]} but found {words[1]}")
+
+
+@composite(method=False)
+def layer_norm(
+    input: Any,
+    normalized_shape: Any,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    cudnn_enable: bool = True,
+) -> Any:
+    """Normalization over the last dims, then a scale and an offset per element.
+
+    Args:
+        input: (*, *normalized_shape).
+        normalized_shape: the last dims.
+        weight, bias: of ``normalized_shape``.
+        eps: added to the biased variance.
+        cudnn_enable: has no meaning here.
+    """
+    shape = normalized_shape if normalized_shape.__class__ is tuple else tuple(normalized_shape)
+    return layer_norm_affine(input, shape, weight, bias, eps)
+
+
+# -- normalization over groups of channels ----------------------------------------------------------
+
+
+@operation(dtypes="inexact", public=False, method=False, out=False, aux=True,
+           name="group_norm_affine", node_name="NativeGroupNormBackward0",
+           samples=(((2, 4, 3), 2, (4,), (4,), 1e-5), ((2, 4), 2, None, None, 1e-3)))  # fmt: skip
+def group_norm_affine(
+    xp, input: Array, num_groups: int, weight: Array | None, bias: Array | None, eps: float
+):
+    """Normalization over groups of channels, then a scale and an offset per channel."""
+    shape = tuple(input.shape)
+    groups = xp.reshape(input, (shape[0], num_groups, prod(shape[1:]) // num_groups))
+    mean, _, inverse, normalized = _moments(xp, groups, (2,), eps)
+    result = xp.reshape(normalized, shape)
+    if weight is not None:
+        result = result * _channels(xp, weight, input.ndim)
+    if bias is not None:
+        result = result + _channels(xp, bias, input.ndim)
+    return result, (mean, inverse)
+
+
+@group_norm_affine.vjp("input", "weight", "bias")
+def _(xp, grad, input, num_groups, weight, bias_shape, aux, needs):
+    mean, inverse = aux
+    shape = tuple(input.shape)
+    grouped = (shape[0], num_groups, prod(shape[1:]) // num_groups)
+    normalized = (xp.reshape(input, grouped) - mean) * inverse
+    grad_weight = grad_bias = grad_input = None
+    if needs[1]:
+        grad_weight = xp.sum(grad * xp.reshape(normalized, shape), _other_dims(grad.ndim), False)
+    if needs[2]:
+        grad_bias = xp.sum(grad, _other_dims(grad.ndim), False)
+    if needs[0]:
+        scaled = grad if weight is None else grad * _channels(xp, weight, grad.ndim)
+        scaled = xp.reshape(scaled, grouped)
+        grad_input = xp.reshape(_input_gradient(xp, scaled, normalized, inverse, (2,)), shape)
+    return grad_input, grad_weight, grad_bias
+
+
+@composite(method=False)
+def group_norm(
+    input: Any,
+    num_groups: int,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Any:
+    """Normalization over groups of channels of each sample, then a scale and an offset.
+
+    Args:
+        input: (N, C, *).
+        num_groups: how many groups the channels are divided into.
+        weight, bias: of each channel, (C).
+        eps: added to the biased variance.
+        cudnn_enabled: has no meaning here.
+    """
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"Expected at least 2 dimensions for input tensor but received {input.ndim}"
+        )
+    channels = input.shape[1]
+    if channels % num_groups:
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of "
+            f"shape {list(input.shape)} and num_groups={num_groups}"
+        )
+    for what, tensor in (("weight", weight), ("bias", bias)):
+        if tensor is not None and tuple(tensor.shape) != (channels,):
+            raise RuntimeError(
+                f"Expected {what} to be a vector of size equal to the number of channels in input, "
+                f"but got {what} of shape {list(tensor.shape)} and input of shape "
+                f"{list(input.shape)}"
+            )
+    return group_norm_affine(input, num_groups, weight, bias, eps)
+
+
+# -- root mean square -----------------------------------------------------------------------------
+
+
+@operation(dtypes="inexact", public=False, method=False, out=False, aux=True,
+           name="rms_norm_scaled", node_name="FusedRmsNormBackward0",
+           samples=(((2, 5), (5,), (5,), 1e-5), ((2, 3, 4), (3, 4), None, None)))  # fmt: skip
+def rms_norm_scaled(
+    xp, input: Array, normalized_shape: tuple[int, ...], weight: Array | None, eps: float | None
+):
+    """Division by the root mean square over the last dims, then a scale per element."""
+    dims = _last_dims(input.ndim, normalized_shape)
+    if eps is None:
+        eps = float(np.finfo(xp.dtype(input)).eps)
+    inverse = xp.rsqrt(xp.sum(input * input, dims, True) / prod(normalized_shape) + eps)
+    result = input * inverse
+    return (result if weight is None else result * weight), inverse
+
+
+@rms_norm_scaled.vjp("input")
+def _(xp, grad, input, normalized_shape, weight, aux):
+    dims = _last_dims(input.ndim, normalized_shape)
+    scaled = grad if weight is None else grad * weight
+    normalized = input * aux
+    along = xp.sum(scaled * normalized, dims, True) / prod(normalized_shape)
+    return (scaled - normalized * along) * aux
+
+
+@rms_norm_scaled.vjp("weight")
+def _(xp, grad, input, normalized_shape, aux):
+    first = tuple(range(input.ndim - len(normalized_shape)))
+    product = grad * (input * aux)
+    return xp.sum(product, first, False) if first else product
+
+
+@rms_norm_scaled.checked
+def _(input, normalized_shape, weight, eps):
+    _check_last_dims("rms_norm", input, normalized_shape, weight=weight)
+
+
+@composite(method=False)
+def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: Any = None) -> Any:
+    """Division by the root mean square over the last dims, then a scale per element.
+
+    Args:
+        input: (*, *normalized_shape).
+        normalized_shape: the last dims.
+        weight: of ``normalized_shape``.
+        eps: added to the mean square; None for the smallest step of the input's dtype at 1.
+    """
+    return rms_norm_scaled(input, tuple(normalized_shape), weight, eps)
