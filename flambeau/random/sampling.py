@@ -26,6 +26,7 @@ from flambeau.random.box_muller import (
     normals_from_words,
 )
 from flambeau.random.generator import Generator
+from flambeau.random.native import kernels, spent
 
 __all__ = [
     "bernoulli", "cauchy", "dropout_mask", "exponential", "geometric", "integers", "log_normal",
@@ -148,14 +149,14 @@ def normal(
         if count < 16 or not contiguous:
             values = _scalar_normals(generator, count)
             return _finish(fused_multiply_add(values, float(std), float(mean)), shape, dtype)
-        values = _block_normals(generator, count, dtype)
-    if mean != 0.0 or std != 1.0:
-        values = fused_multiply_add(values, float(std), float(mean))
+        values = _block_normals(generator, count, dtype, float(mean), float(std))
     return _finish(values, shape, dtype)
 
 
-def _block_normals(generator: Generator, count: int, dtype: np.dtype) -> np.ndarray:
-    """Standard normals by blocks of 16; where 16 does not divide, the last 16 are drawn anew."""
+def _block_normals(
+    generator: Generator, count: int, dtype: np.dtype, mean: float, std: float
+) -> np.ndarray:
+    """Normals by blocks of 16; where 16 does not divide, the last 16 are drawn anew."""
     whole = count - count % 16
     if dtype == _FLOAT64:
         uniforms = _doubles(generator, count)
@@ -163,14 +164,29 @@ def _block_normals(generator: Generator, count: int, dtype: np.dtype) -> np.ndar
         normals_from_uniforms(uniforms[:whole], values[:whole], _log)
         if whole != count:
             normals_from_uniforms(_doubles(generator, 16), values[-16:], _log)
-        return values
+        return fused_multiply_add(values, std, mean)
     # The 16-bit kernel draws no number for the elements that the last block overwrites.
     words = generator.words(count if dtype == _FLOAT32 else whole)
     values = np.empty(count, np.float32)
-    normals_from_words(words[:whole], values[:whole])
+    _fill_with_normals(values[:whole], words[:whole], mean, std)
     if whole != count:
-        normals_from_words(generator.words(16), values[-16:])
+        _fill_with_normals(values[-16:], generator.words(16), mean, std)
     return values
+
+
+def _fill_with_normals(out: np.ndarray, words: np.ndarray, mean: float, std: float) -> None:
+    """Fill ``out`` (float32) with normals made of as many words."""
+    native = kernels()
+    if native is not None:
+        native.normals(words, out, mean, std)
+        return
+
+    def work() -> None:
+        normals_from_words(words, out)
+        if mean != 0.0 or std != 1.0:
+            out[...] = fused_multiply_add(out, std, mean)
+
+    spent(work)
 
 
 def _scalar_normals(generator: Generator, count: int) -> np.ndarray:
@@ -332,9 +348,15 @@ def permutation(generator: Generator, shape: tuple[int], dtype: np.dtype = _INT6
     with generator.lock:
         if n >= _WIDE_SHUFFLE_FROM:
             return _shuffled_inside_out(_doublewords(generator, n)).astype(dtype, copy=False)
-        offset = generator.words(n - 1) % np.arange(n, 1, -1, dtype=np.uint32)
+        words = generator.words(n - 1)
+    native = kernels()
+    if native is not None:
+        shuffled = np.arange(n)
+        native.shuffle(words, shuffled)
+        return shuffled.astype(dtype, copy=False)
+    offset = words % np.arange(n, 1, -1, dtype=np.uint32)
     if n >= 400:
-        return _shuffled(offset).astype(dtype, copy=False)
+        return spent(lambda: _shuffled(offset)).astype(dtype, copy=False)
     values = list(range(n))
     for i, distance in enumerate(offset.tolist()):
         j = i + distance
