@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 from ..random.default import draw
+from ..random.memory_order import draw_like
 from ..random.sampling import bernoulli, dropout_mask
 from ..tensor import wrap
 from .operation import composite
@@ -28,13 +29,20 @@ def _feature_shape(input: Any) -> tuple[int, ...]:
     return (*tuple(input.shape)[:2], *(1,) * (input.ndim - 2))
 
 
+def _drawn(input: Any, shape: tuple[int, ...], sampler: Any, p: float) -> Any:
+    """Numbers for the elements of ``input``, in the order of its memory, or one per channel."""
+    if shape == tuple(input.shape):
+        return draw_like(input._array, sampler, input.dtype.numpy, p)
+    return draw(sampler, shape, input.dtype.numpy, p)
+
+
 def _dropped(input: Any, p: float, train: bool, shape: tuple[int, ...]) -> Any:
     """``input`` times factors that are 0 with probability p, else 1 / (1 - p)."""
     if p == 0 or not train or 0 in input.shape:
         return input
     if p == 1:
         return input * input.new_zeros(())
-    return input * wrap(draw(dropout_mask, shape, input.dtype.numpy, p))
+    return input * wrap(_drawn(input, shape, dropout_mask, p))
 
 
 def _alpha_dropped(input: Any, p: float, train: bool, shape: tuple[int, ...]) -> Any:
@@ -44,7 +52,7 @@ def _alpha_dropped(input: Any, p: float, train: bool, shape: tuple[int, ...]) ->
     if p == 1:
         return input * input.new_zeros(())
     scale = 1 / math.sqrt((_SELU_LIMIT * _SELU_LIMIT * p + 1) * (1 - p))
-    keep = wrap(draw(bernoulli, shape, input.dtype.numpy, 1 - p))
+    keep = wrap(_drawn(input, shape, bernoulli, 1 - p))
     offset = (keep - 1) * (_SELU_LIMIT * scale) + _SELU_LIMIT * scale * p
     return input * (keep * scale) + offset
 

@@ -9,7 +9,6 @@ Source: the in-place random sampling of `torch.Tensor
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -21,8 +20,8 @@ from flambeau.autograd.grad_mode import GRAD_MODE
 from flambeau.modes import MODES
 from flambeau.ops.operation import Array, operation
 from flambeau.random import sampling
-from flambeau.random.default import draw
 from flambeau.random.generator import Generator
+from flambeau.random.memory_order import draw_like
 from flambeau.tensor import Tensor, wrap
 from flambeau.tensor.views import assign, check_writable, write_in_place
 
@@ -86,67 +85,6 @@ def require_dtype(dtype: np.dtype, known: Any, kernel: str) -> None:
         raise NotImplementedError(
             f"\"{kernel}\" not implemented for '{_SCALAR_TYPES.get(dtype.name, dtype.name)}'"
         )
-
-
-# -- in the order of the memory -----------------------------------------------------------------
-
-
-def memory_order(array: Any) -> tuple[int, ...] | None:
-    """The dims of ``array`` from the slowest to the fastest in memory; None if that is as usual."""
-    if array.__class__ is not np.ndarray or array.flags.c_contiguous:
-        return None
-    if MODES.capture is not None:  # what is being captured has no memory
-        return None
-    strides, shape = array.strides, array.shape
-    order = tuple(sorted(range(array.ndim), key=lambda dim: -strides[dim]))
-    proper = [dim for dim in order if shape[dim] > 1]
-    return None if proper == sorted(proper) else order
-
-
-def draw_like(
-    array: Any,
-    sampler: Callable[..., np.ndarray],
-    dtype: np.dtype,
-    *parameters: Any,
-    generator: Generator | None = None,
-    contiguous: bool | None = None,
-) -> Any:
-    """Draw an array of the shape of ``array``, laid out in memory as it is.
-
-    Args:
-        array: whose shape and memory order the result takes.
-        sampler: as for `draw`.
-        dtype: of the result.
-        parameters: of the distribution.
-        generator: to draw from, or None for the default one.
-        contiguous: what to tell `sampling.normal`, which draws differently for tensors that are
-            not contiguous; by default, whether the result is.
-    """
-    shape = tuple(array.shape)
-    complex_dtype = dtype if dtype.kind == "c" else None
-    order = memory_order(array)
-    if contiguous is None:
-        contiguous = order is None
-    if order is not None:
-        shape = tuple(shape[dim] for dim in order)
-    if complex_dtype is not None:
-        dtype = np.dtype(f"f{dtype.itemsize // 2}")
-        shape = (*shape, 2)
-    if sampler is sampling.normal:
-        if complex_dtype is not None:
-            mean, std = parameters or (0.0, 1.0)
-            parameters = (mean, std / math.sqrt(2.0))
-        if not contiguous:
-            parameters = (*(parameters or (0.0, 1.0)), False)
-    drawn = draw(sampler, shape, dtype, *parameters, generator=generator)
-    if complex_dtype is not None:
-        drawn = drawn.view(complex_dtype).reshape(shape[:-1])
-    if order is not None:
-        inverse = [0] * len(order)
-        for place, dim in enumerate(order):
-            inverse[dim] = place
-        drawn = drawn.transpose(inverse)
-    return drawn
 
 
 @operation(public=False, method=False, out=False, node_name="NormalBackward0",

@@ -22,10 +22,10 @@ from flambeau.random.filling import (
     check_probability,
     check_std,
     checked_generator,
-    draw_like,
     integer_bounds,
     require_dtype,
 )
+from flambeau.random.memory_order import draw_like
 from flambeau.tensor import Tensor, wrap
 from flambeau.tensor.creation import shape_of
 from flambeau.tensor.views import write_out

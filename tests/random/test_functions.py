@@ -110,9 +110,9 @@ def test_every_draw_goes_through_one_door(monkeypatch):
         names.append(sampler.__name__)
         return sampler(generator or default.default_generator, shape, dtype, *parameters)
 
-    from flambeau.random import filling, functions
+    from flambeau.random import functions, memory_order
 
-    monkeypatch.setattr(filling, "draw", door)
+    monkeypatch.setattr(memory_order, "draw", door)
     monkeypatch.setattr(functions, "draw", door)
     t = flambeau
     one = t.full((3,), 0.5)
@@ -224,6 +224,10 @@ t.empty(30).geometric_(0.2)
 t.empty(30, dtype=t.int64).geometric_(0.2)
 t.empty(30).cauchy_(1, 2)
 t.empty(30).log_normal_()
+t.nn.functional.dropout(t.ones(30), 0.3)
+t.nn.functional.dropout(t.ones(5, 6).t(), 0.3)
+t.nn.functional.dropout2d(t.ones(5, 6, 2, 2), 0.3)
+t.nn.functional.alpha_dropout(t.ones(5, 6), 0.3, True)
 """.strip().splitlines()
 
 
