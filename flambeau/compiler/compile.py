@@ -28,6 +28,7 @@ from ..autograd.grad_mode import GRAD_MODE
 from ..modes import MODES, ConcreteValueNeeded
 from ..tensor import Tensor
 from .capture import CaptureError, Program, capture, same_program
+from .direct_call import MISS, direct_call
 from .python_state import is_module
 from .run import GuardFailed, Runner
 from .unsupported import Unsupported
@@ -59,25 +60,24 @@ class CompiledFunction:
         self._fullgraph = fullgraph
         self._variants: dict[Any, list[_Variant]] = {}
         self._lock = threading.RLock()
-        self._last: tuple[Any, Runner] | None = None
+        self._direct: Callable[[Any, Any], Any] | None = None
         self._warned = False
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        direct = self._direct
+        if direct is not None:
+            result = direct(args, kwargs)
+            if result is not MISS:
+                return result
         if MODES.capture is not None:  # a compiled function inside another is part of it
             return self._function(*args, **kwargs)
         with self._lock:
             tensors: list[Tensor] = []
             key = (_kind(args, tensors), _kind(kwargs, tensors) if kwargs else None,
                    GRAD_MODE.enabled)  # fmt: skip
-            last = self._last
-            if last is not None and last[0] == key:
-                try:
-                    return last[1](tensors)
-                except GuardFailed:
-                    self._last = None
             return self._general(key, args, kwargs, tensors)
 
     def _general(self, key: Any, args: Any, kwargs: Any, tensors: list[Tensor]) -> Any:
@@ -89,13 +89,24 @@ class CompiledFunction:
                 return self._function(*args, **kwargs)
             variants = self._variants[key] = []
         for variant in variants:
-            if variant.runner is not None:
-                try:
-                    result = variant.runner(tensors)
-                except GuardFailed:
-                    continue
-                self._last = (key, variant.runner)
-                return result
+            runner = variant.runner
+            if runner is None:
+                continue
+            if runner.direct is not None and runner.direct is not self._direct:
+                result = runner.direct(args, kwargs)
+                if result is not MISS:
+                    self._direct = runner.direct
+                    return result
+            try:
+                result = runner(tensors)
+            except GuardFailed:
+                continue
+            if runner.executable is not None:  # bound to the arrays that the state has now
+                runner.direct = direct_call(
+                    runner.program, runner.executable, args, kwargs, GRAD_MODE.enabled
+                )
+            self._direct = runner.direct
+            return result
         variant = variants[-1] if variants else None
         if variant is None or variant.runner is not None:
             if len(variants) >= MAX_VARIANTS:

@@ -51,7 +51,8 @@ class Runner:
         self.requires_grad = [(s, s._requires_grad) for _, s in self.states]
         self.inputs: list[Any] = [None] * len(sources)
         self.known: list[Any] = [None] * len(sources)
-        self.grads: list[Any] = [None] * len(program.grads)
+        self.direct: Callable[[Any, Any], Any] | None = None
+        """The same call with everything resolved; see :mod:`.direct_call`."""
 
     def description(self) -> str:
         """The program in a few words."""

@@ -109,8 +109,12 @@ def builtin_function(address: int, self_object: Any, keep: Any) -> Callable[...,
     new.restype = ctypes.py_object
     new.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
     function = new(ctypes.addressof(definition), self_object, None)
-    keep.append(definition)
+    # Python reads the definition when it frees the function, whatever else is gone by then
+    _DEFINITIONS.append(definition)
     return function
+
+
+_DEFINITIONS: list[Any] = []
 
 
 @cache

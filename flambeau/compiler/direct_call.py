@@ -1,0 +1,232 @@
+"""The direct call of a compiled program: one generated function of guards, call and results.
+
+A training step of a small network takes a microsecond or two; checking guards in loops would take
+longer than that.  So for each program a flat Python function is written: every guard is a term of
+one condition, state is bound to the native function by address, and only what changes is passed.
+"""
+
+from __future__ import annotations
+
+import linecache
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autograd.grad_mode import GRAD_MODE
+from ..autograd.node import next_sequence
+from ..tensor import TENSORS, Tensor
+from .capture import Argument, Draw, Hyperparameter, Program, Result
+from .joint import _SPENT
+from .python_state import read_plain
+from .run import build_result
+
+
+class _Miss:
+    """What a direct call returns if it has done nothing because a guard failed."""
+
+
+MISS: Any = _Miss()
+
+
+class _Writer:
+    """Source lines, and the objects that they name."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.scope: dict[str, Any] = {}
+        self.conditions: list[str] = []
+
+    def name(self, value: Any, prefix: str = "k") -> str:
+        """A name for ``value``, the same for the same object."""
+        for known, other in self.scope.items():
+            if other is value:
+                return known
+        name = f"{prefix}{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def add(self, *lines: str) -> None:
+        self.lines.extend(f"    {line}" for line in lines)
+
+
+def direct_call(
+    program: Program, executable: Any, args: Sequence[Any], kwargs: dict[str, Any], grad_mode: bool
+) -> Callable[[Any, Any], Any] | None:
+    """``call(args, kwargs)``: the program's result, or :data:`MISS`; None if it has no such call.
+
+    Args:
+        args, kwargs: those of a call that the program fits.
+        grad_mode: whether gradients were recorded in that call.
+    """
+    if kwargs or program.joint is not None or not hasattr(executable, "bind"):
+        return None
+    w = _Writer()
+    w.scope.update(
+        MISS=MISS, TENSORS=TENSORS, Tensor=Tensor, ndarray=np.ndarray, new=object.__new__,
+        empty=np.empty, GRAD_MODE=GRAD_MODE, next_sequence=next_sequence, asarray=np.asarray,
+        read_plain=read_plain, build_result=build_result, SPENT=_SPENT,
+    )  # fmt: skip
+    updated = _updated_owners(program)
+    if updated is None or not _write_arguments(w, program, args, updated):
+        return None
+    w.conditions.append(f"GRAD_MODE.enabled is {grad_mode}")
+    bound: list[np.ndarray | None] = []
+    passed: list[str] = []
+    setup: list[str] = []
+    for i, source in enumerate(program.sources):
+        value = program.graph.inputs[i]
+        if isinstance(source, Tensor):
+            array = source._array
+            if not array.flags.carray or array.shape != value.shape or array.dtype != value.dtype:
+                return None
+            bound.append(array)
+            tensor = w.name(source, "s")
+            w.conditions.append(f"{tensor}._array is {w.name(array, 'a')}")
+            flag = "" if source._requires_grad else "not "
+            w.conditions.append(f"{flag}{tensor}._requires_grad")
+        elif isinstance(source, Hyperparameter):
+            buffer = np.array(source.group[source.name], np.float64)
+            bound.append(buffer)
+            group, slot = w.name(source.group, "g"), w.name(buffer, "h")
+            setup.append(f"{slot}[()] = {group}[{source.name!r}]")
+        elif isinstance(source, Draw):
+            bound.append(None)
+            setup.append(f"d{i} = asarray({w.name(source, 'r')}.sample(), order='C')")
+            passed.append(f"d{i}")
+        else:
+            bound.append(None)
+            passed.append(f"x{source}")
+    for owner, had in program.had_grad:
+        tensor = f"t{owner}" if owner.__class__ is int else w.name(owner, "s")
+        w.conditions.append(f"{tensor}._grad is {'not ' if had else ''}None")
+    for module, training in program.training:
+        w.conditions.append(f"{w.name(module, 'm')}.training is {training}")
+    for holder, name, plain in program.guards:
+        w.conditions.append(
+            f"read_plain({w.name(holder, 'c')}, {name!r}) == {w.name(plain, 'v')}"
+        )
+    for group, options in program.groups:
+        for name, option in options.items():
+            w.conditions.append(f"{w.name(group, 'g')}[{name!r}] == {w.name(option, 'v')}")
+    w.add(f"if not ({' and '.join(w.conditions)}):", "    return MISS", *setup)
+    w.scope["call"] = executable.bind(bound)
+    _write_call(w, program, passed)
+    source_text = "\n".join(["def direct(args, kwargs):", *w.lines]) + "\n"
+    filename = f"<flambeau compiled call {id(program):x}>"
+    linecache.cache[filename] = (len(source_text), None, source_text.splitlines(True), filename)
+    exec(compile(source_text, filename, "exec"), w.scope)
+    direct = w.scope["direct"]
+    lock = threading.Lock()  # the program works in one arena
+
+    def locked(args: Any, kwargs: Any) -> Any:
+        with lock:
+            return direct(args, kwargs)
+
+    return locked
+
+
+def _updated_owners(program: Program) -> set[int] | None:
+    """The ids of the arrays whose memory the program writes; None if an argument's may be."""
+    owners = set()
+    for i in program.graph.updates:
+        source = program.sources[i]
+        if not isinstance(source, Tensor):
+            return None
+        array = source._array
+        owners.add(id(array if array.base is None else array.base))
+    return owners
+
+
+def _write_arguments(w: _Writer, program: Program, args: Sequence[Any], updated: set[int]) -> bool:
+    """Unpack the arguments and check their kinds; False if they are not of a simple form."""
+    names = [f"t{i}" for i in range(len(args))]
+    w.add(f"if kwargs or len(args) != {len(args)}:", "    return MISS")
+    if names:
+        w.add(f"{', '.join(names)}, = args")
+    position = 0
+    renamed: list[str] = []
+    for i, argument in enumerate(args):
+        if isinstance(argument, Tensor):
+            if position != i:
+                renamed.append(f"t{position}")
+                w.add(f"p{position} = t{i}")
+                return False  # a plain value before a tensor: the general call serves it
+            array = argument._array
+            flag = "" if argument._requires_grad else "not "
+            w.add(
+                f"if t{i}.__class__ not in TENSORS:",
+                "    return MISS",
+                f"x{i} = t{i}._array",
+                f"if x{i}.__class__ is not ndarray:",
+                "    return MISS",
+            )
+            w.conditions += [
+                f"x{i}.shape == {tuple(array.shape)!r}",
+                f"x{i}.dtype is {w.name(array.dtype, 'y')}",
+                f"x{i}.flags.carray",
+                f"{flag}t{i}._requires_grad",
+            ]
+            if updated:
+                owners = w.name(updated, "u")
+                w.conditions.append(
+                    f"id(x{i} if x{i}.base is None else x{i}.base) not in {owners}"
+                )
+            position += 1
+        else:
+            try:
+                hash(argument)
+            except TypeError:
+                return False
+            kind = w.name(argument.__class__, "q")
+            w.conditions += [f"t{i}.__class__ is {kind}", f"t{i} == {w.name(argument, 'v')}"]
+    return True
+
+
+def _write_call(w: _Writer, program: Program, passed: list[str]) -> None:
+    """The call, and what it leaves behind."""
+    outputs = []
+    for i, value in enumerate(program.graph.outputs):
+        w.add(f"o{i} = empty({value.shape!r}, {w.name(value.dtype, 'y')})")
+        outputs.append(f"o{i}")
+    w.add(
+        f"if call({', '.join([*passed, *outputs])}):",
+        "    raise IndexError('an index is out of bounds in a compiled program')",
+    )
+    if program.updated:
+        w.add("stamp = next_sequence()")
+    for owner in program.updated:
+        versions = w.name(owner._version_counter(), "n")
+        w.add(f"{versions}.count += 1", f"{versions}.stamp = stamp")
+    for owner in program.cleared:
+        tensor = f"t{owner}" if owner.__class__ is int else w.name(owner, "s")
+        w.add(f"{tensor}._grad = None")
+    for owner, index in program.grads:
+        tensor = f"t{owner}" if owner.__class__ is int else w.name(owner, "s")
+        w.add("grad = new(Tensor)", f"grad._array = o{index}", f"{tensor}._grad = grad")
+    w.add(f"return {_result(w, program, program.result, outputs)}")
+
+
+def _result(w: _Writer, program: Program, description: Any, outputs: list[str]) -> str:
+    """Python source of the function's result; may add lines before it."""
+    if description.__class__ is Result:
+        name = outputs[description.index]
+        if description.as_number:
+            return f"{name}.item()"
+        made = f"z{description.index}"
+        w.add(f"{made} = new(Tensor)", f"{made}._array = {name}")
+        if description.index in program.spent:
+            w.add(f"{made}._requires_grad = True", f"{made}._node = SPENT")
+        return made
+    if description.__class__ is Argument:
+        return f"t{description.position}"
+    if description.__class__ in (tuple, list):
+        parts = [_result(w, program, d, outputs) for d in description]
+        if description.__class__ is tuple:
+            return f"({', '.join(parts)}{',' if parts else ''})"
+        return f"[{', '.join(parts)}]"
+    if description is None or isinstance(description, Tensor):
+        return w.name(description, "s") if description is not None else "None"
+    every = ", ".join(outputs)
+    return f"build_result({w.name(description, 'w')}, ({every}{',' if every else ''}), args)"
