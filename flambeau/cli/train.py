@@ -137,7 +137,7 @@ def _introduce(run: Run) -> None:
 
     print(f"{run.recipe.name}: {run.recipe.description}")
     random = torch.get_rng_state()  # the summary tries the model on random numbers
-    summary(run.model, run.recipe.input_size)
+    summary(run.model, run.recipe.input_size, device=torch.device("cpu"))
     torch.set_rng_state(random)
     settings = asdict(run.settings)
     if settings["batch_size"] is None:
