@@ -154,6 +154,11 @@ def _reduce_generator(generator: Any) -> tuple:
     )
 
 
+_PLAIN = frozenset(
+    (int, float, complex, bool, str, bytes, tuple, list, dict, set, type(None), OrderedDict)
+)
+
+
 def pickler_class(pickle_module: Any) -> type:
     """A pickler of this module that writes PyTorch's names and storages' references.
 
@@ -176,9 +181,11 @@ def pickler_class(pickle_module: Any) -> type:
             return None
 
         def reducer_override(self, obj: Any) -> Any:
+            kind = type(obj)
+            if kind in _PLAIN:
+                return NotImplemented
             if isinstance(obj, Tensor):
                 return _reduce_tensor(obj, self._storages)
-            kind = type(obj)
             if kind is _AsTensor:
                 return _reduce_plain(obj.tensor, self._storages, requires_grad=False)
             if kind is StorageType:

@@ -11,6 +11,82 @@ from flambeau.vision.transforms import functional as F
 
 Image = pytest.importorskip("PIL.Image")
 
+# Recorded from torchvision 0.28: resized (arange(20) ** 2 % 17).reshape(1, 4, 5).
+RESIZED = {
+    ("nearest", (2, 3), True): [
+        [0.0, 1.0, 9.0],
+        [15.0, 2.0, 16.0],
+    ],
+    ("nearest", (2, 3), False): [
+        [0.0, 1.0, 9.0],
+        [15.0, 2.0, 16.0],
+    ],
+    ("nearest", (3, 7), True): [
+        [0.0, 0.0, 1.0, 4.0, 4.0, 9.0, 16.0],
+        [8.0, 8.0, 2.0, 15.0, 15.0, 13.0, 13.0],
+        [15.0, 15.0, 2.0, 8.0, 8.0, 16.0, 9.0],
+    ],
+    ("nearest", (3, 7), False): [
+        [0.0, 0.0, 1.0, 4.0, 4.0, 9.0, 16.0],
+        [8.0, 8.0, 2.0, 15.0, 15.0, 13.0, 13.0],
+        [15.0, 15.0, 2.0, 8.0, 8.0, 16.0, 9.0],
+    ],
+    ("nearest-exact", (2, 3), True): [
+        [8.0, 15.0, 13.0],
+        [4.0, 0.0, 4.0],
+    ],
+    ("nearest-exact", (2, 3), False): [
+        [8.0, 15.0, 13.0],
+        [4.0, 0.0, 4.0],
+    ],
+    ("nearest-exact", (3, 7), True): [
+        [0.0, 1.0, 1.0, 4.0, 9.0, 9.0, 16.0],
+        [15.0, 2.0, 2.0, 8.0, 16.0, 16.0, 9.0],
+        [4.0, 1.0, 1.0, 0.0, 1.0, 1.0, 4.0],
+    ],
+    ("nearest-exact", (3, 7), False): [
+        [0.0, 1.0, 1.0, 4.0, 9.0, 9.0, 16.0],
+        [15.0, 2.0, 2.0, 8.0, 16.0, 16.0, 9.0],
+        [4.0, 1.0, 1.0, 0.0, 1.0, 1.0, 4.0],
+    ],
+    ("bilinear", (2, 3), True): [
+        [3.8571, 8.1111, 12.8571],
+        [5.9796, 5.4762, 8.1633],
+    ],
+    ("bilinear", (2, 3), False): [
+        [3.1667, 9.5, 13.3333],
+        [6.8333, 4.0, 7.1667],
+    ],
+    ("bilinear", (3, 7), True): [
+        [2.4, 1.7714, 3.0143, 7.3, 9.3714, 12.3, 15.1],
+        [11.5, 6.0714, 4.7143, 11.5, 13.6429, 13.0, 11.0],
+        [7.3, 3.8714, 1.6143, 2.4, 4.6143, 5.5, 5.5],
+    ],
+    ("bilinear", (3, 7), False): [
+        [1.3333, 1.2381, 2.5, 5.8333, 8.5714, 12.1667, 15.5],
+        [11.5, 6.0714, 4.7143, 11.5, 13.6429, 13.0, 11.0],
+        [5.8333, 3.1667, 1.2143, 1.3333, 2.881, 4.0714, 4.8333],
+    ],
+    ("bicubic", (2, 3), True): [
+        [3.445, 8.2369, 13.6123],
+        [6.082, 5.0871, 8.0249],
+    ],
+    ("bicubic", (2, 3), False): [
+        [2.2824, 10.1562, 13.5978],
+        [7.3287, 3.3438, 7.2633],
+    ],
+    ("bicubic", (3, 7), True): [
+        [1.5959, 1.0019, 2.5654, 7.119, 8.922, 12.4938, 15.8177],
+        [12.7571, 5.8468, 3.6905, 12.1688, 15.036, 13.5631, 10.8317],
+        [7.461, 3.8115, 0.8026, 1.5767, 4.0799, 5.1547, 5.0143],
+    ],
+    ("bicubic", (3, 7), False): [
+        [1.0174, 0.6162, 2.1915, 5.7002, 8.0441, 12.4911, 16.1204],
+        [14.1545, 5.6806, 3.7705, 13.2812, 16.5317, 14.4576, 10.7865],
+        [6.0589, 3.0688, 0.5192, 1.0266, 2.4672, 4.0394, 4.7618],
+    ],
+}
+
 # What torchvision 0.28 draws after manual_seed(0).
 RANDOM_CROPS = [(3, 3, 20, 20), (1, 9, 20, 20), (12, 9, 20, 20), (3, 10, 20, 20)]
 RANDOM_FLIPS = [1, 0, 1, 1, 1, 0, 1, 0, 1, 0]
@@ -211,16 +287,21 @@ def test_flips():
         assert torch.equal(flip(on_tensor).flip(axis), on_tensor)
 
 
+@pytest.mark.parametrize(("mode", "size", "antialias"), list(RESIZED))
+def test_resized_tensors_are_torchvisions(mode, size, antialias):
+    image = (torch.arange(20.0) ** 2 % 17).reshape(1, 4, 5)
+    resize = transforms.Resize(size, transforms.InterpolationMode(mode), antialias=antialias)
+    np.testing.assert_allclose(
+        resize(image)[0].tolist(), RESIZED[mode, size, antialias], atol=1e-4
+    )
+
+
 @pytest.mark.parametrize("size", [3, (2, 2), (7, 3), (8, 10), 9])
-@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
-def test_resize(size, mode):
-    resize = transforms.Resize(size, transforms.InterpolationMode(mode))
-    on_tensor, on_image = both(resize, size=(6, 5))
+def test_resized_images_agree_with_resized_tensors(size):
+    on_tensor, on_image = both(transforms.Resize(size), size=(6, 5))
     assert on_tensor.shape == on_image.shape
     difference = (on_tensor.to(torch.int16) - on_image.to(torch.int16)).abs().max().item()
-    # Pillow counts in fixed point, and rounds between its two passes.
-    assert difference <= (0 if mode == "nearest" and size in (3, 9) else 255 if mode == "nearest"
-                          else 2)  # fmt: skip
+    assert difference <= 2  # Pillow rounds between its two passes
 
 
 def test_resize_keeps_the_ratio_and_the_limit():

@@ -200,7 +200,8 @@ class MNIST(VisionDataset):
             or labels.dtype.kind not in "iu"
         ):
             return NotImplemented
-        return transform(images[indices]), wrap(labels[indices].astype(np.int64, copy=False))
+        labels = labels.take(indices).astype(np.int64, copy=False)
+        return transform(images.take(indices, axis=0)), wrap(labels)
 
     @property
     def class_to_idx(self) -> dict[str, int]:
