@@ -57,7 +57,16 @@ from .version import __version__  # noqa: E402
 
 for _name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
     setattr(Tensor, _name, getattr(_creation, _name))
-globals().update(_PUBLIC)
+# What PyTorch has as methods of Tensor only (and `torch.cuda`, `torch.cpu` are modules).
+_METHODS_ONLY = frozenset(
+    "contiguous cpu cuda data_ptr expand expand_as is_contiguous is_pinned is_shared pin_memory "
+    "repeat reshape_as resize_ set_ share_memory_ storage_offset stride to type type_as "
+    "untyped_storage view view_as copy_ add_ sub_ mul_ pow_ remainder_ fmod_ floor_divide_ eq_ "
+    "ne_ lt_ le_ gt_ ge_ lerp_ sign_ cumsum_ cumprod_ digamma_ lgamma_ erfinv_ atan2_ addcdiv_ "
+    "addcmul_ scatter_add_ bitwise_and_ bitwise_or_ bitwise_xor_ bitwise_not_ logical_and_ "
+    "logical_or_ logical_xor_ logical_not_ bitwise_left_shift_ bitwise_right_shift_".split()
+)
+globals().update({_n: _f for _n, _f in _PUBLIC.items() if _n not in _METHODS_ONLY})
 
 inf, nan, pi, e = _math.inf, _math.nan, _math.pi, _math.e
 newaxis = None

@@ -1,0 +1,12 @@
+"""``torch.backends``: the libraries that PyTorch may compute with, and the switches programs set.
+
+None of them is used here, so each says that it is not available. The switches of cuDNN and CUDA
+may be set and read back as in a PyTorch without CUDA; they choose between kernels that are not
+there.
+"""
+
+from __future__ import annotations
+
+from . import cpu, cuda, cudnn, mkl, mkldnn, mps, openmp
+
+__all__ = ["cpu", "cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp"]

@@ -1,0 +1,8 @@
+"""``torch.backends.openmp``: OpenMP, which is not used here."""
+
+from __future__ import annotations
+
+
+def is_available() -> bool:
+    """Whether the library can be used: False."""
+    return False

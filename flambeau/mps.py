@@ -1,0 +1,34 @@
+"""``torch.mps``: Apple's GPU, which is not used here: there are no devices to seed or to free."""
+
+from __future__ import annotations
+
+__all__ = ["device_count", "empty_cache", "manual_seed", "seed", "synchronize"]
+
+
+def device_count() -> int:
+    """The number of Metal devices: 0."""
+    return 0
+
+
+def manual_seed(seed: int) -> None:
+    """Seeds the Metal device's generator: without one, nothing to do."""
+
+
+def seed() -> None:
+    """Seeds the Metal device's generator at random: without one, nothing to do."""
+
+
+def empty_cache() -> None:
+    """Gives unused Metal memory back; raises RuntimeError without a device."""
+    raise RuntimeError(
+        "Cannot execute emptyCache() without MPS backend: torch.backends.mps.is_available() is "
+        "False, use the device 'cpu'"
+    )
+
+
+def synchronize() -> None:
+    """Waits for the Metal device; raises RuntimeError without one."""
+    raise RuntimeError(
+        "Cannot synchronize without MPS backend: torch.backends.mps.is_available() is False, use "
+        "the device 'cpu'"
+    )
