@@ -9,7 +9,7 @@ import numpy as np
 
 from . import runtime
 from .graph import Graph
-from .lowering import FIRST_POINTER, KernelReport, Program, lower
+from .lowering import FIRST_POINTER, PROFILE, KernelReport, Program, lower
 from .unsupported import Unsupported
 
 _ALIGNED = 64
@@ -58,14 +58,15 @@ class Executable:
         first_input = FIRST_POINTER + len(constants)
         slots = first_input + len(self.input_specs) + len(self.output_specs)
         outputs = range(first_input + len(self.input_specs), slots)
-        table = np.zeros(slots + len(changing) + len(outputs), np.int64)
+        table = np.zeros(PROFILE + len(self.kernels), np.int64)
         table[1] = self._arena.ctypes.data
         for i, array in enumerate(constants):
             table[FIRST_POINTER + i] = array.ctypes.data
         for i, array in state.items():
             table[first_input + i] = array.ctypes.data
-        table[slots:] = [*(first_input + i for i in changing), *outputs]
-        self._keep.extend(state.values())
+        mapped = [*(first_input + i for i in changing), *outputs]
+        table[slots : slots + len(mapped)] = mapped
+        self._keep.extend([*state.values(), table])
         return runtime.builtin_function(self._entry, table, self._keep)
 
     def bind(self, state: Sequence[np.ndarray | None]) -> Callable[..., int]:
@@ -128,15 +129,15 @@ class Executable:
                     raise ValueError(f"inputs {i} (updated) and {j} share memory")
 
 
-def compile_graph(graph: Graph) -> Executable:
-    """Compile ``graph`` for the CPU at hand.
+def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
+    """Compile ``graph`` for the CPU at hand; a ``profiled`` one counts each kernel's cycles.
 
     Raises :class:`Unsupported` where something in it cannot be lowered.
     """
     if not runtime.arrays_are_where_expected():
         raise Unsupported("any graph", "this Python or NumPy lays out arrays in another way")
     start = time.perf_counter()
-    program = lower(graph, runtime.vector_bytes())
+    program = lower(graph, runtime.vector_bytes(), profiled)
     code = runtime.LoadedCode(runtime.object_code(program.source))
     return Executable(graph, program, code, time.perf_counter() - start, False)
 

@@ -58,7 +58,7 @@ def materialised_values(graph: Graph) -> set[int]:
             own = 2.0
         cost[key] = own + sum(cost[id(v)] for v in operands)
         depth[key] = 1 + max((depth[id(v)] for v in operands), default=0)
-        if name not in INLINE:
+        if name not in INLINE or name == "relayout":
             chosen.add(key)
         elif cost[key] == 0:
             pass
@@ -204,7 +204,7 @@ class _Joiner:
             return None
         if any(v.size == 0 for v in producer.values + consumer.values):
             return None
-        if consumer.is_contraction:
+        if consumer.is_contraction or consumer.anchor.primitive == "relayout":
             return None
         if producer.is_contraction and any(g.reduces for g in consumer.groups):
             return None

@@ -11,8 +11,10 @@ from .codegen.builder import Builder, Register
 from .codegen.elementwise import llvm_type
 from .codegen.expressions import Array, Expressions
 from .codegen.indexing import contiguous_strides
+from .layout import choose_layouts
 from .codegen.loops import LoopCode, arrange_loops
 from .codegen.sequential import write_sequential
+from .codegen.tiles import TileCode, tile_plan
 from .fusion import fuse
 from .graph import Graph, Value
 from .kernels import CONTRACTIONS, Kernel, member_accesses
@@ -54,6 +56,7 @@ class Program:
 
 
 STATUS, ARENA, FIRST_POINTER = 0, 1, 2
+PROFILE = 4096
 """Positions in the table."""
 
 
@@ -74,7 +77,8 @@ def _distinct_roots(graph: Graph) -> Graph:
 class _Lowering:
     def __init__(self, graph: Graph, vector_bytes: int) -> None:
         self.vector_bytes = vector_bytes
-        self.graph = _distinct_roots(simplify(graph))
+        graph = _distinct_roots(simplify(graph))
+        self.graph, self.layouts = choose_layouts(graph, vector_bytes // 4)
         for value in self.graph.values():
             llvm_type(value.dtype, value.primitive)
         self.kernels, self.is_leaf = fuse(self.graph)
@@ -86,7 +90,7 @@ class _Lowering:
         self.declarations: set[str] = set()
 
     def strides(self, value: Value) -> tuple[int, ...]:
-        return contiguous_strides(value.shape)
+        return self.layouts.strides(value)
 
     # -- memory ---------------------------------------------------------------------------------
 
@@ -133,7 +137,7 @@ class _Lowering:
         for value, _ in self.copies:
             last[id(value)] = len(self.kernels)
         temporaries = [
-            (v, Lifetime(v.size * v.dtype.itemsize, step[id(k)], last.get(id(v), step[id(k)])))
+            (v, Lifetime(self.layouts.size(v) * v.dtype.itemsize, step[id(k)], last.get(id(v), step[id(k)])))
             for k in self.kernels
             for v in k.stored
             if id(v) not in self.places
@@ -184,7 +188,7 @@ class _Lowering:
 
     # -- code -----------------------------------------------------------------------------------
 
-    def code(self) -> Program:
+    def code(self, profiled: bool) -> Program:
         self.plan()
         texts: dict[str, str] = {}
         calls: list[str] = []
@@ -197,12 +201,17 @@ class _Lowering:
                 continue
             name = texts.setdefault(text, f"k{number}_{kernel.anchor.primitive}")
             arguments = ["ptr %table", *(f"ptr %{self._pointer(v)}" for v in arrays.values())]
+            if profiled:
+                calls += _clock(len(reports), "before")
             calls.append(f"call void @{name}({', '.join(arguments)})")
+            if profiled:
+                calls += _clock(len(reports), "after")
             reports.append(self._report(name, kernel, arrays.values()))
         functions = [text.replace("@KERNEL", f"@{name}", 1) for text, name in texts.items()]
         body = self._pointers() + calls + self._final_copies()
         declarations = self.declarations | {
             "declare ptr @PyLong_FromLong(i64)",
+            "declare i64 @llvm.readcyclecounter()",
             "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
         }
         program = "define internal i64 @program(ptr %table) #0 {\nentry:\n" + "\n".join(body)
@@ -237,6 +246,10 @@ class _Lowering:
             write_sequential(builder, kernel.anchor, expressions, stored)
         else:
             arrange_loops(kernel, self.is_leaf, self.strides)
+            plan = tile_plan(kernel, self.is_leaf, self.strides, self.vector_bytes)
+            if plan is not None:
+                TileCode(builder, kernel, expressions, stored, plan).write()
+                return builder.finish()
             LoopCode(
                 builder,
                 kernel,
@@ -350,10 +363,29 @@ run:
 """
 
 
-def lower(graph: Graph, vector_bytes: int) -> Program:
-    """The program of ``graph`` for a CPU with vectors of ``vector_bytes``."""
+def _clock(number: int, moment: str) -> list[str]:
+    """Code that adds the time of kernel ``number`` to its word of the table."""
+    name = f"{moment}{number}"
+    lines = [f"%{name} = call i64 @llvm.readcyclecounter()"]
+    if moment == "after":
+        word = f"%word{number}"
+        lines += [
+            f"{word} = getelementptr i64, ptr %table, i64 {PROFILE + number}",
+            f"%sofar{number} = load i64, ptr {word}",
+            f"%took{number} = sub i64 %after{number}, %before{number}",
+            f"%total{number} = add i64 %sofar{number}, %took{number}",
+            f"store i64 %total{number}, ptr {word}",
+        ]
+    return lines
+
+
+def lower(graph: Graph, vector_bytes: int, profiled: bool = False) -> Program:
+    """The program of ``graph`` for a CPU with vectors of ``vector_bytes``.
+
+    A ``profiled`` program counts the cycles of each kernel in the table, from word PROFILE on.
+    """
     lowering = _Lowering(graph, vector_bytes)
-    program = lowering.code()
+    program = lowering.code(profiled)
     program.source = program.source.replace("SLOTS", str(lowering.slot_count))
     return program
 

@@ -34,7 +34,7 @@ from .indexing import (
 ELEMENTWISE = frozenset(
     [*UNARY, *BINARY, *UNARY_PREDICATES, *BINARY_PREDICATES, "where", "astype", "checked_index"]
 )
-VIEWS = frozenset("reshape permute expand flip slice".split())
+VIEWS = frozenset("reshape permute expand flip slice relayout".split())
 CHOICES = frozenset("pad cat slice_scatter gather index".split())
 GENERATED = frozenset("full arange".split())
 INLINE = ELEMENTWISE | VIEWS | CHOICES | GENERATED
@@ -103,6 +103,8 @@ def sources(value: Value, index: Position, dynamic: DynamicIndex) -> list[Source
         for i, dim in enumerate(attributes["dims"]):
             position[dim] = index[i]
         return [Source(x, tuple(position))]
+    if name == "relayout":
+        return [Source(operands[0], index)]
     if name == "expand":
         return [Source(operands[0], broadcast_index(index, operands[0].shape))]
     if name == "flip":

@@ -366,7 +366,7 @@ class LoopCode:
         if self.outer_vector is not None:
             lanes = self._lanes_of(self.outer_vector)
         members = group.members
-        combiners = [_Combiner(self, group, m, lanes, vector) for m in members]
+        combiners = [Combiner(self, group, m, lanes, vector) for m in members]
         starts = [r for c in combiners for r in c.start()]
         if any(m.reduction is not None and m.reduction.count == 0 for m in members):
             totals = starts
@@ -384,7 +384,7 @@ class LoopCode:
             self._store(member, register)
 
     def _nest(
-        self, loops: list[Variable], totals: list[Register], combiners: list[_Combiner]
+        self, loops: list[Variable], totals: list[Register], combiners: list[Combiner]
     ) -> list[Register]:
         def point(values: list[Register]) -> list[Register]:
             result: list[Register] = []
@@ -419,7 +419,7 @@ class LoopCode:
         self,
         variable: Variable,
         totals: list[Register],
-        combiners: list[_Combiner],
+        combiners: list[Combiner],
         point: Callable[[list[Register]], list[Register]],
     ) -> list[Register]:
         """The innermost loop: several accumulators, and for long sums partial sums."""
@@ -481,7 +481,7 @@ class LoopCode:
         return totals
 
     def _joined(
-        self, combiners: list[_Combiner], first: list[Register], second: list[Register]
+        self, combiners: list[Combiner], first: list[Register], second: list[Register]
     ) -> list[Register]:
         result: list[Register] = []
         at = 0
@@ -491,7 +491,7 @@ class LoopCode:
         return result
 
 
-class _Combiner:
+class Combiner:
     """How the terms of one reduction are added to its accumulator."""
 
     def __init__(
@@ -629,4 +629,4 @@ class _Combiner:
         return result
 
 
-__all__ = ["LoopCode", "arrange_loops"]
+__all__ = ["Combiner", "LoopCode", "arrange_loops", "lanes_for"]

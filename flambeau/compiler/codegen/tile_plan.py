@@ -1,0 +1,182 @@
+"""How to tile a contraction for the registers.
+
+A contraction multiplies two factors and adds up products.  Of its loops, one is walked in vectors;
+a few iterations of others are written out, so that what is loaded once is used several times.  The
+plan is the choice of these with the least time by a simple model of the processor: two fused
+multiply-adds, and two loads, in a cycle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from .indexing import Index, Variable
+
+REGISTERS = 32
+_LATENCY = 8
+"""Multiply-adds that must be under way to keep the processor busy."""
+
+
+@dataclass(frozen=True)
+class TileProblem:
+    """The loops of a contraction, and the strides of its factors and results along each."""
+
+    outer: tuple[Variable, ...]
+    reduced: tuple[Variable, ...]
+    factors: tuple[dict[Variable, int], ...]
+    results: tuple[dict[Variable, int], ...]
+
+    @staticmethod
+    def of(
+        outer: Sequence[Variable],
+        reduced: Sequence[Variable],
+        factors: Sequence[Index],
+        results: Sequence[Index],
+    ) -> TileProblem | None:
+        """None where an index is no affine function of the loops."""
+        if not all(i.is_affine for i in (*factors, *results)):
+            return None
+        as_dict = lambda index: {v: c for v, c in index.terms.items()}  # noqa: E731
+        return TileProblem(
+            tuple(outer),
+            tuple(reduced),
+            tuple(as_dict(i) for i in factors),  # type: ignore[misc]
+            tuple(as_dict(i) for i in results),  # type: ignore[misc]
+        )
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """The loop in vectors, how many vectors at once, and how many iterations of other loops.
+
+    ``cost`` is an estimate in cycles.
+    """
+
+    vector: Variable
+    vectors: int
+    tiles: tuple[tuple[Variable, int], ...]
+    lanes: int
+    cost: float
+
+
+def _parts(extent: int, size: int) -> list[tuple[int, int]]:
+    """(how many tiles, of what size) cover ``extent``."""
+    full, rest = divmod(extent, size)
+    parts = [(full, size)] if full else []
+    return [*parts, (1, rest)] if rest else parts
+
+
+def plan_tiles(problem: TileProblem | None, lanes: int) -> TilePlan | None:
+    """The best plan, or None if no loop can be walked in vectors."""
+    if problem is None:
+        return None
+    best: TilePlan | None = None
+    candidates = [(v, False) for v in problem.outer] + [(v, True) for v in problem.reduced]
+    for vector, reduces in candidates:
+        strides = [f.get(vector, 0) for f in problem.factors]
+        if any(s not in (0, 1) for s in strides) or not any(strides):
+            continue
+        if reduces and not all(strides):
+            continue
+        if not reduces and any(r.get(vector, 0) != 1 for r in problem.results):
+            continue
+        plan = _best_tiles(problem, vector, reduces, lanes)
+        if plan is not None and (best is None or plan.cost < best.cost):
+            best = plan
+    return best
+
+
+def _best_tiles(
+    problem: TileProblem, vector: Variable, reduces: bool, lanes: int
+) -> TilePlan | None:
+    others = [v for v in problem.outer if v is not vector]
+    # loops along which a factor stays, so that it can be used again
+    useful = [
+        v for v in others if any(not f.get(v, 0) for f in problem.factors)
+    ]
+    useful.sort(key=lambda v: -min(v.extent, 16))
+    choices: list[tuple[Variable, ...]] = [()]
+    choices += [(v,) for v in useful]
+    choices += list(combinations(useful[:4], 2))
+    steps = math.prod(v.extent for v in problem.reduced)
+    best: TilePlan | None = None
+    for tiled in choices:
+        rest = math.prod(v.extent for v in others if v not in tiled)
+        for sizes in _sizes(tiled):
+            for vectors in (1,) if reduces else (1, 2, 3, 4, 6):
+                if vectors * math.prod(sizes) > REGISTERS - 4:
+                    break
+                cost = _cost(problem, vector, vectors, tiled, sizes, reduces, lanes, steps)
+                if cost is None:
+                    continue
+                cost *= rest
+                # each variant of the code takes time to compile
+                cost += 2.0 * vectors * math.prod(sizes)
+                if best is None or cost < best.cost:
+                    best = TilePlan(
+                        vector, vectors, tuple(zip(tiled, sizes, strict=True)), lanes, cost
+                    )
+    return best
+
+
+def _sizes(tiled: Sequence[Variable]) -> list[tuple[int, ...]]:
+    sizes: list[tuple[int, ...]] = [()]
+    for variable in tiled:
+        longest = 14 if variable is tiled[0] else 6
+        options = range(2, min(variable.extent, longest) + 1)
+        sizes = [(*s, n) for s in sizes for n in options if math.prod(s) * n <= REGISTERS - 4]
+    return sizes
+
+
+def _cost(
+    problem: TileProblem,
+    vector: Variable,
+    vectors: int,
+    tiled: Sequence[Variable],
+    sizes: Sequence[int],
+    reduces: bool,
+    lanes: int,
+    steps: int,
+) -> float | None:
+    accumulators = vectors * math.prod(sizes)
+    if accumulators > REGISTERS - 4:
+        return None
+    count = -(-vector.extent // lanes)
+    if not reduces and vectors > count:
+        return None
+    if reduces:
+        steps = steps // vector.extent * count
+    total = 0.0
+    vector_parts = [(1, 1)] if reduces else _parts(count, vectors)
+    combos: list[tuple[int, tuple[int, ...]]] = [(1, ())]
+    for variable, size in zip(tiled, sizes, strict=True):
+        combos = [
+            (times * n, (*chosen, part))
+            for times, chosen in combos
+            for n, part in _parts(variable.extent, size)
+        ]
+    for tiles, width in vector_parts:
+        for times, chosen in combos:
+            held = width * math.prod(chosen)
+            loads = []
+            for factor in problem.factors:
+                distinct = width if factor.get(vector, 0) and not reduces else 1
+                for variable, size in zip(tiled, chosen, strict=True):
+                    if factor.get(variable, 0):
+                        distinct *= size
+                loads.append(distinct)
+            if held + min(loads) + 1 > REGISTERS:
+                return None
+            # with all registers taken, some are spilled
+            spilled = max(0, held + min(loads) - 28)
+            work = max(held / 2, (sum(loads) + spilled) / 2, _LATENCY / 2)
+            work += 0.1 * sum(loads)
+            overhead = 3.0 + 1.5 * held + (8.0 * held if reduces else 0.0)
+            total += tiles * times * (steps * (work + 0.25) + overhead)
+    return total
+
+
+__all__ = ["TilePlan", "TileProblem", "plan_tiles"]

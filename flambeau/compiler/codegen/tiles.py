@@ -1,0 +1,224 @@
+"""Contractions in register tiles: the plan of :mod:`.tile_plan` as code.
+
+The tile is written out iteration by iteration; that an operand is loaded once for all iterations
+that use it is the builder's value numbering.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import product
+
+from ..kernels import CONTRACTIONS, Kernel
+from .builder import Builder, Register
+from .expressions import Array, Expressions, trace
+from .indexing import Index, Variable, linear
+from .loops import Combiner, IsLeaf, LoopCode, Strides, lanes_for
+from .tile_plan import TilePlan, TileProblem, plan_tiles
+
+_WRITTEN_OUT = 128
+"""Multiply-adds in the innermost loop."""
+
+
+def tile_plan(
+    kernel: Kernel, is_leaf: IsLeaf, strides: Strides, vector_bytes: int
+) -> TilePlan | None:
+    """The plan for ``kernel``, or None if it is no contraction of plain arrays."""
+    anchor = kernel.anchor
+    if anchor.primitive not in CONTRACTIONS or anchor.dtype.char not in "fd":
+        return None
+    if any(g.reduces or g.inner for g in kernel.groups[1:]):
+        return None
+    group = kernel.groups[0]
+    (member,) = group.members
+    assert member.reduction is not None
+    if member.reduction.count == 0:
+        return None
+    factors: list[Index] = []
+    for source in member.reduction.terms(member.position, group.terms_at):
+        if source.conditions:
+            return None
+        accesses, uses = trace(source.operand, source.index, is_leaf)
+        if len(accesses) != 1 or uses or accesses[0].conditional:
+            return None
+        factors.append(linear(accesses[0].index, strides(accesses[0].value)))
+    stored = {id(v) for v in kernel.stored}
+    results = [
+        linear(m.position, strides(m.value)) for m in kernel.members() if id(m.value) in stored
+    ]
+    problem = TileProblem.of(kernel.outer, group.reduced, factors, results)
+    return plan_tiles(problem, lanes_for(kernel, vector_bytes))
+
+
+class TileCode(LoopCode):
+    """Writes a contraction by ``plan``."""
+
+    def __init__(
+        self,
+        builder: Builder,
+        kernel: Kernel,
+        expressions: Expressions,
+        stored: dict[int, Array],
+        plan: TilePlan,
+    ) -> None:
+        self.builder = builder
+        self.kernel = kernel
+        self.expressions = expressions
+        self.stored = stored
+        self.plan = plan
+        self.lanes = plan.lanes
+        self.reduces = plan.vector in kernel.groups[0].reduced
+        self.outer_vector = None if self.reduces else plan.vector
+        self.group_vectors = {}
+        self.group = kernel.groups[0]
+        (self.member,) = self.group.members
+        self.combiner = Combiner(
+            self, self.group, self.member, plan.lanes, plan.vector if self.reduces else None
+        )
+
+    def write(self) -> None:
+        if any(v.extent == 0 for v in self.kernel.outer):
+            return
+        tiled = dict(self.plan.tiles)
+        plain = [v for v in self.kernel.outer if v not in tiled and v is not self.plan.vector]
+        blocks: list[tuple[Variable, int, int]] = [(v, 1, 1) for v in plain]
+        if not self.reduces:
+            blocks.append((self.plan.vector, self.plan.vectors, self.plan.lanes))
+        blocks += [(v, size, 1) for v, size in self.plan.tiles]
+        self._blocks(blocks, {})
+
+    def _blocks(
+        self, blocks: list[tuple[Variable, int, int]], sizes: dict[Variable, tuple[int, int]]
+    ) -> None:
+        """Loops over whole tiles, and the rest of each dim as a smaller tile.
+
+        ``sizes`` has, for each loop that is entered, where its tile begins behind the register and
+        how many elements it has.
+        """
+        if not blocks:
+            self._tile(sizes)
+            return
+        variable, count, unit = blocks[0]
+        size = count * unit
+        full, rest = divmod(variable.extent, size)
+        variable.lanes = unit
+        if full == 1:
+            variable.register = self.builder.index(0)
+            self._blocks(blocks[1:], {**sizes, variable: (0, size)})
+        elif full:
+            counter, _ = self.builder.open_loop(0, full * size, size)
+            variable.register = counter
+            self._blocks(blocks[1:], {**sizes, variable: (0, size)})
+            self.builder.close_loop()
+        if rest:
+            variable.register = self.builder.index(0)
+            self._blocks(blocks[1:], {**sizes, variable: (full * size, rest)})
+        variable.lanes = 1
+        variable.register = None
+
+    def _tile(self, sizes: dict[Variable, tuple[int, int]]) -> None:
+        """One tile: its sums, then what is computed from them."""
+        vector = self.outer_vector
+        points: list[list[tuple[Variable, int, int]]] = []
+        for variable, (start, count) in sizes.items():
+            unit = self.lanes if variable is vector else 1
+            points.append(
+                [(variable, start + at, min(unit, count - at)) for at in range(0, count, unit)]
+            )
+        # what varies fastest stays in registers: the shortest
+        points.sort(key=len, reverse=True)
+        tile = list(product(*points))
+        totals = self._sums(list(self.group.reduced), tile)
+        self.expressions.fresh()
+        for point, total in zip(tile, totals, strict=True):
+            self._at(point)
+            result = self.combiner.finish([total])
+            self.expressions.registers[id(self.member.value)] = (self.member.position, result)
+            self._store(self.member, result)
+            for group in self.kernel.groups[1:]:
+                self._point(group)
+            self.expressions.mask = None
+        self.expressions.fresh()
+
+    def _at(self, point: tuple[tuple[Variable, int, int], ...]) -> None:
+        """Let the loop variables stand for ``point``."""
+        expressions = self.expressions
+        expressions.fresh()
+        for variable, offset, active in point:
+            variable.offset = offset
+            if variable is self.outer_vector and active < self.lanes:
+                expressions.mask = self.builder.lane_mask(self.lanes, active)
+
+    def _sums(
+        self, reduced: list[Variable], tile: list[tuple[tuple[Variable, int, int], ...]]
+    ) -> list[Register]:
+        start = self.combiner.start()[0]
+        totals = [start] * len(tile)
+        if self.reduces:
+            vector = self.plan.vector
+            reduced = [*(v for v in reduced if v is not vector), vector]
+
+        def step(values: list[Register]) -> list[Register]:
+            mask = self.expressions.mask
+            following = []
+            for point, value in zip(tile, values, strict=True):
+                self._at(point)
+                following.extend(self.combiner.step([value]))
+                self.expressions.mask = mask
+            return following
+
+        return self._terms(reduced, totals, step)
+
+    def _terms(
+        self,
+        loops: list[Variable],
+        totals: list[Register],
+        step: Callable[[list[Register]], list[Register]],
+    ) -> list[Register]:
+        """The reduced loops; the innermost are written out as far as that is sensible."""
+        if not loops:
+            return step(totals)
+        variable = loops[0]
+        lanes = self.lanes if variable is self.plan.vector else 1
+        inner = lambda values: self._terms(loops[1:], values, step)  # noqa: E731
+        steps = math.prod(-(-v.extent // (self.lanes if v is self.plan.vector else 1))
+                          for v in loops)  # fmt: skip
+        if steps * len(totals) <= _WRITTEN_OUT:
+            return self._loop(variable, lanes, totals, inner, steps)
+        if len(loops) > 1:
+            return self._loop(variable, lanes, totals, inner, 1)
+        return self._innermost_terms(variable, lanes, totals, step)
+
+    def _innermost_terms(
+        self,
+        variable: Variable,
+        lanes: int,
+        totals: list[Register],
+        step: Callable[[list[Register]], list[Register]],
+    ) -> list[Register]:
+        b = self.builder
+        times = max(1, min(4, 64 // len(totals)))
+        stride = lanes * times
+        full = variable.extent // stride
+        variable.lanes = lanes
+        if full:
+            counter, values = b.open_loop(0, full * stride, stride, totals)
+            for i in range(times):
+                variable.register, variable.offset = counter, i * lanes
+                values = step(values)
+            totals = b.close_loop(values)
+        at = full * stride
+        while at < variable.extent:
+            active = min(lanes, variable.extent - at)
+            variable.register, variable.offset = b.index(0), at
+            if active < lanes:
+                self.expressions.mask = b.lane_mask(lanes, active)
+            totals = step(totals)
+            self.expressions.mask = None
+            at += lanes
+        variable.lanes, variable.register = 1, None
+        return totals
+
+
+__all__ = ["TileCode", "tile_plan"]

@@ -1,0 +1,307 @@
+"""The layouts of temporaries: which dim lies innermost in memory.
+
+Values that a program computes on the way have no layout that anyone sees.  Most of them share one
+large dim, usually the batch: with that innermost, every loop over it is made of full vectors, and
+softmax, pooling, bias and convolution need nothing from across a vector.  Dims are followed through
+the graph; the one that most memory has in common is chosen.
+
+Where a contraction wants an operand in another layout than it has, a copy is put in, if copying
+costs less than it saves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .codegen.expressions import ELEMENTWISE, Source, sources
+from .codegen.indexing import Index, contiguous_strides, linear
+from .codegen.tile_plan import TileProblem, plan_tiles
+from .graph import Graph, Value
+from .kernels import CONTRACTIONS, kernel_of
+
+Dim = tuple[int, int]
+"""A value's id and one of its dims."""
+
+_PADDED = 2048
+"""Elements from which rows are padded to whole cache lines."""
+
+
+@dataclass
+class Layouts:
+    """The order of the dims in memory, outermost first, of each value that has not the usual one."""
+
+    orders: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def strides(self, value: Value) -> tuple[int, ...]:
+        """The distance in elements between neighbours along each dim."""
+        order = self.orders.get(id(value))
+        if order is None:
+            return contiguous_strides(value.shape)
+        strides = [0] * value.ndim
+        stride = 1
+        for position, dim in enumerate(reversed(order)):
+            strides[dim] = stride
+            stride *= value.shape[dim]
+            if position == 0 and value.size >= _PADDED:
+                line = 64 // value.dtype.itemsize
+                stride = -(-stride // line) * line
+        return tuple(strides)
+
+    def size(self, value: Value) -> int:
+        """The elements that the value takes in memory, padding included."""
+        if value.size == 0:
+            return 0
+        strides = self.strides(value)
+        return 1 + sum((n - 1) * s for n, s in zip(value.shape, strides, strict=True))
+
+
+# -- dims that are one ------------------------------------------------------------------------------
+
+
+class _Classes:
+    """Union-find over dims."""
+
+    def __init__(self) -> None:
+        self.parent: dict[Dim, Dim] = {}
+
+    def find(self, dim: Dim) -> Dim:
+        root = dim
+        while (above := self.parent.get(root, root)) != root:
+            root = above
+        while dim != root:
+            self.parent[dim], dim = root, self.parent.get(dim, dim)
+        return root
+
+    def union(self, a: Dim, b: Dim) -> None:
+        a, b = self.find(a), self.find(b)
+        if a != b:
+            self.parent[b] = a
+
+
+def _join_dims(value: Value, classes: _Classes) -> None:
+    """Note which dims of ``value`` and of its operands are walked together."""
+    name = value.primitive
+    operands = value.operands
+    key = id(value)
+
+    def same(x: Value, from_dim: int, to_dim: int) -> None:
+        if x.shape[from_dim] == value.shape[to_dim] != 1:
+            classes.union((id(x), from_dim), (key, to_dim))
+
+    def both(x: Value, i: int, y: Value, j: int) -> None:
+        if x.shape[i] == y.shape[j] != 1:
+            classes.union((id(x), i), (id(y), j))
+
+    if name in ELEMENTWISE or name in ("expand", "relayout"):
+        for x in operands:
+            offset = value.ndim - x.ndim
+            for d in range(x.ndim):
+                same(x, d, d + offset)
+    elif name == "permute":
+        for i, d in enumerate(value.attributes["dims"]):
+            same(operands[0], d % operands[0].ndim, i)
+    elif name == "reshape":
+        x = operands[0]
+        left = 0
+        while left < min(x.ndim, value.ndim) and x.shape[left] == value.shape[left]:
+            same(x, left, left)
+            left += 1
+        right = 1
+        while (
+            right <= min(x.ndim, value.ndim) - left and x.shape[-right] == value.shape[-right]
+        ):
+            same(x, x.ndim - right, value.ndim - right)
+            right += 1
+        if left == 0 or right == 1:
+            _join_single(x, value, classes)
+    elif name in ("sum", "prod", "amax", "amin", "any", "all"):
+        x = operands[0]
+        dim = value.attributes["dim"]
+        reduced = set(range(x.ndim)) if dim is None else {d % x.ndim for d in dim}
+        kept = [d for d in range(x.ndim) if d not in reduced]
+        places = kept if value.attributes["keepdim"] else range(len(kept))
+        for d, place in zip(kept, places, strict=True):
+            same(x, d, place)
+    elif name == "matmul":
+        x, y = operands
+        both(x, x.ndim - 1, y, max(0, y.ndim - 2))
+        if x.ndim > 1:
+            same(x, x.ndim - 2, value.ndim - (2 if y.ndim > 1 else 1))
+        if y.ndim > 1:
+            same(y, y.ndim - 1, value.ndim - 1)
+        for operand in operands:
+            for i in range(operand.ndim - 2):
+                same(operand, i, i + (value.ndim - operand.ndim))
+    elif name in ("conv", "conv_input"):
+        same(operands[0], 0, 0)
+    elif name == "conv_weight":
+        both(operands[0], 0, operands[1], 0)
+    elif operands and operands[0].ndim == value.ndim:
+        # pooling, slices, padding, scatter: dims whose extent stays
+        for x in operands:
+            if x.ndim == value.ndim:
+                for d in range(x.ndim):
+                    same(x, d, d)
+
+
+def _join_single(x: Value, value: Value, classes: _Classes) -> None:
+    """A reshape that only adds or removes dims of one element."""
+    a = [i for i, n in enumerate(x.shape) if n != 1]
+    b = [i for i, n in enumerate(value.shape) if n != 1]
+    if [x.shape[i] for i in a] == [value.shape[i] for i in b]:
+        for i, j in zip(a, b, strict=True):
+            classes.union((id(x), i), (id(value), j))
+
+
+def _innermost_class(graph: Graph, classes: _Classes, lanes: int) -> Dim | None:
+    """The dim that most memory of the temporaries has, and that fills vectors."""
+    scores: dict[Dim, float] = {}
+    for value in graph.values():
+        if value.primitive in ("input", "constant", "full", "arange", "expand", "permute"):
+            continue
+        for d, n in enumerate(value.shape):
+            if n == 1:
+                continue
+            root = classes.find((id(value), d))
+            filled = n / (-(-n // lanes) * lanes)
+            # a class of many vectors leaves room for register tiles
+            scores[root] = scores.get(root, 0.0) + value.size * filled * min(n, 4 * lanes)
+    if not scores:
+        return None
+    return max(scores, key=lambda root: scores[root])
+
+
+# -- copies for contractions ----------------------------------------------------------------------
+
+
+def _base(operand: Value) -> tuple[Value, list[Value]]:
+    """What ``operand`` is a view of, and the views from it outwards."""
+    chain = []
+    while operand.primitive in ("reshape", "permute", "expand"):
+        chain.append(operand)
+        operand = operand.operands[0]
+    return operand, chain
+
+
+def _flat(source: Source, strides: Callable[[Value], tuple[int, ...]]) -> tuple[Value, Index]:
+    operand, index = source.operand, source.index
+    while operand.primitive in ("reshape", "permute", "expand"):
+        (inner,) = sources(operand, index, _no_dynamic)
+        operand, index = inner.operand, inner.index
+    return operand, linear(index, strides(operand))
+
+
+def _no_dynamic(*read: object) -> Index:
+    raise RuntimeError("a view reads no index")
+
+
+class _CopyChooser:
+    def __init__(self, layouts: Layouts, lanes: int) -> None:
+        self.layouts = layouts
+        self.lanes = lanes
+        self.copies: dict[tuple[int, int], Value] = {}
+
+    def rewritten(self, value: Value) -> Value:
+        """``value``, a contraction, with operands copied where that pays."""
+        if value.size == 0 or any(v.size == 0 for v in value.operands):
+            return value
+        best = self._cost(value, {})
+        chosen: dict[int, int] = {}
+        bases = [_base(v)[0] for v in value.operands]
+        for which, base in enumerate(bases):
+            if base.primitive in ("full", "arange") or base.ndim < 2:
+                continue
+            for dim in range(base.ndim):
+                if base.shape[dim] < 2 or self.layouts.strides(base)[dim] == 1:
+                    continue
+                trial = {which: dim}
+                cost = self._cost(value, trial)
+                if (id(base), dim) not in self.copies:
+                    cost += 40 + 0.7 * base.size
+                if cost < best:
+                    best, chosen = cost, trial
+        if not chosen:
+            return value
+        operands = list(value.operands)
+        for which, dim in chosen.items():
+            operands[which] = self._copied(operands[which], dim)
+        return Value(value.primitive, tuple(operands), value.attributes, value.shape, value.dtype)
+
+    def _order(self, value: Value, dim: int) -> tuple[int, ...]:
+        before = self.layouts.orders.get(id(value), tuple(range(value.ndim)))
+        return (*(d for d in before if d != dim), dim)
+
+    def _cost(self, value: Value, copied: dict[int, int]) -> float:
+        kernel = kernel_of(value)
+        group = kernel.groups[0]
+        member = group.members[0]
+        assert member.reduction is not None
+        trial = Layouts(dict(self.layouts.orders))
+        for which, dim in copied.items():
+            base, _ = _base(value.operands[which])
+            trial.orders[id(base)] = self._order(base, dim)
+        factors = []
+        for source in member.reduction.terms(member.position, group.terms_at):
+            factors.append(_flat(source, trial.strides)[1])
+        out = linear(member.position, self.layouts.strides(value))
+        problem = TileProblem.of(kernel.outer, group.reduced, factors, [out])
+        plan = plan_tiles(problem, self.lanes)
+        return math.inf if plan is None else plan.cost
+
+    def _copied(self, operand: Value, dim: int) -> Value:
+        base, chain = _base(operand)
+        key = (id(base), dim)
+        copy = self.copies.get(key)
+        if copy is None:
+            copy = Value("relayout", (base,), {}, base.shape, base.dtype)
+            self.layouts.orders[id(copy)] = self._order(base, dim)
+            self.copies[key] = copy
+        result = copy
+        for view in reversed(chain):
+            result = Value(view.primitive, (result,), view.attributes, view.shape, view.dtype)
+        return result
+
+
+def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
+    """Layouts for the temporaries of ``graph``, and the graph with the copies that they need."""
+    classes = _Classes()
+    for value in graph.values():
+        _join_dims(value, classes)
+    innermost = _innermost_class(graph, classes, lanes)
+    layouts = Layouts()
+    roots = {id(v) for v in graph.roots()}
+    chooser = _CopyChooser(layouts, lanes)
+    table: dict[int, Value] = {}
+    for value in graph.values():
+        operands = tuple(table[id(v)] for v in value.operands)
+        new = value
+        if any(a is not b for a, b in zip(operands, value.operands, strict=True)):
+            new = Value(value.primitive, operands, value.attributes, value.shape, value.dtype)
+        if (
+            id(value) not in roots
+            and innermost is not None
+            and value.primitive not in ("input", "constant")
+        ):
+            dims = [d for d in range(value.ndim) if classes.find((id(value), d)) == innermost]
+            if len(dims) == 1 and dims[0] != value.ndim - 1:
+                order = (*(d for d in range(value.ndim) if d != dims[0]), dims[0])
+                layouts.orders[id(new)] = order
+            elif dims and value.ndim > 1:
+                layouts.orders[id(new)] = tuple(range(value.ndim))
+        if new.primitive in CONTRACTIONS:
+            before = layouts.orders.get(id(new))
+            new = chooser.rewritten(new)
+            if before is not None:
+                layouts.orders[id(new)] = before
+        table[id(value)] = new
+    chosen = Graph(
+        graph.inputs,
+        [table[id(v)] for v in graph.outputs],
+        {i: table[id(v)] for i, v in graph.updates.items()},
+    )
+    return chosen, layouts
+
+
+__all__ = ["Layouts", "choose_layouts"]
