@@ -91,9 +91,10 @@ class ArchiveWriter:
             name: the record's path below the archive's folder.
             data: its bytes; an array must be C-contiguous and is written as it lies in memory.
         """
-        view = memoryview(data.view(np.uint8).reshape(-1)) if isinstance(data, np.ndarray) else (
-            memoryview(data)
-        )
+        if isinstance(data, np.ndarray):
+            view = data.view(np.uint8).reshape(-1).data
+        else:
+            view = memoryview(data)
         size = view.nbytes
         full_name = f"{self._folder}/{name}".encode()
         start = self._position
@@ -370,7 +371,7 @@ class ArchiveReader:
         """A record's bytes as a fresh ``uint8`` array, with their checksum verified."""
         record = self.record(name)
         array = np.empty(record.size, np.uint8)
-        view = memoryview(array)
+        view = array.data
         self._file.seek(self.start + record.offset)
         readinto = getattr(self._file, "readinto", None)
         crc = position = 0

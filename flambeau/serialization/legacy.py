@@ -45,7 +45,7 @@ def save_legacy(obj: object, file: BinaryIO, pickle_module: Any, protocol: int) 
         memory = np.ascontiguousarray(storages.memory[key])
         itemsize = storages.itemsize[key]
         file.write((memory.nbytes // itemsize).to_bytes(8, "little"))
-        file.write(memoryview(_little_endian(memory, itemsize)))
+        file.write(_little_endian(memory, itemsize).data)
 
 
 def _little_endian(memory: np.ndarray, itemsize: int) -> np.ndarray:

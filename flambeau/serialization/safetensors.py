@@ -159,7 +159,7 @@ def save_file(
             memory = arrays[key].reshape(-1).view(np.uint8)
             if sys.byteorder != "little":
                 memory = _swapped(memory, tensors[key].dtype)
-            file.write(memoryview(memory))
+            file.write(memory.data)
 
 
 def _swapped(memory: np.ndarray, dtype: dtypes.dtype) -> np.ndarray:

@@ -114,7 +114,7 @@ def save_image(
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.utils.save_image.html
     """
-    grid = make_grid(tensor, **kwargs)
-    values = (grid * 255 + 0.5).clamp(0, 255).to(flambeau.uint8)  # type: ignore[operator]
+    grid: Any = make_grid(tensor, **kwargs)
+    values = (grid * 255 + 0.5).clamp(0, 255).to(flambeau.uint8)
     array = values.permute(1, 2, 0).numpy(force=True)
     image_of(array).save(fp, format=format)

@@ -16,11 +16,11 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
-TYPES = {
+TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype("u1"),
     0x09: np.dtype("i1"),
     0x0B: np.dtype(">i2"),
@@ -111,7 +111,7 @@ def _read(
     if exact_size is not None and needed < exact_size:
         raise RuntimeError(_too_long(name, exact_size - needed, shape))
     data = np.empty(count * stored.itemsize, np.uint8)
-    view = memoryview(data)
+    view = data.data
     position = 0
     while position < len(view):
         got = file.readinto(view[position : position + (1 << 24)])  # type: ignore[attr-defined]
