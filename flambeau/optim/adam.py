@@ -186,8 +186,7 @@ def _check_beta_kinds(betas: Any, foreach: Any, capturable: bool) -> None:
             continue
         if not capturable and foreach:
             raise ValueError(
-                f"betas[{index}] as a Tensor is not supported for capturable=False and "
-                "foreach=True"
+                f"betas[{index}] as a Tensor is not supported for capturable=False and foreach=True"
             )
         if beta.numel() != 1:
             raise ValueError(f"Tensor betas[{index}] must be 1-element")

@@ -69,7 +69,8 @@ class Adamax(ElementwiseOptimizer):
     Raises:
         ValueError: a negative option, or a beta outside of [0, 1).
 
-    Source: ``torch.optim.Adamax``; Kingma and Ba, Adam: A Method for Stochastic Optimization (2014).
+    Source: ``torch.optim.Adamax``; Kingma and Ba, Adam: A Method for Stochastic Optimization
+    (2014).
     """
 
     rule = staticmethod(adamax)

@@ -103,7 +103,7 @@ class Single:
             return
         self.is_one_block = False
         flats = [self.flatten(target) for target in arrays]
-        self.blocks = [
+        self.blocks: list[tuple[Any, ...]] = [
             (slice(start, start + BLOCK), *(flat[start : start + BLOCK] for flat in flats))
             for start in range(0, flats[0].size, BLOCK)
         ]

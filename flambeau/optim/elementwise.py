@@ -177,7 +177,7 @@ def apply_rule(
     """Update one parameter by running the optimizer's rule in Tensor operations.
 
     Gradients are recorded only for ``differentiable=True``. Step counts, and whatever is computed
-    from them, are tensors here, so that a recorded step counts on at each of its calls.
+    from them, are tensors there and in a recorded step, which counts on at each of its calls.
     """
     state = optimizer.state.get(param, {})
     options = optimizer.options(group)
@@ -187,9 +187,11 @@ def apply_rule(
         name: value for name, value in optimizer.scalars(group).items() if name not in options
     }
     names = optimizer.array_states(group)
-    with set_grad_enabled(bool(group.get("differentiable"))):
+    differentiable = bool(group.get("differentiable"))
+    with set_grad_enabled(differentiable):
         targets = {name: state[name] for name in (*names, *optimizer.scalar_states)}
         targets["param"] = param
+        is_concrete = not differentiable and all(map(_is_numpy, targets.values()))
         grad: Any = param.grad
         if param.is_complex():
             from flambeau.ops import view_as_real
@@ -197,17 +199,25 @@ def apply_rule(
             grad = view_as_real(grad)
             for name in ("param", *names):
                 targets[name] = view_as_real(targets[name])
-        # step counts in double precision, as the numbers that eager mode computes with
-        values = {n: t.double() if n in optimizer.scalar_states else t for n, t in targets.items()}
+        values: dict[str, Any] = dict(targets)
+        for name in optimizer.scalar_states:
+            # In double precision: the numbers that eager mode computes with.
+            values[name] = float(state[name]) if is_concrete else state[name].double()
         result = type(optimizer).rule(TensorNamespace, grad=grad, **values, **scalars, **options)
         for name, target in targets.items():
-            if result[name] is not values[name]:
+            if is_concrete and name in optimizer.scalar_states:
+                target.fill_(result[name])
+            elif result[name] is not values[name]:
                 rebind(target, result[name])
+
+
+def _is_numpy(tensor: Tensor) -> bool:
+    return type(tensor._array) is np.ndarray
 
 
 def rebind(tensor: Tensor, value: Tensor) -> None:
     """Give ``tensor`` the elements of ``value``, in place as far as a program can tell."""
-    if type(tensor._array) is np.ndarray or value.requires_grad:
+    if _is_numpy(tensor) or value.requires_grad:
         tensor.copy_(value)
         return
     tensor._array = value.to(tensor.dtype)._array

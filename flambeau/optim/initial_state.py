@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from flambeau.tensor.creation import full_like, tensor
-from flambeau.dtypes import float32, float64
-from flambeau.dtypes import get_default_dtype
+from flambeau.dtypes import float32, float64, get_default_dtype
 from flambeau.tensor import Tensor, wrap
+from flambeau.tensor.creation import full_like, tensor
 
 __all__ = ["filled_like", "scalar_state"]
 
 
-def filled_like(param: Tensor, value: float = 0) -> Tensor:
+def filled_like(param: Tensor, value: complex = 0) -> Tensor:
     """A state of the parameter's shape, dtype, device and strides, all of one value."""
     array = param._array
     if type(array) is np.ndarray:

@@ -86,7 +86,8 @@ class NumpyPlan:
         for index, slot in enumerate(self.slots):
             if slot is None:
                 continue
-            counts = tuple(slot.state[name]._array for name in optimizer.scalar_states)
+            state: Any = slot.state
+            counts = tuple(state[name]._array for name in optimizer.scalar_states)
             key = (
                 slot.dtype,
                 id(slot.param) in fresh and optimizer.has_first_step,
@@ -115,7 +116,7 @@ class NumpyPlan:
                     return False
                 grads.append(None)
                 continue
-            state = member.state
+            state: Any = member.state
             array = grad._array
             if (
                 param is not member.param
@@ -212,9 +213,7 @@ class _Batch:
         else:
             small = []
         self.singles = [
-            Single(index, member, names)
-            for index, member in members.items()
-            if index not in small
+            Single(index, member, names) for index, member in members.items() if index not in small
         ]
         for member in members.values():
             member.settle((*names, *optimizer.scalar_states))
@@ -268,7 +267,7 @@ def _program(
     optimizer: Any, plan: NumpyPlan, is_first: bool, subtract_param: bool
 ) -> UpdateProgram:
     """The program of ``optimizer``'s rule under the plan's options, compiled once."""
-    kind = optimizer if isinstance(optimizer, type) else type(optimizer)
+    kind: Any = optimizer if isinstance(optimizer, type) else type(optimizer)
     constants = dict(plan.options)
     if kind.has_first_step:
         constants["is_first"] = is_first

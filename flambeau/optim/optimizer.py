@@ -12,8 +12,8 @@ from typing import Any
 
 from flambeau.autograd.grad_mode import enable_grad, no_grad
 from flambeau.dtypes import float32
-from flambeau.optim.hyperparameter import type_name
 from flambeau.modes import MODES
+from flambeau.optim.hyperparameter import type_name
 from flambeau.tensor import Tensor
 from flambeau.utils.hooks import RemovableHandle
 

@@ -52,12 +52,11 @@ def radam(
     length = longest - 2 * step * beta2**step / bias_correction2
     # The step is scaled by the second moment only once its variance is tractable.
     is_rectified = length > 5.0
-    rectification = xp.sqrt(
-        xp.maximum(length - 4, 1.0)
-        * xp.maximum(length - 2, 1.0)
-        * longest
-        / ((longest - 4) * (longest - 2) * length)
-    )
+    # (The bounds only keep what is not used then from being a division by zero or a root of a
+    # negative number.)
+    numerator = xp.maximum(length - 4, 0.0) * xp.maximum(length - 2, 0.0) * longest
+    denominator = xp.maximum((longest - 4) * (longest - 2) * length, 1e-30)
+    rectification = xp.sqrt(numerator / denominator)
     scale = xp.where(is_rectified, rectification * xp.sqrt(bias_correction2), 0.0)
     plain = xp.where(is_rectified, 0.0, 1.0)
     mean = exp_avg / (1 - beta1**step)

@@ -314,11 +314,11 @@ def _allocate(
     home: dict[str, str] = {}
     copies = []
     for destination, value in outputs.items():
-        position = produced_at.get(value)
         if value == destination:
             continue
-        free = position is not None and last_read.get(destination, -1) <= position
-        if free and value not in home and calls[position or 0][0] != "where":
+        made = produced_at.get(value, -1)
+        free = made >= 0 and last_read.get(destination, -1) <= made
+        if free and value not in home and calls[made][0] != "where":
             home[value] = destination
         else:
             copies.append((destination, value))

@@ -215,8 +215,7 @@ class OneCycleLR(_MomentumCycle):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(
-                "anneal_strategy must be one of 'cos' or 'linear', "
-                f"instead got {anneal_strategy}"
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
             )
         self._anneal_func_type = anneal_strategy
         max_lrs = per_group("max_lr", optimizer, max_lr)
@@ -253,9 +252,7 @@ class OneCycleLR(_MomentumCycle):
         share = (step - start) / (phase["end_step"] - start)
         rates = []
         for group in self.optimizer.param_groups:
-            rates.append(
-                self._anneal(group[phase["start_lr"]], group[phase["end_lr"]], share)
-            )
+            rates.append(self._anneal(group[phase["start_lr"]], group[phase["end_lr"]], share))
             if self.cycle_momentum:
                 momentum = self._anneal(
                     group[phase["start_momentum"]], group[phase["end_momentum"]], share
@@ -270,15 +267,11 @@ def _total_steps(total_steps: Any, epochs: Any, steps_per_epoch: Any) -> int:
             raise ValueError(f"Expected positive integer total_steps, but got {total_steps}")
         return total_steps
     if epochs is None or steps_per_epoch is None:
-        raise ValueError(
-            "You must define either total_steps OR (epochs AND steps_per_epoch)"
-        )
+        raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
     if not isinstance(epochs, int) or epochs <= 0:
         raise ValueError(f"Expected positive integer epochs, but got {epochs}")
     if not isinstance(steps_per_epoch, int) or steps_per_epoch <= 0:
-        raise ValueError(
-            f"Expected positive integer steps_per_epoch, but got {steps_per_epoch}"
-        )
+        raise ValueError(f"Expected positive integer steps_per_epoch, but got {steps_per_epoch}")
     return epochs * steps_per_epoch
 
 
@@ -349,9 +342,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     def get_lr(self) -> list[Any]:
         warn_outside_step(self)
         height = 1 + math.cos(math.pi * self.T_cur / self.T_i)
-        return [
-            self.eta_min + (base_lr - self.eta_min) * height / 2 for base_lr in self.base_lrs
-        ]
+        return [self.eta_min + (base_lr - self.eta_min) * height / 2 for base_lr in self.base_lrs]
 
     def step(self, epoch: float | None = None) -> None:  # type: ignore[override]
         """Set the next learning rates.

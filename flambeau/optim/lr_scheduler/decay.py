@@ -273,12 +273,8 @@ class CosineAnnealingLR(LRScheduler):
             ]
         now = 1 + math.cos(math.pi * self.last_epoch / self.T_max)
         before = 1 + math.cos(math.pi * (self.last_epoch - 1) / self.T_max)
-        return [
-            now / before * (group["lr"] - self.eta_min) + self.eta_min for group in groups
-        ]
+        return [now / before * (group["lr"] - self.eta_min) + self.eta_min for group in groups]
 
     def _get_closed_form_lr(self) -> list[Any]:
         height = 1 + math.cos(math.pi * self.last_epoch / self.T_max)
-        return [
-            self.eta_min + (base_lr - self.eta_min) * height / 2 for base_lr in self.base_lrs
-        ]
+        return [self.eta_min + (base_lr - self.eta_min) * height / 2 for base_lr in self.base_lrs]

@@ -98,9 +98,7 @@ class MultiplicativeLR(_FactorLR):
     def _check(self) -> None:
         for factor in self.lr_lambdas:
             if not callable(factor):
-                raise TypeError(
-                    f"lr_lambda should be a function, but got {type(factor).__name__}"
-                )
+                raise TypeError(f"lr_lambda should be a function, but got {type(factor).__name__}")
 
     def get_lr(self) -> list[Any]:
         warn_outside_step(self)

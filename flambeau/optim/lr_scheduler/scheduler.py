@@ -15,8 +15,7 @@ from flambeau.tensor import Tensor
 __all__ = ["LRScheduler"]
 
 _ORDER_PAGE = (
-    "See more details at "
-    "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+    "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
 )
 
 
@@ -59,8 +58,7 @@ def warn_outside_step(scheduler: LRScheduler) -> None:
     """Warn a program that calls ``get_lr()`` itself: it computes the next rates."""
     if not scheduler._get_lr_called_within_step:
         warnings.warn(
-            "To get the last learning rate computed by the scheduler, "
-            "please use `get_last_lr()`.",
+            "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
             UserWarning,
             stacklevel=3,
         )

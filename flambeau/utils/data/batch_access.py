@@ -8,7 +8,7 @@ batch as an integer array and returns what ``default_collate`` would make of tho
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any
 
@@ -16,13 +16,13 @@ __all__ = ["batch_reader"]
 
 
 @cache
-def _offers_batches(kind: type) -> bool:
+def _offers_batches(kind: Hashable) -> bool:
     """Whether ``_get_batch`` of a class speaks for the way that its samples are read.
 
     It does not for a subclass that reads samples in its own way (defines ``__getitem__`` or
     ``__getitems__``) without saying how batches are read.
     """
-    for cls in kind.__mro__:
+    for cls in kind.__mro__:  # type: ignore[attr-defined]
         if "_get_batch" in cls.__dict__:
             return True
         if "__getitem__" in cls.__dict__ or "__getitems__" in cls.__dict__:
@@ -32,7 +32,7 @@ def _offers_batches(kind: type) -> bool:
 
 def batch_reader(dataset: Any) -> Callable[..., Any] | None:
     """The dataset's ``_get_batch``, or None where its samples have to be read one by one."""
-    kind = type(dataset)
+    kind: Any = type(dataset)
     if not _offers_batches(kind) or "__getitems__" in getattr(dataset, "__dict__", ()):
         return None
     return dataset._get_batch  # type: ignore[no-any-return]

@@ -177,9 +177,7 @@ def collate_numpy_scalar_fn(
     return _as_tensor(batch)
 
 
-def collate_float_fn(
-    batch: Sequence[float], *, collate_fn_map: CollateMap | None = None
-) -> Tensor:
+def collate_float_fn(batch: Sequence[float], *, collate_fn_map: CollateMap | None = None) -> Tensor:
     """Python floats as a float64 tensor."""
     return wrap(np.array(batch, np.float64))
 

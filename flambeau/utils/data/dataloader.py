@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from flambeau.random import Generator
-from flambeau.utils.data.collate import collates_by_default, default_collate, default_convert
 from flambeau.utils.data.batch_access import batch_reader
+from flambeau.utils.data.collate import collates_by_default, default_collate, default_convert
 from flambeau.utils.data.dataset import IterableDataset
 from flambeau.utils.data.fetch import array_of_indices, make_fetcher
 from flambeau.utils.data.sampler import (
@@ -113,9 +113,7 @@ class DataLoader(Generic[_Batch]):
         pin_memory_device: str = "",
         in_order: bool = True,
     ) -> None:
-        prefetch_factor = _check_workers(
-            num_workers, timeout, prefetch_factor, persistent_workers
-        )
+        prefetch_factor = _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         self.dataset = dataset
         self.num_workers = num_workers
         self.prefetch_factor = prefetch_factor

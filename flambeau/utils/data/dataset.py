@@ -141,9 +141,7 @@ class StackDataset(Dataset[Any]):
             columns = [_samples(dataset, indices) for dataset in self.datasets.values()]
             names = list(self.datasets)
             return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-        return list(
-            zip(*(_samples(dataset, indices) for dataset in self.datasets), strict=True)
-        )
+        return list(zip(*(_samples(dataset, indices) for dataset in self.datasets), strict=True))
 
     def __len__(self) -> int:
         return self._length
@@ -276,10 +274,7 @@ class Subset(Dataset[_Sample]):
         self.dataset = dataset
         self.indices = indices
         kind = type(self)
-        if (
-            kind.__getitem__ is not Subset.__getitem__
-            and kind.__getitems__ is Subset.__getitems__
-        ):
+        if kind.__getitem__ is not Subset.__getitem__ and kind.__getitems__ is Subset.__getitems__:
             raise NotImplementedError(
                 f"{kind.__name__} overrides __getitem__ but not __getitems__. "
                 "When subclassing Subset and overriding __getitem__, you must also override "

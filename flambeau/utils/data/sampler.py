@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from flambeau.dtypes import float64
 from flambeau.random import Generator, default_generator
 from flambeau.random.sampling import integers, multinomial, permutation, words_as_integers
-from flambeau.dtypes import float64
 from flambeau.tensor import Tensor
 from flambeau.tensor.creation import as_tensor
 
@@ -196,8 +196,7 @@ class WeightedRandomSampler(_ArraySampler):
     ) -> None:
         if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
             raise ValueError(
-                "num_samples should be a positive integer value, but got "
-                f"num_samples={num_samples}"
+                f"num_samples should be a positive integer value, but got num_samples={num_samples}"
             )
         if not isinstance(replacement, bool):
             raise ValueError(
@@ -221,13 +220,9 @@ class WeightedRandomSampler(_ArraySampler):
                 f"(n_sample {self.num_samples}, {weights.size} weights)"
             )
         if not (np.isfinite(weights).all() and (weights >= 0).all()):
-            raise RuntimeError(
-                "probability tensor contains either `inf`, `nan` or element < 0"
-            )
+            raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
         if not weights.any():
-            raise RuntimeError(
-                "invalid multinomial distribution (sum of probabilities <= 0)"
-            )
+            raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
         generator = self.generator or default_generator
         yield multinomial(generator, weights, self.num_samples, self.replacement)
 
@@ -250,16 +245,14 @@ class BatchSampler(Sampler[list[int]]):
     """
 
     def __init__(
-        self, sampler: Sampler[int] | Iterable[int], batch_size: int, drop_last: bool
+        self, sampler: Sampler[Any] | Iterable[Any], batch_size: int, drop_last: bool
     ) -> None:
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
             raise ValueError(
                 f"batch_size should be a positive integer value, but got batch_size={batch_size}"
             )
         if not isinstance(drop_last, bool):
-            raise ValueError(
-                f"drop_last should be a boolean value, but got drop_last={drop_last}"
-            )
+            raise ValueError(f"drop_last should be a boolean value, but got drop_last={drop_last}")
         self.sampler = sampler
         self.batch_size = batch_size
         self.drop_last = drop_last
@@ -297,7 +290,8 @@ def index_arrays(sampler: Any) -> Iterator[Any]:
         return
     size = sampler.batch_size
     left: np.ndarray | None = None
-    for chunk in sampler.sampler._chunks():
+    source: Any = sampler.sampler
+    for chunk in source._chunks():
         if left is not None:
             chunk = np.concatenate((left, chunk))
         whole = len(chunk) - len(chunk) % size
