@@ -194,9 +194,9 @@ def number_dtype(value: Any) -> dtype:
     """The dtype that a Python number has as a tensor."""
     if value is True or value is False:
         return bool
-    if isinstance(value, complex):
+    if isinstance(value, (complex, np.complexfloating)):
         return default_complex_dtype()
-    if isinstance(value, _PYTHON_FLOAT):
+    if isinstance(value, (_PYTHON_FLOAT, np.floating, np.bool_)):  # np.bool_: as PyTorch has it
         return _default
     return int64
 

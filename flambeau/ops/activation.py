@@ -37,6 +37,12 @@ def relu(xp, input: Array):
     return xp.relu(input)
 
 
+@relu.checked
+def _(input):
+    if input.dtype.kind == "b":
+        raise RuntimeError("Boolean inputs not supported for relu")
+
+
 @relu.vjp("input")
 def _(xp, grad, out):
     return xp.where(out > 0, grad, 0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .dtype_checks import require_kinds
 from .operation import Array, Number, Operation
 
 _SAMPLES = (((3, 4), (3, 4)), ((3, 4), (4,)))
@@ -59,13 +60,8 @@ def _bitwise(name: str, doc: str) -> Operation:
 
     @defined.checked
     def _(input: Any, other: Any) -> None:
-        for operand in (input, other):
-            if operand.dtype.kind not in "iub":
-                from .. import dtypes
-                from ..tensor.views import _type_word
-
-                word = _type_word(dtypes.from_numpy_dtype(operand.dtype))
-                raise RuntimeError(f'"{name}_cpu" not implemented for \'{word}\'')
+        kernel = {"bitwise_left_shift": "lshift", "bitwise_right_shift": "rshift"}.get(name, name)
+        require_kinds(f"{kernel}_cpu", "iu" if kernel.endswith("shift") else "iub", input, other)
 
     return defined
 
@@ -83,5 +79,11 @@ def _bitwise_not_forward(xp: Any, input: Array) -> Any:
 
 
 bitwise_not = Operation(
-    _bitwise_not_forward, name="bitwise_not", inplace=True, samples=(("int64",),)
+    _bitwise_not_forward, name="bitwise_not", inplace=True, dtypes="number", samples=(("int64",),)
 )
+
+
+@bitwise_not.checked
+def _(input):  # type: ignore[no-untyped-def]
+    require_kinds("bitwise_not_cpu", "iub", input)
+

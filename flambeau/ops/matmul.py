@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .dtype_checks import NUMBERS, require_kinds
 from .operation import Array, composite, operation, sum_to
 
 
@@ -16,7 +17,7 @@ def _transposed(xp: Any, x: Any) -> Any:
     return xp.permute(x, (*range(n - 2), n - 1, n - 2))
 
 
-@operation(node_name="MmBackward0", same_dtype=True,
+@operation(node_name="MmBackward0", same_dtype=True, dtypes="number",
            samples=(((2, 3), (3, 4)), ((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)),
                     ((5, 2, 3), (5, 3, 4)), ((2, 1, 2, 3), (4, 3, 2))))  # fmt: skip
 def matmul(xp, input: Array, other: Array):
@@ -58,6 +59,7 @@ def _(xp, grad, input, other_shape):
 def _(input, other):
     require_same_dtype(input, other)
     a, b = tuple(input.shape), tuple(other.shape)
+    require_kinds("dot" if len(a) == len(b) == 1 else "addmm_impl_cpu_", NUMBERS, input)
     if not a or not b:
         raise RuntimeError(
             "both arguments to matmul need to be at least 1D, but they are "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..tensor import Tensor
 from ..tensor.indexing import getitem, setitem
 from ..tensor.views import write_in_place
@@ -86,7 +88,9 @@ def _reflected(operation: Operation) -> Callable[..., Any]:
     """The operator for a left operand that is no Tensor."""
 
     def reflected(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, (int, float, complex, Tensor)):
+        if not isinstance(other, (int, float, complex, Tensor, np.generic)):
+            if operation.name == "true_div" and isinstance(other, np.ndarray):
+                return self.reciprocal() * other  # type: ignore[attr-defined]
             return NotImplemented
         if not operation.parameters[0].kind == "operand":
             return operation.function(self.new_full((), other), self)

@@ -58,7 +58,7 @@ from ..autograd.node import Node, next_sequence
 from ..modes import DIRECT, MODES
 from ..namespaces import namespace_of
 from ..namespaces import numpy as numpy_namespace
-from ..tensor import TENSORS, Tensor
+from ..tensor import TENSORS, Tensor, wrap
 from .dims import broadcast_error
 
 Array = Any
@@ -187,6 +187,8 @@ class Operation:
         self.vjps: list[Vjp] = []
         self.numpy_kernel: Callable[..., Any] | None = None
         self.check: Callable[..., None] | None = None
+        self.check_operands: Callable[..., None] | None = None
+        self.underivable = False
         camel = "".join(part.capitalize() for part in self.name.strip("_").split("_"))
         self.node_name = node_name or f"{camel}Backward0"
         self._node_class: type[Node] | None = None
@@ -226,6 +228,24 @@ class Operation:
         """Decorator: raises what PyTorch raises for bad arguments; called on the general path."""
         self.check = _positional(function)
         return function
+
+    def checked_operands(self, function: Callable[..., None]) -> Callable[..., None]:
+        """Decorator: the same for the operands as given, before they get a common dtype."""
+        self.check_operands = _positional(function)
+        return function
+
+    def refuse_derivative(self) -> Operation:
+        """Let a backward pass through this operation raise PyTorch's error."""
+
+        def refuse(xp: Any, grad: Any) -> Any:
+            raise RuntimeError(f"derivative for aten::{self.name} is not implemented")
+
+        for parameter in self.parameters:
+            if parameter.is_tensor:
+                self.vjps.append(Vjp((parameter.name,), refuse))
+        self.underivable = True
+        self.node_name = "NotImplemented"
+        return self
 
     def scattered(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Decorator: for a view, ``(xp, base, values, ...)``: base with the view's part replaced."""
@@ -287,6 +307,9 @@ class Operation:
                 continue
             if values[position] is MISSING:
                 raise _missing_arguments(self, values)
+            if dunder and self.name == "eq" and isinstance(values[position], np.ndarray):
+                values[position] = wrap(values[position])  # as PyTorch does for ``==`` alone
+                continue
             if dunder:
                 return NotImplemented
             raise TypeError(
@@ -295,6 +318,8 @@ class Operation:
             )
         if MODES.autocast is not None:
             values = MODES.autocast.cast(self, values)
+        if self.check_operands is not None:
+            self.check_operands(*values)
         if self.promote is not None:
             self._promote(values)
         result = self._apply(values)
@@ -1138,7 +1163,7 @@ def _raise_modified(node: Node, what: str, tensor: Any = None) -> None:
         described = f" {list(getattr(out, 'shape', ()))}, which is output 0 of {node.name()},"
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace "
-        f"operation:{described} was written after {node.operation.name}() had kept it for its "  # type: ignore[attr-defined]
+        f"operation:{described} was written after {type(node).operation.name}() had kept it for its "  # type: ignore[attr-defined]
         f"gradient. {hint(node)}"
     )
 

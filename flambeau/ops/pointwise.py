@@ -9,6 +9,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from .dtype_checks import NUMBERS, require_kinds
 from .operation import Array, Number, Operation, operation
 
 _BINARY_SAMPLES = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1), (1, 3)), ((), (2,)))
@@ -24,6 +27,7 @@ def unary(
     domain: tuple[float, float] = (-2.0, 2.0),
     inplace: bool = True,
     method: bool = True,
+    refuses_bool: str | None = None,
 ) -> Operation:
     """The operation that applies the primitive ``name`` to each element."""
 
@@ -37,6 +41,8 @@ def unary(
     )  # fmt: skip
     if vjp is not None:
         defined.vjp("input")(vjp)
+    if refuses_bool is not None:
+        defined.checked(lambda input: require_kinds(refuses_bool, NUMBERS, input))
     return defined
 
 
@@ -123,17 +129,35 @@ def _(xp, grad, n, input):
 neg = unary("neg", "Each element with its sign changed.", lambda xp, grad: -grad, promote=None,
             dtypes="number")  # fmt: skip
 abs = unary("abs", "Absolute value.", lambda xp, grad, input: grad * xp.sign(input), promote=None,
-            dtypes="number")  # fmt: skip
+            dtypes="number", refuses_bool="abs_cpu")  # fmt: skip
+
+
+@neg.checked
+def _(input):
+    if input.dtype.kind == "b":
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+            "invert a mask, use the `~` or `logical_not()` operator instead."
+        )
 
 
 def _zero_gradient(xp: Any, grad: Any) -> Any:
     return xp.full(tuple(grad.shape), 0, xp.dtype(grad))
 
 
-sign = unary("sign", "-1, 0 or 1, after each element's sign.", _zero_gradient, promote=None)
-floor = unary("floor", "The largest integer not above each element.", _zero_gradient, promote=None)
-ceil = unary("ceil", "The smallest integer not below each element.", _zero_gradient, promote=None)
-trunc = unary("trunc", "Each element without its fraction.", _zero_gradient, promote=None)
+@operation(dtypes="number", inplace=True, samples=(((3, 4),), ((),), ("bool",)))
+def sign(xp, input: Array):
+    """-1, 0 or 1, after each element's sign."""
+    return xp.copy(input) if xp.dtype(input).kind == "b" else xp.sign(input)
+
+
+sign.vjp("input")(_zero_gradient)
+floor = unary("floor", "The largest integer not above each element.", _zero_gradient, promote=None,
+              refuses_bool="floor_vml_cpu")  # fmt: skip
+ceil = unary("ceil", "The smallest integer not below each element.", _zero_gradient, promote=None,
+             refuses_bool="ceil_vml_cpu")  # fmt: skip
+trunc = unary("trunc", "Each element without its fraction.", _zero_gradient, promote=None,
+              refuses_bool="trunc_vml_cpu")  # fmt: skip
 
 
 @operation(dtypes="inexact", inplace=True, samples=(((3, 4),),))
@@ -151,9 +175,16 @@ def round(xp, input: Array, *, decimals: int = 0):
 round.vjp("input")(_zero_gradient)
 
 
+@round.checked
+def _(input, decimals=0):
+    require_kinds("round_vml_cpu", NUMBERS, input)
+
+
 @operation(dtypes="number", inplace=True, samples=(((3, 4),),))
 def square(xp, input: Array):
     """Each element times itself."""
+    if xp.dtype(input).kind == "b":
+        input = xp.astype(input, np.dtype(np.int64))
     return input * input
 
 
@@ -197,16 +228,27 @@ def _(xp, grad, alpha):
     return -grad if alpha == 1 else grad * -alpha
 
 
-@sub.checked
+@sub.checked_operands
 def _(input, other, alpha):
     _refuse_bool_subtraction(input, other)
 
 
+def _is_bool(operand: Any) -> bool:
+    array = getattr(operand, "_array", None)
+    return operand is True or operand is False or (array is not None and array.dtype == np.bool_)
+
+
 def _refuse_bool_subtraction(*operands: Any) -> None:
-    if any(getattr(o, "dtype", None) == bool for o in operands):
+    found = [_is_bool(o) for o in operands]
+    if all(found):
         raise RuntimeError(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
             "or `logical_xor()` operator instead."
+        )
+    if True in found:
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are "
+            "trying to invert a mask, use the `~` or `logical_not()` operator instead."
         )
 
 
@@ -227,7 +269,7 @@ def _(xp, grad):
     return grad
 
 
-@rsub.checked
+@rsub.checked_operands
 def _(input, other, alpha):
     _refuse_bool_subtraction(input, other)
 
@@ -277,14 +319,16 @@ def floor_divide(xp, input: Array | Number, other: Array | Number):
     return xp.where(xp.eq(other, 0), xp.div(input, other), xp.floor_divide(input, other))
 
 
+floor_divide.refuse_derivative()
+
+
 @floor_divide.checked
 def _(input, other):
+    require_kinds("div_floor_cpu", NUMBERS, input)
     _refuse_integer_zero(input, other)
 
 
 def _refuse_integer_zero(input: Any, other: Any) -> None:
-    import numpy as np
-
     if isinstance(other, np.ndarray) and other.dtype.kind in "iub" and (other == 0).any():
         raise RuntimeError("ZeroDivisionError")
 
@@ -308,6 +352,7 @@ def _(xp, grad, input, other):
 
 @remainder.checked
 def _(input, other):
+    require_kinds("remainder_cpu", NUMBERS, input)
     _refuse_integer_zero(input, other)
 
 
@@ -330,6 +375,7 @@ def _(xp, grad, input, other):
 
 @fmod.checked
 def _(input, other):
+    require_kinds("fmod_cpu", NUMBERS, input)
     _refuse_integer_zero(input, other)
 
 
@@ -344,6 +390,8 @@ def pow(xp, input: Array | Number, exponent: Array | Number):
             return input * input * input
         if exponent == 0.5:
             return xp.sqrt(input)
+    elif xp.dtype(exponent).kind == "b":
+        return xp.logical_or(input, xp.logical_not(exponent))
     return xp.pow(input, exponent)
 
 
@@ -370,10 +418,14 @@ def _(xp, grad, input, exponent, out):
     return grad * xp.where(flat, zero, out * xp.log(xp.where(flat, zero + 1, input)))
 
 
+@pow.checked_operands
+def _(input, exponent):
+    if _is_bool(input) and _is_bool(exponent) and exponent is not True and exponent is not False:
+        raise NotImplementedError("\"pow\" not implemented for 'Bool'")
+
+
 @pow.checked
 def _(input, exponent):
-    import numpy as np
-
     if isinstance(exponent, np.ndarray) and exponent.dtype.kind == "i" and (exponent < 0).any():
         if getattr(input, "dtype", exponent.dtype).kind in "iub":
             raise RuntimeError("Integers to negative integer powers are not allowed.")

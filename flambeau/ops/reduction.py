@@ -192,6 +192,8 @@ def _arg_extreme(name: str, doc: str) -> Operation:
     def _(input: Any, dim: Any, keepdim: Any) -> None:
         if dim is not None:
             wrap_dim(dim, input.ndim)
+        if input.dtype.kind == "b":
+            raise RuntimeError(f"{name}(): does not support bool input")
         require_elements(name, input, dim)
 
     return defined

@@ -444,7 +444,9 @@ class Tensor(metaclass=_TensorMeta):
         return array.astype(dtype)
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
-        return wrap(np.asarray(array))
+        array = np.asarray(array)
+        # PyTorch makes uint8 of the truth values that NumPy's functions give
+        return wrap(array.astype(np.uint8) if array.dtype == np.bool_ else array)
 
     def __bool__(self) -> bool:
         size = self._array.size
