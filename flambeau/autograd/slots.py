@@ -27,7 +27,7 @@ class SlotGradients:
 
     def unpack(self, node: Any) -> tuple[Any, list[Any]]:
         """The namespace, and for every result its gradient or None."""
-        grads = [self.grads.get(i) for i in range(len(node.operation.differentiable))]
+        grads = [self.grads.get(i) for i in range(len(type(node).operation.differentiable))]
         arrays = [g for g in grads if g is not None]
         if any(not isinstance(a, np.ndarray) and hasattr(a, "_array") for a in arrays):
             return None, grads

@@ -461,11 +461,11 @@ def embedding_bag(
     zeros = flambeau.zeros((bags, weight.shape[1]), dtype=weight.dtype)
     if mode == "max":
         return _largest_of_bags(rows, bag_of, zeros)
-    sums = zeros.index_add(0, bag_of, rows)
+    sums = zeros.index_put((bag_of,), rows, accumulate=True)
     if mode == "sum":
         return sums
     ones = flambeau.ones(rows.shape[0], dtype=weight.dtype)
-    counts = flambeau.zeros(bags, dtype=weight.dtype).index_add(0, bag_of, ones)
+    counts = flambeau.zeros(bags, dtype=weight.dtype).index_put((bag_of,), ones, accumulate=True)
     return sums / counts.clamp(min=1).unsqueeze(-1)
 
 

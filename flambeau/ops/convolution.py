@@ -14,6 +14,88 @@ from .operation import Array, composite, operation
 
 _ONE = ((1,), (0,), (1,), False, (0,), 1)
 
+# -- the primitives as operations: each is a gradient of the others -----------------------------
+
+
+@operation(dtypes="inexact", public=False, method=False, out=False, name="conv",
+           samples=(((2, 2, 5), (3, 2, 2), (2,), (1,), (1,), 1),))  # fmt: skip
+def conv(
+    xp,
+    input: Array,
+    weight: Array,
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+):
+    """The convolution of (N, C, *spatial) with (filters, C / groups, *kernel)."""
+    return xp.conv(input, weight, stride, padding, dilation, groups)
+
+
+@conv.vjp("input")
+def _(xp, grad, input_shape, weight, stride, padding, dilation, groups):
+    return xp.conv_input(grad, weight, tuple(input_shape), stride, padding, dilation, groups)
+
+
+@conv.vjp("weight")
+def _(xp, grad, input, weight_shape, stride, padding, dilation, groups):
+    return xp.conv_weight(grad, input, tuple(weight_shape), stride, padding, dilation, groups)
+
+
+@operation(dtypes="inexact", public=False, method=False, out=False, name="conv_input",
+           samples=(((2, 3, 3), (3, 2, 2), (2, 2, 5), (2,), (1,), (1,), 1),))  # fmt: skip
+def conv_input(
+    xp,
+    output: Array,
+    weight: Array,
+    shape: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+):
+    """The gradient of :func:`conv` for an input of ``shape``."""
+    return xp.conv_input(output, weight, shape, stride, padding, dilation, groups)
+
+
+@conv_input.vjp("output")
+def _(xp, grad, weight, stride, padding, dilation, groups):
+    return xp.conv(grad, weight, stride, padding, dilation, groups)
+
+
+@conv_input.vjp("weight")
+def _(xp, grad, output, weight_shape, stride, padding, dilation, groups):
+    return xp.conv_weight(output, grad, tuple(weight_shape), stride, padding, dilation, groups)
+
+
+@operation(dtypes="inexact", public=False, method=False, out=False, name="conv_weight",
+           samples=(((2, 3, 3), (2, 2, 5), (3, 2, 2), (2,), (1,), (1,), 1),))  # fmt: skip
+def conv_weight(
+    xp,
+    output: Array,
+    input: Array,
+    shape: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+):
+    """The gradient of :func:`conv` for a weight of ``shape``."""
+    return xp.conv_weight(output, input, shape, stride, padding, dilation, groups)
+
+
+@conv_weight.vjp("output")
+def _(xp, grad, input, stride, padding, dilation, groups):
+    return xp.conv(input, grad, stride, padding, dilation, groups)
+
+
+@conv_weight.vjp("input")
+def _(xp, grad, output, input_shape, stride, padding, dilation, groups):
+    return xp.conv_input(output, grad, tuple(input_shape), stride, padding, dilation, groups)
+
+
+# -- with a bias, or transposed -----------------------------------------------------------------
+
 
 @operation(dtypes="inexact", public=False, method=False, out=False, name="convolution",
            node_name="ConvolutionBackward0",

@@ -166,7 +166,9 @@ def _(xp, grad, aux, reduction, delta):
 # -- binary cross entropy ---------------------------------------------------------------------
 
 
-@operation(dtypes="inexact", public=False, out=False, samples=(), domain=(0.1, 0.9))
+@operation(dtypes="inexact", public=False, out=False, domain=(0.1, 0.9),
+           samples=(((3, 4), (3, 4)), ((3, 4), (3, 4), (3, 4), "sum"),
+                    ((3, 4), (3, 4), None, "none")))  # fmt: skip
 def binary_cross_entropy(
     xp, input: Array, target: Array, weight: Array | None = None, reduction: str = "mean"
 ):

@@ -93,6 +93,21 @@ _SAMPLES = (
 )
 
 
+@operation(dtypes="number", public=False, method=False, out=False, name="max_pool_indices",
+           samples=_SAMPLES)  # fmt: skip
+def max_pool_indices(
+    xp,
+    input: Array,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    size: tuple[int, ...],
+):
+    """The place of each window's maximum in the flattened last dims."""
+    return xp.max_pool_indices(input, kernel, stride, padding, dilation, size)
+
+
 def _best(xp: Any, input: Any, *window: Any) -> tuple[Any, Any]:
     """The maxima, and their places among the flattened spatial elements."""
     *_, size = window
@@ -280,11 +295,49 @@ def max_pool3d_with_indices(
 
 
 @operation(dtypes="inexact", public=False, method=False, out=False, name="avg_pool",
+           samples=(((2, 5, 6), (3, 2), (2, 2), (1, 0), (3, 3)),))  # fmt: skip
+def avg_pool(
+    xp,
+    input: Array,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    size: tuple[int, ...],
+):
+    """The sum over windows of the last dims."""
+    return xp.avg_pool(input, kernel, stride, padding, size)
+
+
+@avg_pool.vjp("input")
+def _(xp, grad, input_shape, kernel, stride, padding):
+    return xp.avg_pool_input(grad, tuple(input_shape), kernel, stride, padding)
+
+
+@operation(dtypes="inexact", public=False, method=False, out=False, name="avg_pool_input",
+           samples=(((2, 3, 3), (2, 5, 6), (3, 2), (2, 2), (1, 0)),))  # fmt: skip
+def avg_pool_input(
+    xp,
+    output: Array,
+    shape: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+):
+    """The gradient of :func:`avg_pool` for an input of ``shape``."""
+    return xp.avg_pool_input(output, shape, kernel, stride, padding)
+
+
+@avg_pool_input.vjp("output")
+def _(xp, grad, output_shape, kernel, stride, padding):
+    return xp.avg_pool(grad, kernel, stride, padding, tuple(output_shape[-len(kernel) :]))
+
+
+@operation(dtypes="inexact", public=False, method=False, out=False, name="mean_pool",
            node_name="AvgPool2DBackward0",
            samples=(((2, 3, 6), (2,), (2,), (0,), (3,), True, None),
                     ((2, 5, 6), (3, 2), (2, 2), (1, 0), (3, 3), False, None),
                     ((1, 2, 7, 7), (3, 3), (2, 2), (1, 1), (4, 4), True, 5)))  # fmt: skip
-def avg_pool(
+def mean_pool(
     xp,
     input: Array,
     kernel: tuple[int, ...],
@@ -326,7 +379,7 @@ def _divisors(
     return xp.avg_pool(xp.full(spatial, 1, dtype), kernel, stride, padding, size)
 
 
-@avg_pool.vjp("input")
+@mean_pool.vjp("input")
 def _(xp, grad, input_shape, kernel, stride, padding, size, count_include_pad, divisor):
     divisors = _divisors(
         xp, input_shape, xp.dtype(grad), kernel, stride, padding, size, count_include_pad, divisor
@@ -349,7 +402,7 @@ def _avg_pool(
     kernel, step, pads, _, size = _arguments(
         f"avg_pool{dims}d", dims, input, kernel_size, stride, padding, 1, ceil_mode
     )
-    return avg_pool(input, kernel, step, pads, size, count_include_pad, divisor_override)
+    return mean_pool(input, kernel, step, pads, size, count_include_pad, divisor_override)
 
 
 @composite(method=False)
@@ -455,7 +508,7 @@ def _adaptive_avg_pool(dims: int, input: Any, output_size: Any) -> Any:
     size = _wanted(f"adaptive_avg_pool{dims}d", dims, input, output_size)
     window = _equal_windows(input.shape, size)
     if window is not None:
-        return avg_pool(input, window, window, (0,) * dims, size, True, None)
+        return mean_pool(input, window, window, (0,) * dims, size, True, None)
     # dim after dim: the means are the elements times a matrix
     for place in range(dims):
         dim = input.ndim - dims + place

@@ -165,10 +165,22 @@ def write_in_place(
     before = tensor
     if tensor._requires_grad:
         before = _before(tensor)  # what the tape keeps must not be the tensor that changes
+        if GRAD_MODE.enabled and _keeps_input(function) and tensor._array.__class__ is ndarray:
+            before._array = tensor._array.copy()
+            before._versions = None
     result = function(before, *args, **kwargs)
     if result is before:
         return tensor
     return assign(tensor, result, name)
+
+
+def _keeps_input(function: Callable[..., Tensor]) -> bool:
+    """Whether the gradient of ``function`` needs what its first argument was."""
+    operation = getattr(function, "operation", None)
+    if operation is None:
+        return True
+    first = operation.parameters[0].name
+    return any(first in vjp.needs for vjp in operation.vjps)
 
 
 def _before(tensor: Tensor) -> Tensor:

@@ -518,8 +518,8 @@ class PReLU(Module):
     def __init__(
         self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
     ) -> None:
+        self.num_parameters = num_parameters  # first in __dict__, as in PyTorch's pickles
         super().__init__()
-        self.num_parameters = num_parameters
         self.init = init
         self.weight = Parameter(flambeau.empty(num_parameters, device=device, dtype=dtype))
         self.reset_parameters()

@@ -35,8 +35,8 @@ class _ConstantPadNd(Module):
 
     def __init__(self, padding: Size, value: float) -> None:
         super().__init__()
-        self.padding = ntuple(padding, 2 * self._dimensions)
         self.value = value
+        self.padding = ntuple(padding, 2 * self._dimensions)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.pad(input, self.padding, "constant", self.value)
