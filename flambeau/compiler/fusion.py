@@ -17,6 +17,7 @@ from .codegen.indexing import Index, Variable, variable_index
 from .graph import Graph, Value
 from .kernels import (
     CONTRACTIONS,
+    POOLING,
     SEQUENTIAL,
     Group,
     Kernel,
@@ -84,7 +85,7 @@ def _rereads(order: list[Value]) -> set[int]:
     for value in order:
         if value.primitive in CONTRACTIONS or value.primitive in SEQUENTIAL:
             pending.extend(value.operands)
-        elif value.primitive in ("max_pool_indices", "avg_pool", "avg_pool_input"):
+        elif value.primitive in (*POOLING, "max_pool_indices", "avg_pool", "avg_pool_input"):
             pending.extend(value.operands)
         elif value.primitive in ("gather", "index"):
             if value.operands[0].size < value.size:
@@ -175,7 +176,38 @@ class _Joiner:
                             self.home[id(member.value)] = joined
                         again = True
                         break
+        self._join_siblings()
         return self.ordered()
+
+    def _join_siblings(self) -> None:
+        """Join reductions of one array over one set of loops: they share its elements."""
+        found: dict[object, list[Kernel]] = {}
+        for kernel in {id(k): k for k in self.home.values()}.values():
+            anchor = kernel.anchor
+            if anchor.primitive in POOLING:
+                signature = (id(anchor.operands[0]), str(anchor.attributes))
+                found.setdefault(signature, []).append(kernel)
+        for kernels in found.values():
+            first = kernels[0]
+            for other in kernels[1:]:
+                if self.reachable(first, other, first) or self.reachable(other, first, other):
+                    continue
+                if first in self.producers(other) or other in self.producers(first):
+                    continue
+                first = self._merged_siblings(first, other)
+                for member in first.members():
+                    self.home[id(member.value)] = first
+
+    def _merged_siblings(self, first: Kernel, second: Kernel) -> Kernel:
+        """One kernel of two whose anchors have the same loops."""
+        a, b = first.groups[0], second.groups[0]
+        replacements: dict[Variable, Index] = {}
+        for loops, others in ((first.outer, second.outer), (a.reduced, b.reduced)):
+            for mine, theirs in zip(loops, others, strict=True):
+                replacements[theirs] = variable_index(mine)
+        second.substitute(replacements)
+        leading = Group([], a.reduced, [*a.members, *b.members], a.terms_at)
+        return Kernel(list(first.outer), [leading, *first.groups[1:], *second.groups[1:]])
 
     def ordered(self) -> list[Kernel]:
         """All kernels, producers before consumers."""

@@ -46,6 +46,9 @@ class Group:
         return self.members[0].reduction is not None
 
 
+POOLING = frozenset(("max_pool", "max_pool_offset"))
+
+
 @dataclass
 class Kernel:
     """See the module.  ``stored`` are the values that must go to memory."""

@@ -15,6 +15,7 @@ from .layout import choose_layouts
 from .codegen.loops import LoopCode, arrange_loops
 from .codegen.sequential import write_sequential
 from .codegen.tiles import TileCode, tile_plan
+from .codegen.transposition import TransposingCode, transposed_dims
 from .fusion import fuse
 from .graph import Graph, Value
 from .kernels import CONTRACTIONS, Kernel, member_accesses
@@ -246,6 +247,12 @@ class _Lowering:
             write_sequential(builder, kernel.anchor, expressions, stored)
         else:
             arrange_loops(kernel, self.is_leaf, self.strides)
+            dims = transposed_dims(kernel, self.is_leaf, self.strides)
+            if dims is not None:
+                TransposingCode(
+                    builder, kernel, expressions, stored, dims, self.is_leaf, self.vector_bytes
+                ).write()
+                return builder.finish()
             plan = tile_plan(kernel, self.is_leaf, self.strides, self.vector_bytes)
             if plan is not None:
                 TileCode(builder, kernel, expressions, stored, plan).write()

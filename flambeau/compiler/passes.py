@@ -7,6 +7,7 @@ needs is not rebuilt.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from .graph import Graph, Value, constant
 from .symbolic import call_primitive
 
-_FOLDED = 1 << 16
+_FOLDED = 1 << 12
 """Elements of a constant result that is still computed at compile time."""
 
 Rule = Callable[[Value], Value | None]
@@ -234,6 +235,105 @@ def _checked(index: Value, x: Value, dim: int) -> Value:
     return Value("checked_index", (index,), attributes, index.shape, index.dtype)
 
 
+# -- pooling ------------------------------------------------------------------------------------
+
+
+def _pooled_places(index: Value) -> Value | None:
+    """The ``max_pool_indices`` that ``index`` is, but for its shape."""
+    while index.primitive == "reshape":
+        index = index.operands[0]
+    return index if index.primitive == "max_pool_indices" else None
+
+
+def _flattens(flat: tuple[int, ...], shape: tuple[int, ...], dims: int) -> bool:
+    return flat == (*shape[:-dims], math.prod(shape[-dims:]))
+
+
+@_rewrite("gather")
+def _pooled(value: Value) -> Value | None:
+    """The elements at the places of the maxima are the maxima."""
+    flat, index = value.operands
+    places = _pooled_places(index)
+    if places is None or value.attributes["dim"] % flat.ndim != flat.ndim - 1:
+        return None
+    (x,) = places.operands
+    dims = len(places.attributes["kernel"])
+    source = flat.operands[0] if flat.primitive == "reshape" else flat
+    if source is not x or not _flattens(flat.shape, x.shape, dims):
+        return None
+    if not _flattens(index.shape, places.shape, dims):
+        return None
+    pooled = Value("max_pool", (x,), places.attributes, places.shape, x.dtype)
+    return _simplified(_new("reshape", pooled, shape=value.shape))
+
+
+@_rewrite("scatter_add")
+def _unpooled(value: Value) -> Value | None:
+    """The gradient of pooling in tiles: each tile's gradient where its maximum was, else 0."""
+    zeros, index, grad = value.operands
+    places = _pooled_places(index)
+    if places is None or scalar_of(zeros) != 0:
+        return None
+    if value.attributes["dim"] % zeros.ndim != zeros.ndim - 1:
+        return None
+    (x,) = places.operands
+    attributes = places.attributes
+    kernel, size = tuple(attributes["kernel"]), places.shape[-len(attributes["kernel"]) :]
+    dims = len(kernel)
+    if tuple(attributes["stride"]) != kernel or any(attributes["padding"]):
+        return None
+    if any(d != 1 for d in attributes["dilation"]) or math.prod(kernel) > 127:
+        return None
+    if not _flattens(zeros.shape, x.shape, dims) or grad.shape != index.shape:
+        return None
+    if not _flattens(index.shape, places.shape, dims):
+        return None
+    if any(n * k > m for n, k, m in zip(size, kernel, x.shape[-dims:], strict=True)):
+        return None
+    leading = places.shape[:-dims]
+    offset = Value("max_pool_offset", (x,), attributes, places.shape, np.dtype(np.int8))
+    apart = (*leading, *(n for m in size for n in (m, 1)))
+    hit = _new("eq", _new("reshape", offset, shape=apart), _taps(kernel, len(leading)))
+    spread = _simplified(_new("reshape", _simplified(grad), shape=apart))
+    tiles = _new("where", hit, spread, constant(np.zeros((), grad.dtype)))
+    covered = (*leading, *(n * k for n, k in zip(size, kernel, strict=True)))
+    result = _new("reshape", tiles, shape=covered)
+    rest = [(0, m - n) for m, n in zip(x.shape, covered, strict=True)]
+    result = _simplified(_new("pad", result, widths=tuple(rest), value=0))
+    return _simplified(_new("reshape", result, shape=value.shape))
+
+
+def _taps(kernel: tuple[int, ...], leading: int) -> Value:
+    """The number of each tap of a window, in the shape (1, ..., 1, k0, 1, k1)."""
+    total: Value | None = None
+    stride = math.prod(kernel)
+    for i, k in enumerate(kernel):
+        stride //= k
+        numbers = _new("arange", start=0, end=k * stride, step=stride, dtype=np.dtype(np.int8))
+        shape = (1,) * (leading + 2 * i + 1) + (k,) + (1,) * (2 * (len(kernel) - 1 - i))
+        numbers = _new("reshape", numbers, shape=shape)
+        total = numbers if total is None else _new("add", total, numbers)
+    assert total is not None
+    return total
+
+
+# -- convolution --------------------------------------------------------------------------------
+
+
+@_rewrite("conv", "conv_weight")
+def _padded(value: Value) -> Value | None:
+    """Padding as a padded input, so that the inner loops need no conditions."""
+    padding = value.attributes["padding"]
+    if not any(padding):
+        return None
+    which = 0 if value.primitive == "conv" else 1
+    widths = ((0, 0), (0, 0), *((p, p) for p in padding))
+    operands = list(value.operands)
+    operands[which] = _simplified(_new("pad", operands[which], widths=widths, value=0))
+    attributes = {**value.attributes, "padding": (0,) * len(padding)}
+    return Value(value.primitive, tuple(operands), attributes, value.shape, value.dtype)
+
+
 # -- the walk -----------------------------------------------------------------------------------
 
 
@@ -269,7 +369,7 @@ def _key(value: Value) -> Any:
 
 def _folded(value: Value) -> Value:
     """``value`` as a constant if all its operands are and it is small."""
-    if not value.operands or value.size > _FOLDED:
+    if not value.operands or value.size > _FOLDED or value.primitive == "expand":
         return value
     if any(v.primitive != "constant" for v in value.operands):
         return value
@@ -288,6 +388,11 @@ def _folded(value: Value) -> Value:
 
 def simplify(graph: Graph) -> Graph:
     """A graph on the same inputs with the same results."""
+    # what rules put in is shared, and simplified further, by a second walk
+    return _walked(_walked(graph))
+
+
+def _walked(graph: Graph) -> Graph:
     table: dict[int, Value] = {}
     shared: dict[Any, Value] = {}
     keep: list[Value] = []

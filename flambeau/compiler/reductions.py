@@ -23,7 +23,7 @@ Terms = Callable[[Position, Position], list[Source]]
 
 REDUCTIONS = frozenset(
     "sum prod amax amin any all argmax argmin matmul conv conv_input conv_weight "
-    "max_pool_indices avg_pool avg_pool_input".split()
+    "max_pool_indices max_pool max_pool_offset avg_pool avg_pool_input".split()
 )
 
 
@@ -219,7 +219,15 @@ def _max_pool_indices(value: Value) -> Reduction:
     def place(index: Position, reduced: Position) -> Index:
         return linear(there(index, reduced), contiguous_strides(spatial))
 
-    return Reduction(value, tuple(a["kernel"]), terms, "argmax", place)
+    def offset(index: Position, reduced: Position) -> Index:
+        return linear(reduced, contiguous_strides(a["kernel"]))
+
+    taps = tuple(a["kernel"])
+    if value.primitive == "max_pool":
+        return Reduction(value, taps, terms, "amax")
+    if value.primitive == "max_pool_offset":
+        return Reduction(value, taps, terms, "argmax", offset)
+    return Reduction(value, taps, terms, "argmax", place)
 
 
 def _avg_pool(value: Value) -> Reduction:
@@ -255,6 +263,8 @@ _BUILDERS: dict[str, Callable[[Value], Reduction]] = {
     "conv_input": _conv_input,
     "conv_weight": _conv_weight,
     "max_pool_indices": _max_pool_indices,
+    "max_pool": _max_pool_indices,
+    "max_pool_offset": _max_pool_indices,
     "avg_pool": _avg_pool,
     "avg_pool_input": _avg_pool_input,
 }

@@ -11,7 +11,7 @@ from ..graph import Value
 from ..kernels import Group, Kernel, Member, loop_variable, member_accesses
 from ..reductions import identity
 from ..unsupported import Unsupported
-from .builder import Builder, Register
+from .builder import INDEX, Builder, Register
 from .elementwise import EMIT, as_bool, llvm_type
 from .expressions import Array, Expressions
 from .indexing import Index, Quotient, Variable, lane_register, linear, variable_index
@@ -491,6 +491,11 @@ class LoopCode:
         return result
 
 
+def windowed_primitive(primitive: str) -> bool:
+    """Whether a window may lie partly outside, so that the first term inside is the first best."""
+    return primitive in ("max_pool_indices", "max_pool_offset")
+
+
 class Combiner:
     """How the terms of one reduction are added to its accumulator."""
 
@@ -503,6 +508,8 @@ class Combiner:
         self.group = group
         self.member = member
         self.reduction = member.reduction
+        self.checks = True
+        """Whether terms must be left out where their conditions fail; else they never do."""
         self.lanes = lanes
         self.vector = vector
         self.source = member.value.operands[0].dtype
@@ -517,6 +524,9 @@ class Combiner:
         self.width = 2 if self.arg else 1
         self.splits = not self.arg
         self.identity = identity("any" if self._is_or() else kind, self.dtype)
+        extent = max((n for n in member.value.operands[0].shape), default=1) ** 3
+        small = member.value.primitive == "max_pool_offset" or extent < 2**31
+        self.place_type = "i32" if self.arg and small else INDEX
 
     def _is_or(self) -> bool:
         return self.reduction.combine == "sum" and self.dtype.kind == "b"
@@ -529,8 +539,9 @@ class Combiner:
         first = b.widen(b.constant(self.type, self.identity), self.lanes)
         if not self.arg:
             return [first]
-        windowed = self.member.value.primitive == "max_pool_indices"
-        return [first, b.widen(b.index(-1 if windowed else 0), self.lanes)]
+        windowed = windowed_primitive(self.member.value.primitive)
+        place = b.constant(self.place_type, -1 if windowed else 0)
+        return [first, b.widen(place, self.lanes)]
 
     def combine(self, x: Register, y: Register) -> Register:
         b = self.builder
@@ -559,7 +570,7 @@ class Combiner:
         factors: list[Register] = []
         holds: Register | None = None
         for source in self.reduction.terms(member.position, self.group.terms_at):
-            condition = expressions.conditions(source.conditions)
+            condition = expressions.conditions(source.conditions) if self.checks else None
             register = expressions.value(source.operand, source.index, condition)
             factors.append(self._converted(register, source.operand.dtype))
             holds = b.logical_and(holds, condition)
@@ -593,6 +604,12 @@ class Combiner:
         assert self.reduction.place is not None
         index = self.reduction.place(self.member.position, self.group.terms_at)
         here = lane_register(b, index)
+        if self.place_type != INDEX:
+            here = (
+                b.constant(self.place_type, here.literal)
+                if here.literal is not None and here.lanes == 1
+                else b.cast("trunc", here, self.place_type)
+            )
         maximum = self.reduction.combine == "argmax"
         if self.dtype.kind == "f":
             better = b.compare("fcmp ogt" if maximum else "fcmp olt", x, best)
@@ -602,8 +619,8 @@ class Combiner:
         else:
             sign = "s" if self.dtype.kind == "i" else "u"
             better = b.compare(f"icmp {sign}{'gt' if maximum else 'lt'}", x, best)
-        if self.member.value.primitive == "max_pool_indices":
-            none = b.compare("icmp slt", place, b.index(0))
+        if windowed_primitive(self.member.value.primitive):
+            none = b.compare("icmp slt", place, b.constant(self.place_type, 0))
             better = b.binary("or", better, none)
         if holds is not None:
             better = b.binary("and", better, holds)
@@ -613,7 +630,12 @@ class Combiner:
     def finish(self, values: list[Register]) -> Register:
         b = self.builder
         if self.arg:
-            return values[1]
+            place = values[1]
+            target = llvm_type(self.member.value.dtype)
+            if place.type != target:
+                narrower = int(target[1:]) < int(place.type[1:])
+                place = b.cast("trunc" if narrower else "sext", place, target)
+            return place
         result = values[0]
         if self.vector is not None:
             while result.lanes > 1:

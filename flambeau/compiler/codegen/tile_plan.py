@@ -28,6 +28,8 @@ class TileProblem:
     reduced: tuple[Variable, ...]
     factors: tuple[dict[Variable, int], ...]
     results: tuple[dict[Variable, int], ...]
+    fixed: frozenset[Variable] = frozenset()
+    """Loops that must go one by one: others are bounded by them."""
 
     @staticmethod
     def of(
@@ -35,6 +37,7 @@ class TileProblem:
         reduced: Sequence[Variable],
         factors: Sequence[Index],
         results: Sequence[Index],
+        fixed: frozenset[Variable] = frozenset(),
     ) -> TileProblem | None:
         """None where an index is no affine function of the loops."""
         if not all(i.is_affine for i in (*factors, *results)):
@@ -45,6 +48,7 @@ class TileProblem:
             tuple(reduced),
             tuple(as_dict(i) for i in factors),  # type: ignore[misc]
             tuple(as_dict(i) for i in results),  # type: ignore[misc]
+            fixed,
         )
 
 
@@ -76,6 +80,8 @@ def plan_tiles(problem: TileProblem | None, lanes: int) -> TilePlan | None:
     best: TilePlan | None = None
     candidates = [(v, False) for v in problem.outer] + [(v, True) for v in problem.reduced]
     for vector, reduces in candidates:
+        if vector in problem.fixed:
+            continue
         strides = [f.get(vector, 0) for f in problem.factors]
         if any(s not in (0, 1) for s in strides) or not any(strides):
             continue
@@ -95,7 +101,9 @@ def _best_tiles(
     others = [v for v in problem.outer if v is not vector]
     # loops along which a factor stays, so that it can be used again
     useful = [
-        v for v in others if any(not f.get(v, 0) for f in problem.factors)
+        v
+        for v in others
+        if v not in problem.fixed and any(not f.get(v, 0) for f in problem.factors)
     ]
     useful.sort(key=lambda v: -min(v.extent, 16))
     choices: list[tuple[Variable, ...]] = [()]

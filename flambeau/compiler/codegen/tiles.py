@@ -7,18 +7,56 @@ that use it is the builder's value numbering.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 from ..kernels import CONTRACTIONS, Kernel
 from .builder import Builder, Register
-from .expressions import Array, Expressions, trace
-from .indexing import Index, Variable, linear
+from .expressions import Array, Condition, Expressions, trace
+from .indexing import Index, Variable, linear, scalar_register
 from .loops import Combiner, IsLeaf, LoopCode, Strides, lanes_for
 from .tile_plan import TilePlan, TileProblem, plan_tiles
 
 _WRITTEN_OUT = 128
 """Multiply-adds in the innermost loop."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """``lowest <= variable < end``, where a condition holds."""
+
+    variable: Variable
+    lowest: Index
+    end: Index
+
+
+def bound_of(condition: Condition, reduced: Sequence[Variable]) -> Bound | None:
+    """The bounds that ``condition`` sets to a reduced loop, if it is such a condition.
+
+    The loop must have an iteration left whatever the outer loop is at.
+    """
+    index = condition.index
+    if condition.divisor > 1 or not index.is_affine:
+        return None
+    inner = [v for v in index.terms if v in reduced]
+    outer = [v for v in index.terms if v not in reduced]
+    if len(inner) != 1 or len(outer) > 1 or index.terms[inner[0]] not in (1, -1):
+        return None
+    (variable,) = inner
+    assert isinstance(variable, Variable)
+    sign = index.terms[variable]
+    rest = Index({v: c for v, c in index.terms.items() if v is not variable}, index.constant)
+    if sign == 1:
+        lowest, end = rest * -1 + condition.low, rest * -1 + condition.high
+    else:
+        lowest, end = rest + (1 - condition.high), rest + (1 - condition.low)
+    for at in range(outer[0].extent if outer and isinstance(outer[0], Variable) else 1):
+        first = lowest.constant + sum(c * at for c in lowest.terms.values())
+        last = end.constant + sum(c * at for c in end.terms.values())
+        if min(last, variable.extent) <= max(first, 0):
+            return None
+    return Bound(variable, lowest, end)
 
 
 def tile_plan(
@@ -36,9 +74,13 @@ def tile_plan(
     if member.reduction.count == 0:
         return None
     factors: list[Index] = []
+    fixed: set[Variable] = set()
     for source in member.reduction.terms(member.position, group.terms_at):
-        if source.conditions:
-            return None
+        for condition in source.conditions:
+            bound = bound_of(condition, group.reduced)
+            if bound is None:
+                return None
+            fixed |= {bound.variable, *bound.lowest.variables()}
         accesses, uses = trace(source.operand, source.index, is_leaf)
         if len(accesses) != 1 or uses or accesses[0].conditional:
             return None
@@ -47,7 +89,7 @@ def tile_plan(
     results = [
         linear(m.position, strides(m.value)) for m in kernel.members() if id(m.value) in stored
     ]
-    problem = TileProblem.of(kernel.outer, group.reduced, factors, results)
+    problem = TileProblem.of(kernel.outer, group.reduced, factors, results, frozenset(fixed))
     return plan_tiles(problem, lanes_for(kernel, vector_bytes))
 
 
@@ -76,6 +118,14 @@ class TileCode(LoopCode):
         self.combiner = Combiner(
             self, self.group, self.member, plan.lanes, plan.vector if self.reduces else None
         )
+        self.combiner.checks = False
+        assert self.member.reduction is not None
+        terms = self.member.reduction.terms(self.member.position, self.group.terms_at)
+        bounds = [bound_of(c, self.group.reduced) for s in terms for c in s.conditions]
+        self.bounds: dict[Variable, list[Bound]] = {}
+        for bound in bounds:
+            assert bound is not None
+            self.bounds.setdefault(bound.variable, []).append(bound)
 
     def write(self) -> None:
         if any(v.extent == 0 for v in self.kernel.outer):
@@ -158,6 +208,7 @@ class TileCode(LoopCode):
         if self.reduces:
             vector = self.plan.vector
             reduced = [*(v for v in reduced if v is not vector), vector]
+        reduced.sort(key=lambda v: v not in self.bounds)
 
         def step(values: list[Register]) -> list[Register]:
             mask = self.expressions.mask
@@ -182,6 +233,8 @@ class TileCode(LoopCode):
         variable = loops[0]
         lanes = self.lanes if variable is self.plan.vector else 1
         inner = lambda values: self._terms(loops[1:], values, step)  # noqa: E731
+        if variable in self.bounds:
+            return self._bounded(variable, totals, inner)
         steps = math.prod(-(-v.extent // (self.lanes if v is self.plan.vector else 1))
                           for v in loops)  # fmt: skip
         if steps * len(totals) <= _WRITTEN_OUT:
@@ -189,6 +242,28 @@ class TileCode(LoopCode):
         if len(loops) > 1:
             return self._loop(variable, lanes, totals, inner, 1)
         return self._innermost_terms(variable, lanes, totals, step)
+
+    def _bounded(
+        self,
+        variable: Variable,
+        totals: list[Register],
+        inner: Callable[[list[Register]], list[Register]],
+    ) -> list[Register]:
+        """A loop over the part of ``variable`` where its conditions hold."""
+        b = self.builder
+        first, last = b.index(0), b.index(variable.extent)
+        for bound in self.bounds[variable]:
+            lowest = scalar_register(b, bound.lowest)
+            end = scalar_register(b, bound.end)
+            first = b.select(b.compare("icmp sgt", lowest, first), lowest, first)
+            last = b.select(b.compare("icmp slt", end, last), end, last)
+        counter, values = b.open_loop(first, last, 1, totals)
+        variable.register, variable.offset = counter, 0
+        self.expressions.fresh()
+        totals = b.close_loop(inner(values))
+        self.expressions.fresh()
+        variable.register = None
+        return totals
 
     def _innermost_terms(
         self,

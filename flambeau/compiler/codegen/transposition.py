@@ -1,0 +1,165 @@
+"""Copies between layouts: blocks are read along one dim, turned in registers, written along another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..kernels import Kernel
+from .builder import Builder, Register
+from .elementwise import llvm_type
+from .expressions import Array, Expressions, trace
+from .indexing import Index, Variable, linear, scalar_register
+from .loops import IsLeaf, Strides
+
+_SMALLEST = 8
+"""Below this extent of one of the two dims, plain loops do."""
+
+
+def transposed_dims(
+    kernel: Kernel, is_leaf: IsLeaf, strides: Strides
+) -> tuple[Variable, Variable] | None:
+    """(the loop along which memory is read, the one along which it is written) of a copy."""
+    member = kernel.groups[0].members[0]
+    value = member.value
+    if value.primitive != "relayout" or len(kernel.groups) != 1 or kernel.groups[0].inner:
+        return None
+    if value.dtype.itemsize not in (4, 8) or value.dtype.kind == "b":
+        return None
+    accesses, uses = trace(value, member.position, is_leaf, root=True)
+    if len(accesses) != 1 or uses or accesses[0].conditional:
+        return None
+    source = linear(accesses[0].index, strides(accesses[0].value))
+    target = linear(member.position, strides(value))
+    if not source.is_affine or not target.is_affine:
+        return None
+
+    def unit(index: Index) -> Variable | None:
+        return next((v for v, c in index.terms.items() if c == 1 and type(v) is Variable), None)
+
+    along, across = unit(source), unit(target)
+    if along is None or across is None or along is across:
+        return None
+    if min(along.extent, across.extent) < _SMALLEST:
+        return None
+    return along, across
+
+
+def turned(b: Builder, rows: Sequence[Register]) -> list[Register]:
+    """The columns of a square block whose rows are ``rows``."""
+    n = len(rows)
+    rows = list(rows)
+    if n != 16:
+        half = n // 2
+        low = [x for i in range(half) for x in (i, n + i)]
+        high = [x + half for x in low]
+        for _ in range(n.bit_length() - 1):
+            rows = [
+                b.shuffle(rows[i // 2], rows[i // 2 + half], high if i % 2 else low)
+                for i in range(n)
+            ]
+        return rows
+    # within 128 bits first, which is cheap, then whole quarters
+    quarters = range(0, 16, 4)
+    singles_low = [x for q in quarters for x in (q, q + 16, q + 1, q + 17)]
+    singles_high = [x for q in quarters for x in (q + 2, q + 18, q + 3, q + 19)]
+    pairs_low = [x for q in quarters for x in (q, q + 1, q + 16, q + 17)]
+    pairs_high = [x for q in quarters for x in (q + 2, q + 3, q + 18, q + 19)]
+    even = [x for q in (0, 8, 16, 24) for x in range(q, q + 4)]
+    odd = [x for q in (4, 12, 20, 28) for x in range(q, q + 4)]
+    first = []
+    for i in range(0, 16, 2):
+        first.append(b.shuffle(rows[i], rows[i + 1], singles_low))
+        first.append(b.shuffle(rows[i], rows[i + 1], singles_high))
+    second: list[Register] = []
+    for i in range(0, 16, 4):
+        for j in (0, 1):
+            second.append(b.shuffle(first[i + j], first[i + j + 2], pairs_low))
+            second.append(b.shuffle(first[i + j], first[i + j + 2], pairs_high))
+    columns: list[Register | None] = [None] * 16
+    for j in range(4):
+        a, c, e, g = (second[4 * i + j] for i in range(4))
+        for parity, lanes in ((0, even), (1, odd)):
+            left, right = b.shuffle(a, c, lanes), b.shuffle(e, g, lanes)
+            columns[4 * parity + j] = b.shuffle(left, right, even)
+            columns[4 * (parity + 2) + j] = b.shuffle(left, right, odd)
+    return [c for c in columns if c is not None]
+
+
+class TransposingCode:
+    """Writes the copying ``kernel``."""
+
+    def __init__(
+        self,
+        builder: Builder,
+        kernel: Kernel,
+        expressions: Expressions,
+        stored: dict[int, Array],
+        dims: tuple[Variable, Variable],
+        is_leaf: IsLeaf,
+        vector_bytes: int,
+    ) -> None:
+        self.builder = builder
+        self.kernel = kernel
+        self.along, self.across = dims
+        (self.member,) = kernel.groups[0].members
+        value = self.member.value
+        self.type = llvm_type(value.dtype)
+        self.lanes = vector_bytes // value.dtype.itemsize
+        accesses, _ = trace(value, self.member.position, is_leaf, root=True)
+        source = expressions.arrays[id(accesses[0].value)]
+        self.source = source.pointer
+        self.source_index = linear(accesses[0].index, source.strides)
+        target = stored[id(value)]
+        self.target = target.pointer
+        self.target_index = linear(self.member.position, target.strides)
+
+    def write(self) -> None:
+        others = [v for v in self.kernel.outer if v not in (self.along, self.across)]
+        for variable in others:
+            variable.register, _ = self.builder.open_loop(0, variable.extent, 1)
+        self._blocks([self.across, self.along], [])
+        for variable in reversed(others):
+            self.builder.close_loop()
+            variable.register = None
+
+    def _blocks(self, remaining: list[Variable], sizes: list[int]) -> None:
+        if not remaining:
+            self._block(*sizes)
+            return
+        b = self.builder
+        variable = remaining[0]
+        full, rest = divmod(variable.extent, self.lanes)
+        if full:
+            variable.register, _ = b.open_loop(0, full * self.lanes, self.lanes)
+            variable.offset = 0
+            self._blocks(remaining[1:], [*sizes, self.lanes])
+            b.close_loop()
+        if rest:
+            variable.register, variable.offset = b.index(0), full * self.lanes
+            self._blocks(remaining[1:], [*sizes, rest])
+        variable.register, variable.offset = None, 0
+
+    def _block(self, across: int, along: int) -> None:
+        """``across`` rows of ``along`` elements."""
+        b = self.builder
+        rows = []
+        begin = self.across.offset
+        for i in range(self.lanes):
+            if i >= across:
+                rows.append(b.widen(b.constant(self.type, 0), self.lanes))
+                continue
+            self.across.offset = begin + i
+            mask = None if along == self.lanes else b.lane_mask(self.lanes, along)
+            offset = scalar_register(b, self.source_index)
+            rows.append(b.load(self.source, self.type, offset, self.lanes, mask))
+        self.across.offset = begin
+        columns = turned(b, rows)
+        begin = self.along.offset
+        for i in range(along):
+            self.along.offset = begin + i
+            mask = None if across == self.lanes else b.lane_mask(self.lanes, across)
+            b.store(columns[i], self.target, scalar_register(b, self.target_index), mask)
+        self.along.offset = begin
+
+
+__all__ = ["TransposingCode", "transposed_dims", "turned"]
