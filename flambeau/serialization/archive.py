@@ -151,9 +151,7 @@ class ArchiveWriter:
         end64 = self._position
         count = len(self._records)
         self._write(
-            _END64.pack(
-                _END64_MAGIC, 44, 0x031E, 45, 0, 0, count, count, table_size, table_start
-            )
+            _END64.pack(_END64_MAGIC, 44, 0x031E, 45, 0, 0, count, count, table_size, table_start)
         )
         self._write(_END64_LOCATOR.pack(_END64_LOCATOR_MAGIC, 0, end64, 1))
         count16 = min(count, _MAX16)
@@ -258,10 +256,10 @@ class ArchiveReader:
             if position + _CENTRAL_HEADER.size > table_size:
                 self._fail(corrupt, f"the table of contents ends before record {index} of {count}")
             fields = _CENTRAL_HEADER.unpack_from(table, position)
-            magic, _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = (
-                fields[:12]
-            )
-            comment_length, header_offset = fields[12], fields[16]
+            magic, flags, method = fields[0], fields[3], fields[4]
+            crc, packed, size = fields[7:10]
+            name_length, extra_length, comment_length = fields[10:13]
+            header_offset = fields[16]
             if magic != _CENTRAL_MAGIC:
                 self._fail(corrupt, f"record {index} in the table of contents is not one")
             position += _CENTRAL_HEADER.size
@@ -303,9 +301,7 @@ class ArchiveReader:
         self.folder = next(iter(names)).split("/", 1)[0]
         prefix = self.folder + "/"
         self.records = {
-            name[len(prefix) :]: record
-            for name, record in names.items()
-            if name.startswith(prefix)
+            name[len(prefix) :]: record for name, record in names.items() if name.startswith(prefix)
         }
 
     def _wide_values(

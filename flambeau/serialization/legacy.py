@@ -97,12 +97,9 @@ class _Storages:
             _text(view_key), Storage(memory, storage.dtype, storage.device)
         )
 
-
     def place(self, locate: Callable[[Storage, str], Storage]) -> bool:
         """Give the storages, filled now, their devices; True where one has moved."""
-        placed = {
-            key: locate(storage, self.locations[key]) for key, storage in self.by_key.items()
-        }
+        placed = {key: locate(storage, self.locations[key]) for key, storage in self.by_key.items()}
         moved = any(placed[key] is not storage for key, storage in self.by_key.items())
         self.by_key = placed
         self.views.clear()

@@ -87,7 +87,7 @@ def load(
         raise ValueError("f must be a file path in order to use the mmap argument")
     if path is not None and path.endswith(".safetensors"):
         return _load_safetensors(path, map_location)
-    with _opened(f) as file, _explained(path or _name(f), weights_only) as name:
+    with _opened(f) as file, _explained(_name(f), weights_only) as name:
         start = file.tell()
         head = file.read(4)
         file.seek(start)
@@ -135,6 +135,9 @@ def _weights_only(wanted: bool | None, pickle_module: Any) -> bool:
 
 
 def _name(f: Any) -> str:
+    """What error messages call a file."""
+    if isinstance(f, (str, os.PathLike)):
+        return os.fspath(f)
     name = getattr(f, "name", None)
     return name if isinstance(name, str) else f"the given {type(f).__name__}"
 
@@ -373,8 +376,7 @@ def get_unsafe_globals_in_checkpoint(f: str | os.PathLike[str] | BinaryIO) -> li
     """
     from .safe_globals import default_global, program_globals
 
-    with _opened(f) as file, _explained(_name(f) if not isinstance(f, (str, os.PathLike)) else
-                                        os.fspath(f), True) as name:
+    with _opened(f) as file, _explained(_name(f), True) as name:
         start = file.tell()
         head = file.read(4)
         file.seek(start)

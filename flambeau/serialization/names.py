@@ -23,9 +23,7 @@ _PYTORCH_CLASSES = {
         "SyncBatchNorm"
     ),
     "torch.nn.modules.channelshuffle": "ChannelShuffle",
-    "torch.nn.modules.container": (
-        "ModuleDict ModuleList ParameterDict ParameterList Sequential"
-    ),
+    "torch.nn.modules.container": ("ModuleDict ModuleList ParameterDict ParameterList Sequential"),
     "torch.nn.modules.conv": (
         "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d LazyConv1d "
         "LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d"

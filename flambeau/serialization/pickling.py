@@ -111,6 +111,8 @@ def _reduce_tensor(tensor: Tensor, storages: Storages) -> tuple:
     state = _state(tensor)
     # nn lies above this layer; what it has not imported yet, nothing is an instance of.
     parameters = sys.modules.get("flambeau.nn.parameter")
+    if parameters is not None and parameters.is_lazy(tensor):
+        return type(tensor), (requires_grad,)
     if parameters is not None and type(tensor) is parameters.Parameter:
         arguments: tuple[Any, ...] = (_AsTensor(tensor), requires_grad, OrderedDict())
         if state:
@@ -134,9 +136,7 @@ class _AsTensor:
 def _state(tensor: Tensor) -> Any:
     """The attributes that the program has set on a tensor; None where it has set none."""
     own = {
-        name: value
-        for name, value in tensor.__dict__.items()
-        if not rebuild.is_tensors_own(name)
+        name: value for name, value in tensor.__dict__.items() if not rebuild.is_tensors_own(name)
     }
     slots = {
         name: getattr(tensor, name)

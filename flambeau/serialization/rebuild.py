@@ -23,9 +23,7 @@ def _check_storage(storage: Any) -> None:
         raise RuntimeError(f"a tensor needs a storage, and the file gives {type(storage)}")
 
 
-def _finish(
-    tensor: Tensor, requires_grad: bool, metadata: Any, storage: Storage
-) -> Tensor:
+def _finish(tensor: Tensor, requires_grad: bool, metadata: Any, storage: Storage) -> Tensor:
     if metadata:
         if not isinstance(metadata, dict) or not set(metadata) <= {"conj", "neg"}:
             raise RuntimeError(f"unknown properties of a tensor: {metadata!r}")

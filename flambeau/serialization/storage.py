@@ -205,8 +205,10 @@ def view(
         RuntimeError: the numbers are no sizes, or reach outside the storage.
     """
     numbers = (offset, *size, *stride)
-    if len(size) != len(stride) or len(size) > 64 or any(
-        type(number) is not int or number < 0 for number in numbers
+    if (
+        len(size) != len(stride)
+        or len(size) > 64
+        or any(type(number) is not int or number < 0 for number in numbers)
     ):
         raise RuntimeError(
             f"a tensor of size {tuple(size)!r}, stride {tuple(stride)!r} and storage offset "

@@ -222,9 +222,7 @@ class RestrictedUnpickler:
             )
         kind = reference[0]
         if (kind.decode("ascii") if isinstance(kind, bytes) else kind) != "storage":
-            raise UnpicklingError(
-                f"Only persistent_load of storage is allowed, but got {kind!r}"
-            )
+            raise UnpicklingError(f"Only persistent_load of storage is allowed, but got {kind!r}")
         self.stack.append(self.persistent_load(reference))
 
     # -- containers -----------------------------------------------------------------------------

@@ -47,8 +47,7 @@ def make_grid(
         if normalize:
             if value_range is not None and not isinstance(value_range, tuple):
                 raise TypeError(
-                    "value_range has to be a tuple (min, max) if specified. min and max are "
-                    "numbers"
+                    "value_range has to be a tuple (min, max) if specified. min and max are numbers"
                 )
             if scale_each:
                 images = flambeau.stack([_scaled(image, value_range) for image in images])

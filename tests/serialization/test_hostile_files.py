@@ -139,9 +139,7 @@ def test_what_is_not_on_the_list_is_neither_found_nor_called(tmp_path, module, n
     data = os_pickle(module, name, f"touch {mark}")
     if stacked:  # as protocol 4 names it
         head = f"c{module}\n{name}\n".encode()
-        words = b"".join(
-            b"\x8c" + bytes([len(word)]) + word.encode() for word in (module, name)
-        )
+        words = b"".join(b"\x8c" + bytes([len(word)]) + word.encode() for word in (module, name))
         data = data.replace(head, words + b"\x93")
     refused(tmp_path, archive(data), "Weights only load failed", pickle.UnpicklingError)
     legacy = b"".join(
@@ -195,8 +193,12 @@ def test_the_parts_of_these_pickles_are_well_formed(tmp_path):
         (b"ccollections\nOrderedDict\n)R}" + word("items") + b"K\x01sb", "methods"),
         (
             b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\n"
-            b"ctorch\nTensor\n(" + STORAGE + b"K\x00K\x04\x85K\x01\x85\x89N" + b"t}"
-            + word("_array") + b"K\x01stR",
+            b"ctorch\nTensor\n("
+            + STORAGE
+            + b"K\x00K\x04\x85K\x01\x85\x89N"
+            + b"t}"
+            + word("_array")
+            + b"K\x01stR",
             "overwrite",
         ),
         # Functions of the list are called with their own arguments only.
@@ -276,8 +278,11 @@ def test_copies_of_copies_are_refused(tmp_path):
     pairs = [b"J" + struct.pack("<i", key) + b"K\x01\x86" for key in range(4_000)]
     items = b"(" + b"".join(pairs) + b"t"
     pickled = (
-        b"\x80\x02" + items + b"q\x000ccollections\nOrderedDict\nq\x010("
-        + b"h\x01h\x00\x85R" * 4_000 + b"t."
+        b"\x80\x02"
+        + items
+        + b"q\x000ccollections\nOrderedDict\nq\x010("
+        + b"h\x01h\x00\x85R" * 4_000
+        + b"t."
     )
     refused(tmp_path, archive(pickled), "far more copies", most=50_000_000)
 

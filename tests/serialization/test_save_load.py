@@ -161,9 +161,7 @@ def test_every_bit_of_every_dtype_survives(dtype, weights_only, as_zip):
 def test_every_protocol_is_read_back(protocol, weights_only):
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     obj = {"a": [1, 2.5, "é" * 300, b"x" * 300, None, True], "state": model.state_dict()}
-    loaded = torch.load(
-        io.BytesIO(saved(obj, pickle_protocol=protocol)), weights_only=weights_only
-    )
+    loaded = torch.load(io.BytesIO(saved(obj, pickle_protocol=protocol)), weights_only=weights_only)
     assert loaded["a"] == obj["a"]
     assert loaded["state"]._metadata == obj["state"]._metadata
     for name, value in obj["state"].items():
@@ -264,6 +262,13 @@ def test_whole_modules_of_the_program_survive():
     assert torch.equal(loaded(x), model(x))
     with torch.serialization.safe_globals([Program, nn.Linear, nn.Tanh]):
         assert torch.equal(round_trip(model)(x), model(x))
+
+
+def test_lazy_modules_survive_before_they_know_their_shape():
+    loaded = round_trip(nn.LazyLinear(2), weights_only=False)
+    assert repr(loaded) == repr(nn.LazyLinear(2))
+    assert loaded(torch.ones(3, 4)).shape == (3, 2)
+    assert type(loaded) is nn.Linear
 
 
 class Program(nn.Module):

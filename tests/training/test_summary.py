@@ -45,9 +45,7 @@ def models():
     def cnn():
         return nn.Sequential(
             nn.Sequential(nn.Conv2d(1, 10, 5), nn.MaxPool2d(2), nn.ReLU()),
-            nn.Sequential(
-                nn.Conv2d(10, 20, 5), nn.Dropout(), nn.MaxPool2d(2), nn.BatchNorm2d(20)
-            ),
+            nn.Sequential(nn.Conv2d(10, 20, 5), nn.Dropout(), nn.MaxPool2d(2), nn.BatchNorm2d(20)),
             nn.Flatten(),
             nn.Linear(320, 10),
         )

@@ -50,9 +50,7 @@ def root(tmp_path):
     return tmp_path
 
 
-NORMALIZED = transforms.Compose(
-    [transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))]
-)
+NORMALIZED = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -158,9 +156,7 @@ def test_batches_are_not_made_where_samples_may_differ(root):
     assert dataset._get_batch(np.array([0])) is NotImplemented
     hooked = transforms.Normalize((0.5,), (0.5,))
     hooked.register_forward_hook(lambda module, inputs, output: output * 2)
-    dataset = datasets.MNIST(
-        root, transform=transforms.Compose([transforms.ToTensor(), hooked])
-    )
+    dataset = datasets.MNIST(root, transform=transforms.Compose([transforms.ToTensor(), hooked]))
     assert dataset._get_batch(np.array([0])) is NotImplemented
 
 
@@ -201,10 +197,7 @@ def test_changed_data_and_subsets_are_honoured(root):
 
 def test_the_printed_form_is_torchvisions(root):
     assert repr(datasets.MNIST(root)) == (
-        "Dataset MNIST\n"
-        "    Number of datapoints: 50\n"
-        f"    Root location: {root}\n"
-        "    Split: Train"
+        f"Dataset MNIST\n    Number of datapoints: 50\n    Root location: {root}\n    Split: Train"
     )
     assert repr(datasets.MNIST(root, train=False, transform=NORMALIZED)) == (
         "Dataset MNIST\n"

@@ -291,9 +291,7 @@ def test_flips():
 def test_resized_tensors_are_torchvisions(mode, size, antialias):
     image = (torch.arange(20.0) ** 2 % 17).reshape(1, 4, 5)
     resize = transforms.Resize(size, transforms.InterpolationMode(mode), antialias=antialias)
-    np.testing.assert_allclose(
-        resize(image)[0].tolist(), RESIZED[mode, size, antialias], atol=1e-4
-    )
+    np.testing.assert_allclose(resize(image)[0].tolist(), RESIZED[mode, size, antialias], atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [3, (2, 2), (7, 3), (8, 10), 9])

@@ -57,9 +57,7 @@ class Lambda:
 
     def __init__(self, lambd: Callable[[Any], Any]) -> None:
         if not callable(lambd):
-            raise TypeError(
-                f"Argument lambd should be callable, got {type(lambd).__name__!r}"
-            )
+            raise TypeError(f"Argument lambd should be callable, got {type(lambd).__name__!r}")
         self.lambd = lambd
 
     def __call__(self, img: Any) -> Any:

@@ -98,9 +98,7 @@ class Normalize(nn.Module):
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.Normalize.html
     """
 
-    def __init__(
-        self, mean: Sequence[float], std: Sequence[float], inplace: bool = False
-    ) -> None:
+    def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
         super().__init__()
         self.mean = mean
         self.std = std

@@ -112,9 +112,7 @@ class Pad(nn.Module):
         if not isinstance(fill, (int, float, str, tuple, list)):
             raise TypeError("Got inappropriate fill arg")
         if padding_mode not in F.PADDING_MODES:
-            raise ValueError(
-                "Padding mode should be either constant, edge, reflect or symmetric"
-            )
+            raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
         if isinstance(padding, Sequence) and len(padding) not in (1, 2, 4):
             raise ValueError(
                 "Padding must be an int or a 1, 2, or 4 element tuple, not a "
