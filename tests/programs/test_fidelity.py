@@ -22,7 +22,7 @@ def test_mlp_with_batch_norm_and_dropout_under_adamw_gives_pytorch_s_losses(
 ) -> None:
     found, torch = facts("mlp_adamw.py"), reference("mlp_adamw.py")
     assert len(found["losses"]) == 30
-    for key in ("losses", "evaluated", "mean"):
+    for key in ("losses", "evaluated", "variance"):
         assert found[key] == pytest.approx(torch[key], rel=1e-3)
     assert found["next"] == pytest.approx(torch["next"], rel=1e-5), (
         "the generator is not at the same place"

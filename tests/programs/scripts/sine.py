@@ -41,5 +41,5 @@ facts = {"coefficients": model.coefficients.detach().tolist(), "losses": losses[
 facts["learning rates"] = [fit(500, lr=rate)[1][-1] for rate in (1e-4, 1e-5)]
 facts["momenta"] = [fit(500, lr=1e-4, momentum=m)[1][-1] for m in (0.25, 0.9)]
 optimizers = (torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad, torch.optim.RMSprop)
-facts["optimizers"] = [fit(500, optimizer, lr=1e-2)[1][-1] for optimizer in optimizers]
+facts["optimizers"] = [fit(100, optimizer, lr=1e-2)[1][-1] for optimizer in optimizers]
 print(json.dumps(facts))
