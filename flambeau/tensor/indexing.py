@@ -42,18 +42,22 @@ def _as_index(item: Any) -> Any:
             array = np.array(item)
         if array.size == 0:
             array = array.astype(np.int64)
+    elif isinstance(item, str):
+        raise TypeError("new(): invalid data type 'str'")
     else:
         raise IndexError(
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
             f"valid indices (got {type(item).__name__})"
         )
     if array.dtype.kind not in "iub":
-        if isinstance(item, Tensor) or array.dtype.kind == "f":
-            raise IndexError(
-                "tensors used as indices must be long, int, byte or bool tensors (got "
-                f"{array.dtype})"
-            )
-        raise IndexError(f"{type(item).__name__} of {array.dtype} is no valid index")
+        if array.dtype.kind == "f" and not isinstance(item, Tensor):
+            return array.astype(np.int64)  # PyTorch cuts the fractions off
+        if array.dtype.kind not in "fc":
+            raise TypeError(f"{type(item).__name__} of {array.dtype} is no valid index")
+        raise IndexError(
+            "tensors used as indices must be long, int, byte or bool tensors (got "
+            f"{array.dtype})"
+        )
     if array.dtype == np.uint8:
         array = array.astype(bool)
     return array
@@ -64,7 +68,12 @@ def resolve(shape: tuple[int, ...], key: Any) -> tuple[tuple[Any, ...], list[Any
 
     In the second step's list, None stands for a whole dim.
     """
-    items = key if isinstance(key, tuple) else (key,)
+    if isinstance(key, tuple):
+        items = key
+    elif key.__class__ is list and _stands_for_tuple(key):
+        items = tuple(key)
+    else:
+        items = (key,)
     used = 0
     ellipsis = False
     for item in items:
@@ -147,6 +156,14 @@ def resolve(shape: tuple[int, ...], key: Any) -> tuple[tuple[Any, ...], list[Any
     return tuple(basic), advanced if has_advanced else None
 
 
+def _stands_for_tuple(key: list[Any]) -> bool:
+    """Whether PyTorch reads the list as one key per dim: it holds more than plain numbers."""
+    return len(key) < 32 and any(
+        i is None or i is Ellipsis or isinstance(i, (slice, Tensor, list, tuple, np.ndarray))
+        for i in key
+    )
+
+
 def _torch_bool() -> Any:
     from .. import dtypes
 
@@ -215,9 +232,11 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     from .views import check_writable
 
     if not isinstance(value, Tensor):
+        if not isinstance(value, (bool, int, float, complex, np.ndarray, np.generic)):
+            from .views import type_name
+
+            raise TypeError(f"can't assign a {type(value).__name__} to a {type_name(self)}")
         value = wrap(np.asarray(value))
-        if value._array.dtype == object:
-            raise TypeError(f"can't assign a {type(value).__name__} to a {self.dtype} tensor")
     if value._array.dtype != self._array.dtype:
         value = value.to(self.dtype)  # type: ignore[attr-defined]
     basic, advanced = resolve(self._array.shape, key)

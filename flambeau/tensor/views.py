@@ -245,6 +245,11 @@ def _type_word(dtype: dtypes.dtype) -> str:
     return names.get(dtype.name, dtype.name)
 
 
+def type_name(tensor: Tensor) -> str:
+    """PyTorch's name of the tensor's type, such as ``torch.FloatTensor``."""
+    return f"torch.{_type_word(tensor.dtype)}Tensor"
+
+
 def _replace_array(tensor: Tensor, source: Any, chain: Any) -> None:
     """Rebind the array of ``tensor``, or of its base with the viewed part replaced."""
     capture = MODES.capture
