@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from ..namespaces import numpy_convolution as kernels
 from .dims import repeated
 from .operation import Array, composite, operation

@@ -6,7 +6,6 @@ Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 

@@ -1,0 +1,467 @@
+"""Flat Python functions and node classes, generated from operations' definitions.
+
+The function of an operation starts as a stub.  At its first call the source of the real function,
+and of its node class, is written, and the stub takes on the new code: whoever took hold of it
+before (a method of Tensor, an import) has the fast one from then on.  The source is kept where
+tracebacks and debuggers look for it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import types
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..modes import DIRECT
+from . import generated_calls  # noqa: F401  fills in the names that the code refers to
+
+if TYPE_CHECKING:
+    from .operation import Operation, Parameter
+
+
+def _public_signature(operation: Operation) -> inspect.Signature:
+    parameters = [p for n, p in operation.signature.parameters.items() if n != "xp"]
+    if operation.takes_out and "out" not in operation.signature.parameters:
+        parameters.append(
+            inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)
+        )
+    return inspect.Signature(parameters)
+
+
+def make_stub(operation: Operation, dunder: bool) -> Callable[..., Any]:
+    """A function that builds the real one at its first call and turns into it.
+
+    The function object stays the same, so whoever took hold of it before (a method of Tensor, an
+    import) has the fast one from then on.
+    """
+
+    function = types.FunctionType(_STUB_CODE, DIRECT, operation.name)
+    function.__kwdefaults__ = {"_operation": operation, "_dunder": dunder}
+    function.__doc__ = operation.description
+    function.__module__ = "flambeau"
+    function.__qualname__ = operation.name
+    function.__signature__ = _public_signature(operation)  # type: ignore[attr-defined]
+    function.operation = operation  # type: ignore[attr-defined]
+    return function
+
+
+def _stub(*args, _operation, _dunder, **kwargs):  # type: ignore[no-untyped-def]
+    function = BUILD(_operation, _dunder)  # type: ignore[name-defined] # noqa: F821
+    return function(*args, **kwargs)
+
+
+_STUB_CODE = _stub.__code__
+
+
+def build(operation: Operation, dunder: bool = False) -> Callable[..., Any]:
+    """Generate the operation's function and node class, and put them into place."""
+    if operation._node_class is None:
+        source = _node_source(operation)
+        exec(_compiled(source, f"{operation.name} backward"), _node_globals(operation), DIRECT)
+        operation._node_class = DIRECT[f"node_{operation.name}"]
+        operation._node_class.operation = operation  # type: ignore[attr-defined]
+    name = f"{operation.name}_dunder" if dunder else operation.name
+    source = _function_source(operation, name, dunder)
+    exec(_compiled(source, operation.name), DIRECT)
+    built = DIRECT[f"call_{name}"]
+    stub = operation.dunder if dunder else operation.function  # type: ignore[attr-defined]
+    stub.__defaults__ = built.__defaults__
+    stub.__kwdefaults__ = built.__kwdefaults__
+    stub.__code__ = built.__code__
+    return stub
+
+
+def dunder_function(operation: Operation) -> Callable[..., Any]:
+    """The operation as a Python operator: NotImplemented for an operand it does not know."""
+    if not hasattr(operation, "dunder"):
+        operation.dunder = make_stub(operation, dunder=True)  # type: ignore[attr-defined]
+    return operation.dunder  # type: ignore[attr-defined]
+
+
+def _compiled(source: str, title: str) -> Any:
+    filename = f"<flambeau operation {title}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    return compile(source, filename, "exec")
+
+
+def _needs(operation: Operation) -> list[str]:
+    """What the vjps need, each once."""
+    names: dict[str, None] = {}
+    for vjp in operation.vjps:
+        names.update(dict.fromkeys(vjp.needs))
+    if operation.aux and "aux" in names:  # a recorded backward pass computes aux anew
+        names.update(dict.fromkeys(p.name for p in operation.parameters))
+    return list(names)
+
+
+def _function_source(operation: Operation, name: str, dunder: bool) -> str:
+    """Python source of the operation's public function."""
+    parameters = operation.parameters
+    signature: list[str] = []
+    starred = False
+    for p in parameters:
+        if p.keyword_only and not starred:
+            signature.append("*")
+            starred = True
+        if p.default is inspect.Parameter.empty:
+            signature.append(p.name)
+        else:
+            DIRECT[f"default_{operation.name}_{p.name}"] = p.default
+            signature.append(f"{p.name}=default_{operation.name}_{p.name}")
+    aliases = {"dim": "axis", "keepdim": "keepdims"}
+    aliased = [(p.name, aliases[p.name]) for p in parameters if p.name in aliases]
+    extra = [f"{alias}=MISSING" for _, alias in aliased]
+    if operation.takes_out:
+        extra.append("out=None")
+    if extra:
+        signature += extra if starred else ["*", *extra]
+    every = "".join(f"{p.name}, " for p in parameters)
+    tail = f"({every}), {'out' if operation.takes_out else 'None'}, {dunder}"
+    lines = [f"def call_{name}({', '.join(signature)}):"]
+    for parameter_name, alias in aliased:
+        lines += [f"    if {alias} is not MISSING:", f"        {parameter_name} = {alias}"]
+        default = next(p for p in parameters if p.name == parameter_name).default
+        if default is inspect.Parameter.empty:
+            # given by its NumPy name only: PyTorch's name, and what follows, is then not required
+            for k in range(signature.index(parameter_name), len(signature)):
+                if "=" not in signature[k] and signature[k] != "*":
+                    signature[k] += "=MISSING"
+            lines[0] = f"def call_{name}({', '.join(signature)}):"
+    body, direct = _direct_path(operation)
+    if direct:
+        lines += ["    " + line for line in body]
+    lines.append(f"    return general_{operation.name}({tail})")
+    DIRECT[f"general_{operation.name}"] = operation.general
+    DIRECT[f"forward_{operation.name}"] = operation.forward
+    if operation.numpy_kernel is not None:
+        DIRECT[f"kernel_{operation.name}"] = operation.numpy_kernel
+    return "\n".join(lines) + "\n"
+
+
+def _direct_path(operation: Operation) -> tuple[list[str], bool]:
+    """The lines of the direct path, and whether there is one."""
+    parameters = operation.parameters
+    tensors = [p for p in parameters if p.is_tensor]
+    if not tensors or any(p.kind == "arrays" for p in tensors):
+        return [], False
+    if sum(operation.differentiable) > 1:
+        return [], False
+    first, rest = tensors[0], tensors[1:]
+    if first.kind == "optional":
+        return [], False
+    lines: list[str] = []
+    conditions: list[str] = []
+    guard = f"{first.name}.__class__ in TENSORS"
+    if operation.takes_out:
+        guard += " and out is None"
+    same_dtype = operation.promote is not None or operation.same_dtype
+    lines.append(f"if {guard}:")
+    lines += [f"    if {first.name}._base is not None:", f"        {first.name}._refresh()"]
+    lines.append(f"    a_{first.name} = {first.name}._array")
+    lines.append(f"    dtype_ = a_{first.name}.dtype")
+    conditions.append(f"a_{first.name}.__class__ is ARRAY")
+    if operation.dtypes == "inexact":
+        conditions.append("(dtype_ is FLOAT32 or dtype_ is FLOAT64)")
+    elif operation.dtypes == "number":
+        conditions.append("(dtype_ is FLOAT32 or dtype_ is FLOAT64 or dtype_ is INT64)")
+    else:
+        conditions.append("dtype_.kind != 'V'")
+    for p in rest:
+        n = p.name
+        tests = f"a_{n}.__class__ is ARRAY" + (f" and a_{n}.dtype is dtype_" if same_dtype else "")
+        if p.kind == "operand":
+            lines += [
+                f"    class_{n} = {n}.__class__",
+                f"    if class_{n} in TENSORS:",
+                f"        if {n}._base is not None:",
+                f"            {n}._refresh()",
+                f"        a_{n} = {n}._array",
+                f"        ok_{n} = {tests}",
+                f"        grad_{n} = {n}._requires_grad",
+                "    else:",
+                f"        a_{n} = {n}",
+                f"        ok_{n} = (class_{n} is float or class_{n} is int) and dtype_ is not INT64",
+                f"        grad_{n} = False",
+            ]
+            conditions.append(f"ok_{n}")
+        elif p.kind == "optional":
+            lines += [
+                f"    if {n} is None:",
+                f"        a_{n} = None",
+                f"        ok_{n} = True",
+                f"        grad_{n} = False",
+                f"    elif {n}.__class__ in TENSORS:",
+                f"        if {n}._base is not None:",
+                f"            {n}._refresh()",
+                f"        a_{n} = {n}._array",
+                f"        ok_{n} = {tests}",
+                f"        grad_{n} = {n}._requires_grad",
+                "    else:",
+                f"        ok_{n} = False",
+            ]
+            conditions.append(f"ok_{n}")
+        else:
+            lines += [
+                f"    if {n}.__class__ in TENSORS:",
+                f"        if {n}._base is not None:",
+                f"            {n}._refresh()",
+                f"        a_{n} = {n}._array",
+                f"        ok_{n} = {tests}",
+                f"        grad_{n} = {n}._requires_grad",
+                "    else:",
+                f"        ok_{n} = False",
+            ]
+            conditions.append(f"ok_{n}")
+    lines.append(f"    if {' and '.join(conditions)}:")
+    inner: list[str] = []
+    passed = ", ".join(f"a_{p.name}" if p.is_tensor else p.name for p in parameters)
+    call = (
+        f"kernel_{operation.name}({passed})"
+        if operation.numpy_kernel is not None
+        else f"forward_{operation.name}(NUMPY, {passed})"
+    )
+    every = "".join(f"{p.name}, " for p in parameters)
+    inner += [
+        "try:",
+        f"    result = {call}",
+        "except Exception:",
+        f"    return general_{operation.name}(({every}))",
+    ]
+    targets = [t for vjp in operation.vjps for t in vjp.targets]
+    named = {p.name: p for p in parameters}
+    if operation.aux and operation.outputs:
+        inner += ["aux = result[-1]", "result = result[:-1]"]
+    elif operation.aux:
+        inner.append("result, aux = result")
+    if operation.outputs:
+        inner += [
+            "tensors = []",
+            "for array in result:",
+            "    tensor = new(Tensor)",
+            "    tensor._array = array if array.__class__ is ARRAY else asarray(array)",
+            "    tensors.append(tensor)",
+            f"tensor = tensors[{operation.differentiable.index(True) if True in operation.differentiable else 0}]",
+        ]
+        if "out" in _needs(operation):
+            inner.append("result = [t._array for t in tensors]")
+    else:
+        inner += [
+            "if result.__class__ is not ARRAY:",
+            "    result = asarray(result)",
+            "tensor = new(Tensor)",
+            "tensor._array = result",
+        ]
+    if operation.view:
+        inner += _view_lines(operation, first, every)
+    if targets:
+        grads = [
+            f"{p.name}._requires_grad" if p is first else f"grad_{p.name}"
+            for p in tensors
+            if p.name in targets
+        ]
+        inner.append(f"if ({' or '.join(grads)}) and GRAD_MODE.enabled:")
+        record = [f"node = new(node_{operation.name})",
+                  "node._sequence = next_sequence()"]  # fmt: skip
+        edge_names = []
+        for target in targets:
+            p = named[target]
+            condition = f"{target}._requires_grad" if p is first else f"grad_{target}"
+            if len(targets) == 1 and len(grads) == 1:
+                record.append(f"edge_{target} = {target}._node or {target}")
+            else:
+                record.append(
+                    f"edge_{target} = ({target}._node or {target}) if {condition} else None"
+                )
+            edge_names.append(f"edge_{target}")
+        record.append(f"node.edges = ({', '.join(edge_names)},)")
+        record += _save_lines(operation, named)
+        if operation.promote is not None and len(targets) > 1:
+            shapes = [f"a_{t}.shape" if named[t].kind == "array" else f"getattr(a_{t}, 'shape', ())"
+                      for t in targets]  # fmt: skip
+            if len(targets) == 2 and all(named[t].kind != "optional" for t in targets):
+                second = targets[1]
+                if named[second].kind == "operand":
+                    record.append(f"if grad_{second} or a_{second}.__class__ is ARRAY:")
+                else:
+                    record.append("if True:")
+                record += [
+                    f"    if a_{targets[0]}.shape != a_{second}.shape:",
+                    f"        node.shapes = (a_{targets[0]}.shape, a_{second}.shape)",
+                ]
+            else:
+                record.append(f"node.shapes = ({', '.join(shapes)},)")
+        record += ["tensor._node = node", "tensor._requires_grad = True"]
+        inner += ["    " + line for line in record]
+    inner.append(
+        "return tensor" if not operation.outputs else f"return result_type_{operation.name}(tensors)"
+    )
+    if operation.outputs:
+        DIRECT[f"result_type_{operation.name}"] = operation.result_type
+    lines += ["        " + line for line in inner]
+    return lines, True
+
+
+def _view_lines(operation: Operation, first: Parameter, every: str) -> list[str]:
+    DIRECT[f"operation_{operation.name}"] = operation
+    arguments = every.split(", ", 1)[1]
+    return [
+        f"base = a_{first.name}.base",
+        f"if result.base is (a_{first.name} if base is None else base)"
+        f" or result.base is a_{first.name}:",
+        f"    if result is a_{first.name}:",
+        "        tensor._array = result = result[...]",
+        f"    tensor._base = {first.name} if {first.name}._base is None else {first.name}._base",
+        f"    tensor._view = (operation_{operation.name}, {first.name}, ({arguments}))",
+    ]
+
+
+def _save_lines(operation: Operation, named: dict[str, Parameter]) -> list[str]:
+    lines = []
+    for need in _needs(operation):
+        if need == "out":
+            lines.append("node.out = result")
+        elif need == "aux":
+            lines.append("node.aux = aux")
+        elif need == "needs":
+            continue
+        elif need in named:
+            line = f"node.{need} = {need}"
+            if named[need].is_tensor and not operation.aux:
+                # a tensor is kept only for the gradients that will be asked for
+                users = [v for v in operation.vjps if need in v.needs]
+                edges = [f"edge_{t} is not None" for v in users for t in v.targets]
+                if len(edges) < sum(len(v.targets) for v in operation.vjps):
+                    lines.append(f"if {' or '.join(edges)}:")
+                    line = "    " + line
+            lines.append(line)
+        elif need.endswith("_dtype"):
+            lines.append(f"node.{need} = a_{need.removesuffix('_dtype')}.dtype")
+        else:
+            base = need.removesuffix("_shape")
+            if named[base].kind == "optional":
+                lines.append(f"node.{need} = None if {base} is None else a_{base}.shape")
+            else:
+                lines.append(f"node.{need} = a_{base}.shape")
+    return lines
+
+
+def _node_globals(operation: Operation) -> dict[str, Any]:
+    scope = DIRECT
+    for i, vjp in enumerate(operation.vjps):
+        scope[f"vjp_{operation.name}_{i}"] = vjp.function
+        if vjp.kernel is not None:
+            scope[f"vjp_kernel_{operation.name}_{i}"] = vjp.kernel
+    return scope
+
+
+def _node_source(operation: Operation) -> str:
+    """Python source of the operation's Node subclass."""
+    parameters = {p.name: p for p in operation.parameters}
+    needs = _needs(operation)
+    saved = [n for n in needs if n in ("out", "aux") or (n in parameters and parameters[n].is_tensor)]
+    camel = operation.node_name if isinstance(operation.node_name, str) else "Node"
+    head = [
+        f"class node_{operation.name}(Node):",
+        f"    needs = {tuple(needs)!r}",
+        f"    saved_names = {tuple(saved)!r}",
+        "    shapes = None",
+    ]
+    head += [f"    {n} = None" for n in needs if n != "needs"]
+    lists = any(parameters[t].kind == "arrays" for v in operation.vjps for t in v.targets)
+    arrays = _backward_method(operation, parameters, needs, saved, lists, recorded=False)
+    recorded = _backward_method(operation, parameters, needs, saved, lists, recorded=True)
+    tail = [f"node_{operation.name}.__name__ = node_{operation.name}.__qualname__ = {camel!r}"]
+    return "\n".join([*head, *arrays, *recorded, *tail]) + "\n"
+
+
+def _backward_method(
+    operation: Operation,
+    parameters: dict[str, Parameter],
+    needs: Sequence[str],
+    saved: Sequence[str],
+    lists: bool,
+    recorded: bool,
+) -> list[str]:
+    name = operation.name
+    if recorded:
+        lines = ["    def backward_recorded(self, grad):", "        xp = RECORDED"]
+    else:
+        lines = ["    def backward(self, xp, grad):"]
+    body: list[str] = []
+    if saved:
+        body += ["if self.released:", "    raise_released(self)"]
+    tensors = [n for n in needs if n in parameters and parameters[n].is_tensor]
+    for n in tensors:
+        p = parameters[n]
+        body.append(f"{n} = self.{n}")
+        if p.kind == "arrays":
+            body.append(f"check_saved_list(self, {n})")
+            if not recorded:
+                body.append(f"{n} = [arrays_of(t) for t in {n}]")
+            continue
+        test = f"{n} is not None" if p.kind == "array" else f"isinstance({n}, Tensor)"
+        body += [
+            f"if {test}:",
+            f"    if {n}._base is not None or {n}._versions is not None:",
+            f"        check_saved(self, {n})",
+        ]
+        if not recorded:
+            body.append(f"    {n} = {n}._array")
+    if "out" in needs:
+        body += [
+            "if self.out_versions is not None and self.out_versions.stamp > self._sequence:",
+            "    raise_modified(self, 'out')",
+            "out = self.out" if not recorded else "out = recorded_out(self)",
+        ]
+    if "aux" in needs:
+        if recorded:
+            passed = ", ".join(p if parameters[p].is_tensor else f"self.{p}" for p in parameters)
+            body.append(f"aux = forward_{name}(RECORDED, {passed})[-1]")
+        else:
+            body.append("aux = self.aux")
+    edges = [t for v in operation.vjps for t in v.targets]
+    if not edges:
+        return [*lines, "        return ()"]
+    if not lists:
+        body.append(f"{', '.join('edge_' + t for t in edges)}, = self.edges")
+        body.append(" = ".join(f"grad_{t}" for t in edges) + " = None")
+    else:
+        for t in edges:
+            body.append(f"edge_{t} = True")
+    multiple = sum(operation.differentiable) > 1
+    if multiple:
+        body.append("xp, grad = grad.unpack(self)" if not recorded else "_, grad = grad.unpack(self)")
+    for i, vjp in enumerate(operation.vjps):
+        passed = []
+        for need in vjp.needs:
+            if need in ("out", "aux") or (need in parameters and parameters[need].is_tensor):
+                passed.append(need)
+            elif need == "needs":
+                flags = ", ".join(f"edge_{t} is not None" for t in vjp.targets)
+                passed.append(f"({flags},)")
+            else:
+                passed.append(f"self.{need}")
+        call = f"vjp_{name}_{i}(xp, grad{''.join(', ' + p for p in passed)})"
+        if vjp.kernel is not None and not recorded:
+            kernel = f"vjp_kernel_{name}_{i}(grad{''.join(', ' + p for p in passed)})"
+            call = f"{kernel} if xp is NUMPY else {call}"
+        assigned = ", ".join(f"grad_{t}" for t in vjp.targets)
+        wanted = " or ".join(f"edge_{t} is not None" for t in vjp.targets)
+        body += [f"if {wanted}:", f"    {assigned} = {call}"]
+    if operation.promote is not None and not lists and len(edges) > 1:
+        body.append("if self.shapes is not None:")
+        for k, t in enumerate(edges):
+            body += [
+                f"    if grad_{t} is not None and grad_{t}.shape != self.shapes[{k}]:",
+                f"        grad_{t} = sum_to(xp, grad_{t}, self.shapes[{k}])",
+            ]
+    if lists:
+        body.append(f"return tuple(grad_{edges[0]})")
+    else:
+        body.append(f"return ({', '.join('grad_' + t for t in edges)},)")
+    return lines + ["        " + line for line in body]
+
+
+DIRECT["BUILD"] = build
