@@ -41,6 +41,8 @@ class Node:
     traceback: str | None = None
     """Where the operation was called, if anomaly detection was on."""
     saved_names: tuple[str, ...] = ()
+    renamed: str | None = None
+    """Another name than the class's, for this node."""
 
     def backward(self, xp: Any, grad: Any) -> tuple[Any, ...]:
         """The gradients for :attr:`edges`, given that of the result, as arrays."""
@@ -58,7 +60,8 @@ class Node:
             self.released = True
 
     def name(self) -> str:
-        return type(self).__name__
+        """The name that PyTorch's node for this operation has."""
+        return self.renamed or type(self).__name__
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from ..tensor.indexing import getitem, setitem
-from ..tensor.views import write_in_place
+from ..tensor.views import check_writable, write_in_place
 from .operation import COMPOSITES, OPERATIONS, Operation, dunder_function
 
 ALIASES = {
@@ -41,6 +41,10 @@ INPLACE_COMPOSITES = (
 """Composites, and views, with an in-place variant."""
 
 _RESHAPING = ("squeeze", "unsqueeze", "transpose", "t", "swapaxes")
+_RESHAPED_NODES = {
+    "squeeze_": "SqueezeBackward3", "unsqueeze_": "UnsqueezeBackward1", "t_": "TBackward1",
+    "transpose_": "TransposeBackward1", "swapaxes_": "TransposeBackward1",
+}  # fmt: skip
 
 
 def _spread_method(function: Callable[..., Any], parameter: str) -> Callable[..., Any]:
@@ -73,10 +77,18 @@ def _reshaping_method(function: Callable[..., Any], name: str) -> Callable[..., 
     """``squeeze_`` and its kin: the tensor becomes another view of its memory."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        changed = function(self, *args, **kwargs)
+        if self.requires_grad and self._node is None:
+            check_writable(self, name)
+        before = object.__new__(Tensor)
+        before.__dict__.update(self.__dict__)
+        changed = function(before, *args, **kwargs)
         self._array = changed._array
+        if self._base is not None:
+            self._view = changed._view
         if changed._node is not None:
             self._node = changed._node
+            self._node.renamed = _RESHAPED_NODES[name]
+        self._bump_version()
         return self
 
     method.__name__ = method.__qualname__ = name

@@ -105,6 +105,8 @@ def refresh(view: Tensor) -> None:
         view._array = again._array
     view._node = again._node
     view._requires_grad = again._requires_grad
+    if view._node is not None:
+        view._node.renamed = "AsStridedBackward0"  # PyTorch makes such a view anew by strides
 
 
 class _grad_enabled:
