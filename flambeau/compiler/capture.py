@@ -141,6 +141,8 @@ class Capture:
     namespace = symbolic
 
     def __init__(self) -> None:
+        self.existing = {id(item) for item in gc.get_objects() if isinstance(item, Tensor)}
+        """The tensors there were before the program ran."""
         self.inputs: list[Value] = []
         self.sources: list[Any] = []
         self.arrays: list[np.ndarray] = []
@@ -164,9 +166,12 @@ class Capture:
         return self.lift(tensor)
 
     def lift(self, tensor: Tensor) -> Value:
-        """Make ``tensor`` a state of the program."""
+        """Make ``tensor`` a state of the program, or a constant if the program itself made it."""
         if not isinstance(tensor._array, np.ndarray):
             raise CaptureError(f"a tensor on {tensor.device} met a program compiled for the CPU")
+        if id(tensor) not in self.existing:
+            tensor._array = self.constant(tensor._array)
+            return tensor._array
         return self._bind(tensor, tensor)
 
     def argument(self, tensor: Tensor, position: int) -> Value:
