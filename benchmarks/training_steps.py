@@ -72,7 +72,8 @@ def handlers(name: str) -> dict[str, Callable[..., Any]]:
 
 
 def expand(names: list[str], threads: list[int]) -> list[str]:
-    """PyTorch and JAX are measured at each number of threads, flambeau as it is installed."""
+    """PyTorch and JAX are measured at each number of threads, flambeau as it is installed, unless
+    a peer's name says how many: `flambeau:1`."""
     expanded: list[str] = []
     for name in names:
         several = name in ("torch", "torch-compile", "jax")
@@ -196,12 +197,13 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name in chosen if name not in workloads.WORKLOADS]
     if unknown:
         parser.error(f"no workload {unknown[0]!r}; there are {', '.join(workloads.WORKLOADS)}")
-    frameworks = [name for name in options.peers.split(",") if peers.available(name)]
+    named = [name for name in options.peers.split(",") if peers.available(name)]
+    frameworks = list(dict.fromkeys(name.partition(":")[0] for name in named))
     threads = [n for n in map(int, options.threads.split(",")) if n <= machine.cpu_count()] or [1]
     facts = machine.describe()
     facts["peak_flops"], facts["peak_bytes"] = machine.peak()
     report: dict[str, Any] = {"machine": facts, "workloads": {}}
-    running = {name: peers.Peer(name, PROGRAM) for name in expand(frameworks, threads)}
+    running = {name: peers.Peer(name, PROGRAM) for name in expand(named, threads)}
     try:
         for workload in chosen:
             results = measure(workload, running, options.rounds, options.seconds)
