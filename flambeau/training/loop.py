@@ -24,6 +24,9 @@ from flambeau.utils.data import DataLoader, TensorDataset
 
 __all__ = ["DivergedError", "Run", "Watcher", "make_optimizer"]
 
+SETTLING_STEPS = 6
+"""Calls after which a compiled step is the compiled program (or has been given up as one)."""
+
 EVALUATION_ROWS = 1000
 """Rows per batch when a model is evaluated: bounds the memory of the activations."""
 
@@ -81,6 +84,7 @@ class Run:
         self.settings = settings = settings or recipe.settings
         check(settings)
         train, test = recipe.data(data_folder)
+        self._train_rows = train
         rows = len(train)
         batch_size = settings.batch_size
         if batch_size is not None and batch_size > rows:
@@ -110,6 +114,7 @@ class Run:
         self._train_step: Callable[[Any, Any], tuple[Any, Any]] = (
             torch.compile(self._one_step) if settings.compile else self._one_step
         )
+        self._settled = not settings.compile
 
     @property
     def done(self) -> bool:
@@ -139,6 +144,8 @@ class Run:
         self.model.train()
         while not self.done:
             for inputs, targets in self._rest_of_epoch():
+                if not self._settled and self.steps_done:
+                    self._settle()
                 loss, outputs = self._train_step(inputs, targets)
                 value = loss.item()
                 if not math.isfinite(value):
@@ -163,6 +170,37 @@ class Run:
         loss.backward()
         self.optimizer.step()
         return loss, outputs.detach()
+
+    def _settle(self) -> None:
+        """Bring a compiled step to where each call runs the compiled program.
+
+        The first calls run eagerly, and round otherwise in the last digit. Were they steps of the
+        run, a run that goes on from a checkpoint would have other ones than a run that was never
+        stopped. So they are taken for their effect on the compiler, and undone: after the first
+        step, which creates the optimizer's state.
+        """
+        random = torch.get_rng_state()
+        tensors = list(self.model.state_dict().values())
+        numbers = []
+        for entry in self.optimizer.state.values():
+            tensors += [value for value in entry.values() if isinstance(value, torch.Tensor)]
+            numbers.append(
+                {k: v for k, v in entry.items() if not isinstance(v, torch.Tensor)},
+            )
+        kept = [tensor.clone() for tensor in tensors]
+        rows = len(self._train_rows)
+        size = self.settings.batch_size or rows
+        for part in {size, rows % size} - {0}:
+            inputs, targets = self._train_rows[:part]
+            for _ in range(SETTLING_STEPS):
+                self._train_step(inputs, targets)
+        with torch.no_grad():
+            for tensor, value in zip(tensors, kept):
+                tensor.copy_(value)
+        for entry, values in zip(self.optimizer.state.values(), numbers):
+            entry.update(values)
+        torch.set_rng_state(random)
+        self._settled = True
 
     def _rest_of_epoch(self) -> Iterator[Any]:
         """The batches of the epoch that are not yet trained on, in the epoch's order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,6 +68,23 @@ def test_a_restored_run_ends_as_the_uninterrupted_one(stop_after: int, tmp_path:
     second.restore(read_checkpoint(tmp_path / "checkpoint.pt"))
     assert second.steps_done == stop_after
     assert second.train()
+    for expected, found in zip(weights(whole), weights(second)):
+        assert torch.equal(expected, found)
+    assert second.history.columns == whole.history.columns
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 5, 7, 16])
+def test_a_compiled_run_ends_alike_wherever_it_was_stopped(stop_after: int, tmp_path: Any) -> None:
+    recipe = replace(
+        small_recipe(optimizer="adam", compile=True),
+        model=lambda: nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2)),
+    )
+    whole, first, second = Run(recipe), Run(recipe), Run(recipe)
+    whole.train()
+    first.train(StopAfter(stop_after))
+    write_checkpoint(first.state(), tmp_path / "checkpoint.pt")
+    second.restore(read_checkpoint(tmp_path / "checkpoint.pt"))
+    second.train()
     for expected, found in zip(weights(whole), weights(second)):
         assert torch.equal(expected, found)
     assert second.history.columns == whole.history.columns
@@ -144,6 +162,7 @@ def test_every_optimizer_of_the_command_can_be_made(name: str) -> None:
     assert optimizer.param_groups[0]["lr"] == 0.25
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_divergence_is_said_with_epoch_and_step() -> None:
     run = Run(small_recipe(lr=1e30))
     with pytest.raises(DivergedError, match=r"epoch \d+, step \d+.*1e\+30"):
