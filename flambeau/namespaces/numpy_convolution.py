@@ -10,6 +10,7 @@ Batches are worked on in pieces, so that the columns take a bounded amount of me
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
@@ -20,32 +21,54 @@ import numpy as np
 Array = Any
 Sizes = Sequence[int]
 
-COLUMN_BYTES = 8 << 20
+COLUMN_BYTES = 4 << 20
 """How much memory the columns of one piece of a batch take, unless one sample needs more."""
 
 _CACHE_BYTES = 1 << 18
 
 
+class _Workspace(threading.local):
+    """Each thread's scratch memory, by purpose: fresh pages cost more than what is put in them."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[str, Array] = {}
+
+    def array(self, purpose: str, shape: Sizes, dtype: np.dtype) -> Array:
+        """An uninitialised array, valid until the next one of that purpose."""
+        size = prod(shape) * dtype.itemsize
+        buffer = self.buffers.get(purpose)
+        if buffer is None or buffer.nbytes < size:
+            buffer = np.empty(size, np.uint8)
+            if size <= 2 * COLUMN_BYTES:  # what only a huge sample needs is not kept
+                self.buffers[purpose] = buffer
+        return buffer[:size].view(dtype).reshape(shape)
+
+
+_WORKSPACE = _Workspace()
+
+
 def _batch_last(x: Array, out: Array) -> None:
     """(N, C, *spatial) into ``out`` (C, *spatial, N)."""
+    last = (*range(1, x.ndim - 1), 0)
     if x.shape[0] == 1:
         out[..., 0] = x[0]
-    elif x[:, 0].nbytes <= _CACHE_BYTES:
+    elif x.nbytes <= _CACHE_BYTES * x.shape[1]:
         for channel in range(x.shape[1]):
-            out[channel] = np.moveaxis(x[:, channel], 0, -1)
+            out[channel] = x[:, channel].transpose(last)
     else:
-        out[...] = np.moveaxis(x, 0, -1)
+        out[...] = x.transpose(1, *range(2, x.ndim), 0)
 
 
 def _batch_first(x: Array, out: Array) -> None:
     """(C, *spatial, N) into ``out`` (N, C, *spatial)."""
+    first = (x.ndim - 2, *range(x.ndim - 2))
     if out.shape[0] == 1:
         out[0] = x[..., 0]
-    elif x[0].nbytes <= _CACHE_BYTES:
+    elif x.nbytes <= _CACHE_BYTES * x.shape[0]:
         for channel in range(x.shape[0]):
-            out[:, channel] = np.moveaxis(x[channel], -1, 0)
+            out[:, channel] = x[channel].transpose(first)
     else:
-        out[...] = np.moveaxis(x, -1, 0)
+        out[...] = x.transpose(x.ndim - 1, *range(x.ndim - 1))
 
 
 def _sizes(n: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> list[int]:
@@ -107,9 +130,11 @@ class _Columns:
         if count != self.count:
             self.count = count
             padded = [n + 2 * p for n, p in zip(x.shape[2:], self.padding)]
-            make = np.zeros if any(self.padding) else np.empty
-            self.image = make((channels, *padded, count), x.dtype)
-            columns = np.empty((self.rows + self.ones, self.positions * count), x.dtype)
+            self.image = _WORKSPACE.array("image", (channels, *padded, count), x.dtype)
+            if any(self.padding):
+                self.image.fill(0)
+            shape = (self.rows + self.ones, self.positions * count)
+            columns = _WORKSPACE.array("columns", shape, x.dtype)
             if self.ones:
                 columns[-1] = 1
             self.columns = columns
@@ -158,7 +183,8 @@ def conv(
     for piece in _pieces(x.shape[0], columns.sample_bytes):
         block = columns.of(piece)
         if groups == 1:
-            result = matrix.dot(block)
+            result = _WORKSPACE.array("result", (filters, block.shape[1]), x.dtype)
+            matrix.dot(block, out=result)
         else:
             result = np.matmul(
                 matrix.reshape(groups, filters // groups, -1),
@@ -195,7 +221,7 @@ def conv_gradients(
     grad_weight: Any = None
     for piece in _pieces(x.shape[0], columns.sample_bytes):
         part = grad[piece]
-        rows = np.empty((filters, *size, part.shape[0]), grad.dtype)
+        rows = _WORKSPACE.array("result", (filters, *size, part.shape[0]), grad.dtype)
         _batch_last(part, rows)
         rows = rows.reshape(groups, filters // groups, -1)
         if need_weight:
@@ -208,7 +234,11 @@ def conv_gradients(
             grad_weight = product_ if grad_weight is None else grad_weight + product_
         if grad_input is not None:
             if groups == 1:
-                spread = matrix[0].T.dot(rows[0])
+                # the columns are done with: their memory takes their gradient
+                spread = _WORKSPACE.array(
+                    "columns", (columns.rows, rows.shape[2]), grad.dtype
+                )
+                matrix[0].T.dot(rows[0], out=spread)
             else:
                 spread = np.matmul(matrix.transpose(0, 2, 1), rows)
             spread = spread.reshape(x.shape[1], *kernel, *size, part.shape[0])
@@ -228,7 +258,8 @@ def _gather(spread: Array, columns: _Columns, out: Array) -> None:
     """Sum ``spread`` (C, *kernel, *size, N) over the taps that read each element ("col2im")."""
     channels, count = spread.shape[0], spread.shape[-1]
     padded = [n + 2 * p for n, p in zip(out.shape[2:], columns.padding)]
-    image = np.zeros((channels, *padded, count), spread.dtype)
+    image = _WORKSPACE.array("image gradient", (channels, *padded, count), spread.dtype)
+    image.fill(0)
     for tap, reach in columns.taps:
         image[(slice(None), *reach)] += spread[(slice(None), *tap)]
     _batch_first(image[(slice(None), *columns.inner)], out)
