@@ -136,6 +136,8 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
     """
     if not runtime.arrays_are_where_expected():
         raise Unsupported("any graph", "this Python or NumPy lays out arrays in another way")
+    if not runtime.has_half_precision() and any(v.dtype.char == "e" for v in graph.values()):
+        raise Unsupported("float16", "this CPU does not convert half precision")
     start = time.perf_counter()
     program = lower(graph, runtime.vector_bytes(), profiled)
     code = runtime.LoadedCode(runtime.object_code(program.source))

@@ -162,7 +162,7 @@ def _innermost_class(graph: Graph, classes: _Classes, lanes: int) -> Dim | None:
         if value.primitive in ("input", "constant", "full", "arange", "expand", "permute"):
             continue
         for d, n in enumerate(value.shape):
-            if n == 1:
+            if n <= 1:
                 continue
             root = classes.find((id(value), d))
             filled = n / (-(-n // lanes) * lanes)

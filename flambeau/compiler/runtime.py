@@ -43,6 +43,12 @@ def vector_bytes(features: str | None = None) -> int:
     return 32 if "+avx2" in present else 16
 
 
+def has_half_precision() -> bool:
+    """Whether the CPU converts half precision (no function of a library is then needed)."""
+    features = cpu()[1].split(",")
+    return "+f16c" in features or "+fullfp16" in features
+
+
 def _target_machine() -> Any:
     llvm = _llvm()
     name, features = cpu()

@@ -52,6 +52,12 @@ def convert(b: Builder, x: Register, source: np.dtype, target: np.dtype) -> Regi
     type = llvm_type(target)
     if target.kind == "b":
         return as_bool(b, x, source)
+    if "e" in (source.char, target.char) and not (source.char == "f" or target.char == "f"):
+        # half precision is converted by way of single, in which there are instructions for it
+        single = np.dtype(np.float32)
+        if source.char == "d":
+            return b.cast("fptrunc", _rounded_to_odd(b, x), type)
+        return convert(b, convert(b, x, source, single), single, target)
     if _is_float(source) and _is_float(target):
         if source.itemsize < target.itemsize:
             return b.cast("fpext", x, type)
@@ -68,6 +74,18 @@ def convert(b: Builder, x: Register, source: np.dtype, target: np.dtype) -> Regi
     if source.kind == "b" or target.itemsize > source.itemsize:
         return b.cast("sext" if source.kind == "i" else "zext", x, type)
     return b.cast("trunc", x, type)
+
+
+def _rounded_to_odd(b: Builder, x: Register) -> Register:
+    """A double as a single that rounds on to half precision as the double itself would."""
+    nearest = b.cast("fptrunc", x, "float")
+    back = b.cast("fpext", nearest, "double")
+    bits = b.cast("bitcast", nearest, "i32")
+    larger = b.compare("fcmp ogt", b.intrinsic("fabs", back), b.intrinsic("fabs", x))
+    bits = b.binary("sub", bits, b.cast("zext", larger, "i32"))
+    inexact = b.compare("fcmp one", back, x)
+    bits = b.binary("or", bits, b.cast("zext", inexact, "i32"))
+    return b.cast("bitcast", bits, "float")
 
 
 # -- helpers ------------------------------------------------------------------------------------
@@ -308,15 +326,8 @@ def _pow(b: Builder, dtype: np.dtype, x: Register, y: Register) -> Register:
     if _is_float(dtype):
         exponent = y.literal
         if exponent is not None:
-            if exponent == 0.5 or exponent == -0.5:
-                root = b.intrinsic("sqrt", x)
-                # of -inf and -0.0, where sqrt differs from pow
-                root = b.intrinsic("fabs", root)
-                infinite = b.compare("fcmp oeq", x, b.constant(x.type, -math.inf))
-                root = b.select(infinite, b.constant(x.type, math.inf), root)
-                if exponent > 0:
-                    return root
-                return b.binary("fdiv", b.constant(x.type, 1), root)
+            if exponent == 0.5:
+                return b.intrinsic("sqrt", x)
             if exponent == int(exponent) and abs(exponent) <= 4:
                 power = _power(b, "fmul", x, int(abs(exponent)))
                 if exponent >= 0:

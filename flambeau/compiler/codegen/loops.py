@@ -173,7 +173,7 @@ def choose_vectors(
     def cost(group: Group, variable: Variable | None, reduced: bool) -> float:
         iterations = math.prod(v.extent for v in (*group.inner, *group.reduced))
         width = 1.0
-        if variable is not None:
+        if variable is not None and variable.extent:
             fitted = _fitting(variable.extent, lanes)
             vectors = -(-variable.extent // fitted)
             width = variable.extent / vectors
