@@ -107,17 +107,17 @@ def __getattr__(name: str) -> _Any:
     raise AttributeError(f"flambeau has no torch.{name} (yet)")
 
 
-def is_floating_point(input: Tensor) -> bool:
+def is_floating_point(input: Tensor) -> _Any:
     """Whether the tensor's dtype is a floating-point one."""
     return input.is_floating_point()
 
 
-def is_complex(input: Tensor) -> bool:
+def is_complex(input: Tensor) -> _Any:
     """Whether the tensor's dtype is a complex one."""
     return input.is_complex()
 
 
-def is_storage(obj: _Any) -> bool:
+def is_storage(obj: _Any) -> _Any:
     """Whether ``obj`` is a tensor's storage."""
     from .tensor.storage import UntypedStorage
 

@@ -27,7 +27,7 @@ class dtype:
         "name", "_numpy", "is_floating_point", "is_complex", "is_signed", "itemsize", "_kind",
     )  # fmt: skip
 
-    def __init__(self, name: str, numpy: Any, kind: int, itemsize: int, signed: bool) -> None:
+    def __init__(self, name: str, numpy: Any, kind: Any, itemsize: Any, signed: Any) -> None:
         self.name = name
         self._numpy = numpy
         self.is_floating_point = kind == 2

@@ -28,7 +28,7 @@ class _Modes(threading.local):
     """The calling thread's modes."""
 
     capture: Any = None
-    anomaly = False
+    anomaly: Any = False
     autocast: Any = None
     transforms: Any = None
 

@@ -257,7 +257,7 @@ def _batched_grad(
     outputs: Any, inputs: Any, gradients: Any, retain_graph: Any, allow_unused: Any
 ) -> tuple[Any, ...]:
     """One backward pass per entry of the gradients' leading dim, stacked."""
-    from ..ops import stack
+    from ..ops.shape import stack
 
     count = gradients[0].shape[0]
     rows = [

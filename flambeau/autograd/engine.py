@@ -162,6 +162,8 @@ def accumulate(found: Gradients, create_graph: bool) -> None:
 
 
 def _accumulate_leaf(leaf: Any, grad: Any, create_graph: bool) -> None:
+    if not leaf._requires_grad:  # it no longer does
+        return
     if leaf._hooks is not None:
         grad = run_tensor_hooks(leaf, grad, create_graph)
     previous = leaf._grad

@@ -48,7 +48,7 @@ class _ModeContext:
 
     def __call__(self, function: F) -> F:
         if inspect.isclass(function):
-            function.__init__ = self(function.__init__)  # type: ignore[misc]
+            setattr(function, "__init__", self(function.__init__))  # noqa: B010
             return function
         if inspect.isgeneratorfunction(function):
             return self._decorate_generator(function)
@@ -140,6 +140,8 @@ class set_grad_enabled(_ModeContext):
 
 class inference_mode(_ModeContext):
     """Context manager and decorator: no recording, and results never take part in it later."""
+
+    mode: bool
 
     def __new__(cls, mode: Any = True) -> Any:
         self = object.__new__(cls)

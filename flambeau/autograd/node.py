@@ -41,6 +41,10 @@ class Node:
     traceback: str | None = None
     """Where the operation was called, if anomaly detection was on."""
     saved_names: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    out: Any
+    aux: Any
+    shapes: Any
     renamed: str | None = None
     """Another name than the class's, for this node."""
 

@@ -186,7 +186,7 @@ class Capture:
         self.sources.append(source)
         self.arrays.append(array)
         self.states[id(tensor)] = (tensor, value)
-        kept = {
+        kept: dict[str, Any] = {
             name: tensor.__dict__[name] for name in ("_rebased", "_seen") if name in tensor.__dict__
         }
         self.original[id(tensor)] = (tensor, array, tensor._node, tensor._requires_grad, kept)
@@ -211,7 +211,8 @@ class Capture:
         if isinstance(array, Value):
             return array
         if array.size and array.ndim and (array == array.flat[0]).all():
-            return symbolic.full(array.shape, array.flat[0].item(), array.dtype)
+            return symbolic.full(  # type: ignore[attr-defined]
+                array.shape, array.flat[0].item(), array.dtype)
         return constant(array)
 
     def draw(

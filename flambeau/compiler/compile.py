@@ -56,6 +56,7 @@ class CompiledFunction:
 
     def __init__(self, function: Callable[..., Any], fullgraph: bool = False) -> None:
         functools.update_wrapper(self, function)
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
         self._function = function
         self._fullgraph = fullgraph
         self._variants: dict[Any, list[_Variant]] = {}
@@ -107,17 +108,17 @@ class CompiledFunction:
                 )
             self._direct = runner.direct
             return result
-        variant = variants[-1] if variants else None
-        if variant is None or variant.runner is not None:
+        latest = variants[-1] if variants else None
+        if latest is None or latest.runner is not None:
             if len(variants) >= MAX_VARIANTS:
                 self._report(f"its state changed its kind more than {MAX_VARIANTS} times")
                 return self._function(*args, **kwargs)
-            variant = _Variant()
-            variants.append(variant)
-        variant.calls += 1
-        if variant.eager_reason is not None or variant.calls == 1:
+            latest = _Variant()
+            variants.append(latest)
+        latest.calls += 1
+        if latest.eager_reason is not None or latest.calls == 1:
             return self._function(*args, **kwargs)
-        return self._captured_call(variant, args, kwargs, tensors)
+        return self._captured_call(latest, args, kwargs, tensors)
 
     def _captured_call(
         self, variant: _Variant, args: Any, kwargs: Any, tensors: list[Tensor]

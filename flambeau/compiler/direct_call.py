@@ -89,8 +89,8 @@ def direct_call(
         elif isinstance(source, Hyperparameter):
             buffer = np.array(source.group[source.name], np.float64)
             bound.append(buffer)
-            group, slot = w.name(source.group, "g"), w.name(buffer, "h")
-            setup.append(f"{slot}[()] = {group}[{source.name!r}]")
+            held, slot = w.name(source.group, "g"), w.name(buffer, "h")
+            setup.append(f"{slot}[()] = {held}[{source.name!r}]")
         elif isinstance(source, Draw):
             bound.append(None)
             setup.append(f"d{i} = asarray({w.name(source, 'r')}.sample(), order='C')")
@@ -108,8 +108,9 @@ def direct_call(
             f"read_plain({w.name(holder, 'c')}, {name!r}) == {w.name(plain, 'v')}"
         )
     for group, options in program.groups:
-        for name, option in options.items():
-            w.conditions.append(f"{w.name(group, 'g')}[{name!r}] == {w.name(option, 'v')}")
+        held = w.name(group, "g")
+        for key, option in options.items():
+            w.conditions.append(f"{held}[{key!r}] == {w.name(option, 'v')}")
     w.add(f"if not ({' and '.join(w.conditions)}):", "    return MISS", *setup)
     w.scope["call"] = executable.bind(bound)
     _write_call(w, program, passed)

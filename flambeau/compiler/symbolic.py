@@ -70,10 +70,10 @@ def _trace(name: str) -> Callable[..., Value]:
                 bound.arguments[parameter] = many = [_lift(a) for a in argument]
                 operands.extend(many)
             elif parameter == "indices":
-                many = [None if a is None else _lift(a) for a in argument]
-                bound.arguments[parameter] = many
-                operands.extend(a for a in many if a is not None)
-                attributes["indexed"] = tuple(a is not None for a in many)
+                lifted_indices = [None if a is None else _lift(a) for a in argument]
+                bound.arguments[parameter] = lifted_indices
+                operands.extend(a for a in lifted_indices if a is not None)
+                attributes["indexed"] = tuple(a is not None for a in lifted_indices)
             else:
                 attributes[parameter] = argument
         shape, dtype = rule(*bound.args, **bound.kwargs)
@@ -133,7 +133,7 @@ for _symbol, _name in {
     setattr(Value, f"__r{_symbol}__", _operator(_name, reflected=True))
 for _name in ("lt", "le", "gt", "ge"):
     setattr(Value, f"__{_name}__", _operator(_name))
-Value.__neg__ = lambda self: globals()["neg"](self)  # type: ignore[attr-defined]
-Value.__invert__ = lambda self: globals()["bitwise_not"](self)  # type: ignore[attr-defined]
+setattr(Value, "__neg__", lambda self: globals()["neg"](self))  # noqa: B010
+setattr(Value, "__invert__", lambda self: globals()["bitwise_not"](self))  # noqa: B010
 
 register(Value, sys.modules[__name__])

@@ -129,7 +129,7 @@ _FLOAT32 = np.dtype(np.float32)
 _ONES: dict[int, Array] = {}
 
 
-def sum(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> Array:
+def sum(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     dtype = x.dtype
     if dim == (0,) and dtype is _FLOAT32 and x.ndim == 2 and x.size > 256:
         # NumPy adds rows one after the other; BLAS does it faster, in several lanes
@@ -144,23 +144,23 @@ def sum(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> 
     return np.add.reduce(x, axis=dim, dtype=dtype, keepdims=keepdim)
 
 
-def prod(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> Array:
+def prod(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     return np.multiply.reduce(x, axis=dim, dtype=x.dtype, keepdims=keepdim)
 
 
-def amax(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> Array:
+def amax(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     return np.maximum.reduce(x, axis=dim, keepdims=keepdim)
 
 
-def amin(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> Array:
+def amin(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     return np.minimum.reduce(x, axis=dim, keepdims=keepdim)
 
 
-def any(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> Array:
+def any(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     return np.logical_or.reduce(x, axis=dim, keepdims=keepdim)
 
 
-def all(x: Array, dim: tuple[int, ...] | None = None, keepdim: bool = False) -> Array:
+def all(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
     return np.logical_and.reduce(x, axis=dim, keepdims=keepdim)
 
 

@@ -94,6 +94,7 @@ def avg_pool_input(
     result = np.zeros((*input_shape[:-k], *padded), grad.dtype)
     for tap in np.ndindex(*kernel):
         reach = (slice(t, t + s * (n - 1) + 1, s) for t, s, n in zip(tap, stride, size))
-        result[(..., *reach)] += grad
-    inner = tuple(slice(p, p + n) for p, n in zip(padding, input_shape[-k:]))
-    return np.ascontiguousarray(result[(..., *inner)])
+        window: Any = (..., *reach)
+        result[window] += grad
+    inner: Any = (..., *(slice(p, p + n) for p, n in zip(padding, input_shape[-k:])))
+    return np.ascontiguousarray(result[inner])

@@ -61,7 +61,7 @@ def full(shape: Sequence[int], value: Any, dtype: np.dtype) -> Any:
 def arange(start: Any, end: Any, step: Any, dtype: np.dtype) -> Any:
     from ..tensor.creation import made
 
-    return made(np.arange(start, end, step, dtype))
+    return made(np.arange(start, end, step, dtype=dtype))
 
 
 def slice_scatter(x: Any, key: Any, values: Any) -> Any:

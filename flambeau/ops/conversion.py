@@ -340,7 +340,7 @@ def index_put_(input: Tensor, indices: Any, values: Tensor, accumulate: bool = F
         check_writable(input, "index_put_")
         plain = tuple(getattr(i, "_array", i) for i in indices)
         check_indices(array.shape, plain)
-        key = tuple(slice(None) if i is None else i for i in plain)
+        key: Any = tuple(slice(None) if i is None else i for i in plain)
         try:
             if accumulate:
                 np.add.at(array, key, values._array)

@@ -60,8 +60,9 @@ def build(operation: Operation, dunder: bool = False) -> Callable[..., Any]:
     if operation._node_class is None:
         source = _node_source(operation)
         exec(_compiled(source, f"{operation.name} backward"), _node_globals(operation), DIRECT)
-        operation._node_class = DIRECT[f"node_{operation.name}"]
-        operation._node_class.operation = operation  # type: ignore[attr-defined]
+        node_class: Any = DIRECT[f"node_{operation.name}"]
+        node_class.operation = operation
+        operation._node_class = node_class
     name = f"{operation.name}_dunder" if dunder else operation.name
     source = _function_source(operation, name, dunder)
     exec(_compiled(source, operation.name), DIRECT)
@@ -312,7 +313,9 @@ def _view_lines(operation: Operation, first: Parameter, every: str) -> list[str]
         f" or result.base is a_{first.name}:",
         f"    if result is a_{first.name}:",
         "        tensor._array = result = result[...]",
-        f"    tensor._base = {first.name} if {first.name}._base is None else {first.name}._base",
+        f"    tensor._base = root = {first.name} if {first.name}._base is None else {first.name}._base",
+        "    if root._rebased:",
+        "        tensor._seen = root._rebased",
         f"    tensor._view = (operation_{operation.name}, {first.name}, ({arguments}))",
     ]
 
@@ -432,20 +435,20 @@ def _backward_method(
             body.append(f"edge_{t} = True")
     multiple = sum(operation.differentiable) > 1
     if multiple:
-        body.append("xp, grad = grad.unpack(self)" if not recorded else "_, grad = grad.unpack(self)")
+        body.append(f"{'_' if recorded else 'xp'}, grad = grad.unpack(self)")
     for i, vjp in enumerate(operation.vjps):
-        passed = []
+        given: list[str] = []
         for need in vjp.needs:
             if need in ("out", "aux") or (need in parameters and parameters[need].is_tensor):
-                passed.append(need)
+                given.append(need)
             elif need == "needs":
                 flags = ", ".join(f"edge_{t} is not None" for t in vjp.targets)
-                passed.append(f"({flags},)")
+                given.append(f"({flags},)")
             else:
-                passed.append(f"self.{need}")
-        call = f"vjp_{name}_{i}(xp, grad{''.join(', ' + p for p in passed)})"
+                given.append(f"self.{need}")
+        call = f"vjp_{name}_{i}(xp, grad{''.join(', ' + p for p in given)})"
         if vjp.kernel is not None and not recorded:
-            kernel = f"vjp_kernel_{name}_{i}(grad{''.join(', ' + p for p in passed)})"
+            kernel = f"vjp_kernel_{name}_{i}(grad{''.join(', ' + p for p in given)})"
             call = f"{kernel} if xp is NUMPY else {call}"
         assigned = ", ".join(f"grad_{t}" for t in vjp.targets)
         wanted = " or ".join(f"edge_{t} is not None" for t in vjp.targets)

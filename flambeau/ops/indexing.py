@@ -73,7 +73,8 @@ def _(grad, input_shape, indices):
     if len(indices) == 1 and grad.ndim == 2 and indices[0].ndim == 1 and grad.size > 512:
         _add_rows(zeros, indices[0], grad)
     else:
-        np.add.at(zeros, tuple(slice(None) if i is None else i for i in indices), grad)
+        key: Any = tuple(slice(None) if i is None else i for i in indices)
+        np.add.at(zeros, key, grad)
     return zeros
 
 

@@ -189,13 +189,17 @@ def _attach_operators() -> None:
             inplace = _inplace_method(operation.function, "div_")
         if inplace is not None:
             setattr(Tensor, f"__i{symbol}__", _tensor_operator(inplace))
-    Tensor.__radd__ = dunder_function(OPERATIONS["add"])  # type: ignore[attr-defined]
-    Tensor.__rmul__ = dunder_function(OPERATIONS["mul"])  # type: ignore[attr-defined]
-    Tensor.__rsub__ = dunder_function(OPERATIONS["rsub"])  # type: ignore[attr-defined]
-    Tensor.__neg__ = OPERATIONS["neg"].function  # type: ignore[attr-defined]
-    Tensor.__pos__ = _positive  # type: ignore[attr-defined]
-    Tensor.__abs__ = OPERATIONS["abs"].function  # type: ignore[attr-defined]
-    Tensor.__invert__ = OPERATIONS["bitwise_not"].function  # type: ignore[attr-defined]
-    Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
-    Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
-    Tensor.__hash__ = object.__hash__  # type: ignore[assignment]
+    operators = {
+        "__radd__": dunder_function(OPERATIONS["add"]),
+        "__rmul__": dunder_function(OPERATIONS["mul"]),
+        "__rsub__": dunder_function(OPERATIONS["rsub"]),
+        "__neg__": OPERATIONS["neg"].function,
+        "__pos__": _positive,
+        "__abs__": OPERATIONS["abs"].function,
+        "__invert__": OPERATIONS["bitwise_not"].function,
+        "__getitem__": getitem,
+        "__setitem__": setitem,
+        "__hash__": object.__hash__,
+    }
+    for name, function in operators.items():
+        setattr(Tensor, name, function)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 _PLURAL: dict[tuple[str, tuple[str, ...]], Any] = {}
@@ -26,7 +27,7 @@ def return_type(name: str, fields: tuple[str, ...]) -> Any:
         "n_fields": len(fields), "__module__": "torch.return_types",
     }  # fmt: skip
     for position, field in enumerate(fields):
-        namespace[field] = property(lambda self, position=position: self[position])
+        namespace[field] = property(operator.itemgetter(position))
     made = type(name, (tuple,), namespace)
     _PLURAL[name, fields] = made
     return made

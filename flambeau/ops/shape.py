@@ -309,7 +309,17 @@ def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
         raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
     dim = wrap_dim(dim, len(shape))
     head = (slice(None),) * dim
-    return tuple(select_part(input, (*head, i)) for i in range(shape[dim]))
+    parts = tuple(select_part(input, (*head, i)) for i in range(shape[dim]))
+    return _as_parts(parts, "Unbind")
+
+
+def _as_parts(parts: tuple[Any, ...], function: str) -> tuple[Any, ...]:
+    """``parts`` marked as the views that one call gave, which autograd lets nobody write to."""
+    for number, part in enumerate(parts):
+        part._part_of = (function, number)
+        if part._node is not None:
+            part._node.renamed = f"{function}Backward0"
+    return parts
 
 
 @composite
@@ -344,7 +354,8 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, .
     for size in sizes:
         parts.append(slice_part(input, (*head, slice(start, start + size))))
         start += size
-    return tuple(parts)
+    several = isinstance(split_size_or_sections, (tuple, list))
+    return _as_parts(tuple(parts), "SplitWithSizes" if several else "Split")
 
 
 @composite

@@ -519,7 +519,7 @@ def legacy_constructor(cls: type, dtype: dtypes.dtype, *args: Any, **kwargs: Any
     kwargs.pop("device", None)
     if kwargs:
         raise TypeError(f"new() received an invalid combination of arguments: {sorted(kwargs)}")
-    result = new_object(cls)
+    result: Any = new_object(cls)
     if len(args) == 1 and isinstance(args[0], (list, tuple, np.ndarray, Tensor)) and not isinstance(
         args[0], Size
     ):

@@ -43,6 +43,7 @@ def note_view(operation: Any, result: Tensor, values: Any) -> None:
         if r is a:
             result._array = a[...]
     result._base = source if source._base is None else source._base
+    result._seen = result._base._rebased
     result._view = (operation, source, tuple(values[1:]))
 
 
@@ -61,7 +62,7 @@ def record_alias(result: Tensor, source: Tensor) -> None:
     result._base = source if source._base is None else source._base
     result._view = (_Alias, source, ())  # type: ignore[assignment]
     result._detached = True  # type: ignore[attr-defined]
-    result._seen = next_sequence()  # type: ignore[attr-defined]
+    result._seen = next_sequence()
 
 
 def chain_of(view: Tensor) -> list[tuple[Any, tuple[Any, ...]]]:
@@ -88,10 +89,12 @@ def refresh(view: Tensor) -> None:
     """Take ``view``'s history (and array, if arrays are replaced) anew if its base was written."""
     base = view._base
     assert base is not None
-    rebased = base.__dict__.get("_rebased", 0)
-    if not rebased or view.__dict__.get("_seen", 0) >= rebased:
+    rebased = base._rebased
+    if not rebased or view._seen >= rebased:
         return
-    view.__dict__["_seen"] = rebased
+    if view._part_of is not None and base._requires_grad:
+        raise _part_error(view, "its base or another view of its base has been")
+    view._seen = rebased
     assert view._view is not None
     operation, parent, arguments = view._view
     if parent is not base:
@@ -118,6 +121,17 @@ class _grad_enabled:
         GRAD_MODE.enabled = self.previous
 
 
+def _part_error(view: Tensor, what: str) -> RuntimeError:
+    assert view._part_of is not None
+    function, number = view._part_of
+    return RuntimeError(
+        f"Output {number} of {function}Backward0 is a view and {what} modified inplace. This view "
+        "is the output of a function that returns multiple views. Such functions do not allow the "
+        "output views to be modified inplace. You should replace the inplace operation by an "
+        "out-of-place one."
+    )
+
+
 # -- in-place writes --------------------------------------------------------------------------
 
 
@@ -138,6 +152,8 @@ def check_writable(tensor: Tensor, name: str) -> None:
                 "outside the tape.)"
             )
         base = tensor._base
+        if tensor._part_of is not None:
+            raise _part_error(tensor, "is being")
         if base is not None and base._node is None and base._requires_grad:
             raise RuntimeError(
                 "a view of a leaf Variable that requires grad is being used in an in-place "
@@ -215,6 +231,8 @@ def assign(tensor: Tensor, result: Tensor, name: str) -> Tensor:
     rebasing = result._requires_grad and GRAD_MODE.enabled or (
         GRAD_MODE.enabled and tensor._requires_grad and tensor._node is not None
     )
+    if rebasing and tensor._part_of is not None:
+        raise _part_error(tensor, "is being")
     chain = chain_of(tensor) if tensor._base is not None else None
     base = tensor._base
     base_before = _before(base) if rebasing and base is not None else None
@@ -227,13 +245,13 @@ def assign(tensor: Tensor, result: Tensor, name: str) -> Tensor:
         if base is None or tensor.__dict__.get("_detached"):
             tensor._node = result._node
             tensor._requires_grad = result._requires_grad
-            tensor.__dict__["_rebased"] = next_sequence()
+            tensor._rebased = next_sequence()
         else:
             assert base_before is not None and chain is not None
             from ..ops.view_writes import record_view_write
 
             record_view_write(base, base_before, result, chain)
-            base.__dict__["_rebased"] = next_sequence()
+            base._rebased = next_sequence()
             refresh(tensor)
     return tensor
 
@@ -267,9 +285,9 @@ def _replace_array(tensor: Tensor, source: Any, chain: Any) -> None:
         tensor._array = source
         root = base
     # other views of this memory hold an array that is no longer the base's
-    root.__dict__["_rebased"] = next_sequence()
+    root._rebased = next_sequence()
     if base is not None:
-        tensor.__dict__["_seen"] = root.__dict__["_rebased"]
+        tensor._seen = root._rebased
 
 
 def scatter_view(xp: Any, base: Any, values: Any, chain: Any) -> Any:
