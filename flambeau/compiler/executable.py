@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from . import runtime
+from . import cache, runtime
 from .graph import Graph
 from .lowering import FIRST_POINTER, PROFILE, KernelReport, Program, lower
 from .unsupported import Unsupported
@@ -90,6 +90,20 @@ class Executable:
         """Fresh arrays for the outputs."""
         return [np.empty(shape, dtype) for shape, dtype in self.output_specs]
 
+    def describe(self) -> str:
+        """The kernels and what they do, as text."""
+        origin = "from the disk cache" if self.cached else "compiled"
+        lines = [
+            f"  {len(self.kernels)} kernels, {origin} in {self.compile_seconds * 1e3:.0f} ms, "
+            f"arena of {self.arena_bytes} bytes"
+        ]
+        for kernel in self.kernels:
+            lines.append(
+                f"    {kernel.name:<24} {kernel.flops:>12,} flops {kernel.bytes:>12,} bytes  "
+                f"{kernel.computes}"
+            )
+        return "\n".join(lines)
+
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run the program on ``arrays``, one per input of the graph.
 
@@ -139,9 +153,16 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
     if not runtime.has_half_precision() and any(v.dtype.char == "e" for v in graph.values()):
         raise Unsupported("float16", "this CPU does not convert half precision")
     start = time.perf_counter()
-    program = lower(graph, runtime.vector_bytes(), profiled)
-    code = runtime.LoadedCode(runtime.object_code(program.source))
-    return Executable(graph, program, code, time.perf_counter() - start, False)
+    key = cache.graph_key(graph, f"{runtime.target_description()} {profiled}")
+    kept = cache.load(key)
+    if kept is not None:
+        program, code = kept
+    else:
+        program = lower(graph, runtime.vector_bytes(), profiled)
+        code = runtime.object_code(program.source)
+        cache.store(key, program, code)
+    loaded = runtime.LoadedCode(code)
+    return Executable(graph, program, loaded, time.perf_counter() - start, kept is not None)
 
 
 __all__ = ["Executable", "compile_graph"]

@@ -49,6 +49,16 @@ def has_half_precision() -> bool:
     return "+f16c" in features or "+fullfp16" in features
 
 
+def target_description() -> str:
+    """What machine code depends on besides the program."""
+    import llvmlite
+
+    llvm = _llvm()
+    name, features = cpu()
+    version = ".".join(str(part) for part in llvm.llvm_version_info)
+    return f"{name} {features} LLVM {version} llvmlite {llvmlite.__version__}"
+
+
 def _target_machine() -> Any:
     llvm = _llvm()
     name, features = cpu()

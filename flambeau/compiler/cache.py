@@ -1,0 +1,201 @@
+"""Compiled programs kept on disk, so that a second process starts warm.
+
+An entry is one file, named after a hash of everything that the machine code depends on: the graph,
+the CPU and its features, and the versions of flambeau, its compiler and LLVM.  It is written beside
+its place and moved there, so that processes can share the directory; an entry that is damaged is
+as good as none.  ``FLAMBEAU_CACHE`` names the directory, ``FLAMBEAU_CACHE=0`` (or empty) means no
+cache; ``FLAMBEAU_CACHE_SIZE`` is the limit in bytes (default 256 MiB), beyond which the entries that
+were used longest ago are removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import platform
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..version import FLAMBEAU_VERSION
+from .graph import Graph
+from .lowering import KernelReport, Program
+
+_MAGIC = b"flambeau program 1\n"
+_DEFAULT_SIZE = 256 << 20
+
+
+def directory() -> Path | None:
+    """Where entries are kept; None for no cache."""
+    chosen = os.environ.get("FLAMBEAU_CACHE")
+    if chosen is not None:
+        return Path(chosen).expanduser() if chosen not in ("", "0") else None
+    if sys.platform == "darwin":
+        base = Path("~/Library/Caches").expanduser()
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local")).expanduser()
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return base / "flambeau"
+
+
+@cache
+def _compiler_hash() -> bytes:
+    """A hash of the compiler's own source: a change of it makes other code."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted([*here.glob("*.py"), *(here / "codegen").glob("*.py")]):
+        try:
+            digest.update(path.read_bytes())
+        except OSError:
+            pass
+    return digest.digest()
+
+
+def _attribute(value: Any) -> str:
+    if isinstance(value, slice):
+        return f"slice({value.start},{value.stop},{value.step})"
+    if isinstance(value, list | tuple):
+        return f"({','.join(_attribute(v) for v in value)})"
+    if isinstance(value, np.dtype):
+        return value.str
+    if isinstance(value, float | np.floating):
+        return f"{type(value).__name__}:{float(value).hex()}"
+    return f"{type(value).__name__}:{value!r}"
+
+
+def graph_key(graph: Graph, target: str) -> str:
+    """The name under which the program of ``graph`` for ``target`` is kept."""
+    digest = hashlib.sha256()
+    add = digest.update
+    add(_compiler_hash())
+    add(f"{FLAMBEAU_VERSION} {platform.machine()} {sys.platform} {target}".encode())
+    number: dict[int, int] = {}
+    for i, value in enumerate(graph.inputs):
+        number[id(value)] = i
+        add(f"input {value.shape} {value.dtype.str}\n".encode())
+    for value in graph.values():
+        if id(value) in number:
+            continue
+        number[id(value)] = len(number)
+        operands = ",".join(str(number[id(v)]) for v in value.operands)
+        add(f"{value.primitive}({operands}){value.shape}{value.dtype.str}".encode())
+        for name in sorted(value.attributes):
+            attribute = value.attributes[name]
+            if isinstance(attribute, np.ndarray):
+                add(np.ascontiguousarray(attribute).tobytes())
+            else:
+                add(f"{name}={_attribute(attribute)};".encode())
+    add(f"outputs {[number[id(v)] for v in graph.outputs]}".encode())
+    add(f"updates {[(i, number[id(v)]) for i, v in sorted(graph.updates.items())]}".encode())
+    return digest.hexdigest()
+
+
+def load(key: str) -> tuple[Program, bytes] | None:
+    """The program kept under ``key`` and its machine code; None if there is none to be used."""
+    place = directory()
+    if place is None:
+        return None
+    path = place / f"{key}.program"
+    try:
+        content = path.read_bytes()
+        os.utime(path)
+    except OSError:
+        return None
+    return _decoded(content)
+
+
+def _decoded(content: bytes) -> tuple[Program, bytes] | None:
+    head = len(_MAGIC) + 32
+    if not content.startswith(_MAGIC) or len(content) < head:
+        return None
+    body = content[head:]
+    if hashlib.sha256(body).digest() != content[len(_MAGIC) : head]:
+        return None
+    try:
+        fields = _Loader.loads(body)
+        kernels = [KernelReport(*k) for k in fields["kernels"]]
+        constants = [
+            np.frombuffer(data, dtype).reshape(shape).copy()
+            for data, dtype, shape in fields["constants"]
+        ]
+        program = Program(fields["source"], constants, fields["arena_bytes"], kernels)
+        return program, fields["code"]
+    except Exception:
+        return None
+
+
+class _Loader(pickle.Unpickler):
+    """Reads plain data only."""
+
+    @classmethod
+    def loads(cls, content: bytes) -> Any:
+        import io
+
+        return cls(io.BytesIO(content)).load()
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"an entry of the cache names {module}.{name}")
+
+
+def store(key: str, program: Program, code: bytes) -> None:
+    """Keep ``program`` under ``key``; a disk that cannot be written to is no error."""
+    place = directory()
+    if place is None:
+        return
+    body = pickle.dumps(
+        {
+            "source": program.source,
+            "arena_bytes": program.arena_bytes,
+            "kernels": [(k.name, k.computes, k.flops, k.bytes) for k in program.kernels],
+            "constants": [(a.tobytes(), a.dtype.str, a.shape) for a in program.constants],
+            "code": code,
+        },
+        protocol=4,
+    )
+    content = _MAGIC + hashlib.sha256(body).digest() + body
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=place, suffix=".new")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(temporary, place / f"{key}.program")
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        _shrink(place)
+    except OSError:
+        return
+
+
+def _shrink(place: Path) -> None:
+    """Remove the entries used longest ago until the limit is kept."""
+    try:
+        limit = int(os.environ.get("FLAMBEAU_CACHE_SIZE", _DEFAULT_SIZE))
+    except ValueError:
+        limit = _DEFAULT_SIZE
+    entries = []
+    for path in place.glob("*.program"):
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        entries.append((status.st_mtime, status.st_size, path))
+    total = sum(size for _, size, _ in entries)
+    for _, size, path in sorted(entries, key=lambda e: e[0]):
+        if total <= limit:
+            return
+        try:
+            path.unlink()
+        except OSError:
+            continue
+        total -= size
+
+
+__all__ = ["directory", "graph_key", "load", "store"]
