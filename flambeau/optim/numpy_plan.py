@@ -127,7 +127,9 @@ class NumpyPlan:
             ):
                 return False
             for name, tensor, tensor_array in member.states:
-                if state.get(name) is not tensor or tensor._array is not tensor_array:
+                if state.get(name) is not tensor or (  # type: ignore[union-attr]
+                    tensor._array is not tensor_array
+                ):
                     return False
             grads.append(array)
         values = list(group.values())

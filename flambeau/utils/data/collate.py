@@ -155,7 +155,7 @@ def collate_tensor_fn(
     stacked = _stacked(batch)
     if stacked is not None:
         return wrap(stacked)
-    from flambeau.ops import stack
+    from flambeau.ops.shape import stack
 
     return stack(batch, 0)
 

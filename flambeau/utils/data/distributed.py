@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -43,7 +44,7 @@ class DistributedSampler(Sampler[int]):
     ) -> None:
         if num_replicas is None or rank is None:
             try:
-                from flambeau import distributed
+                distributed: Any = importlib.import_module("flambeau.distributed")
             except ImportError:
                 raise RuntimeError("Requires distributed package to be available") from None
             if num_replicas is None:

@@ -145,7 +145,7 @@ class BatchReceiver:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.segments: dict[int, mmap.mmap] = {}
-        self.leases: dict[int, weakref.ref[np.ndarray]] = {}
+        self.leases: dict[int, list[weakref.ref[np.ndarray]]] = {}
         self.released: list[int] = []
 
     def receive(self) -> tuple[Any, Any]:
@@ -158,17 +158,20 @@ class BatchReceiver:
             descriptor = reduction.recv_handle(self.connection)
             self.segments[number] = mmap.mmap(descriptor, created_size)
             os.close(descriptor)
-        # Every array of the batch has this one as its base: the segment is free when it dies.
-        root = np.frombuffer(self.segments[number], np.uint8)
+        # Every array of the batch has one of these as its base: when the last of them dies the
+        # segment is free.
+        segment = self.segments[number]
+        roots = [np.frombuffer(segment, np.uint8, stop - start, start) for start, stop in spans]
         released, leases = self.released, self.leases
 
-        def release(_: Any) -> None:
-            leases.pop(number, None)
-            released.append(number)
+        def release(reference: Any) -> None:
+            held = leases[number]
+            held.remove(reference)
+            if not held:
+                released.append(number)
 
-        leases[number] = weakref.ref(root, release)
-        buffers = [root[start:stop] for start, stop in spans]
-        return header, pickle.loads(payload, buffers=buffers)  # noqa: S301
+        leases[number] = [weakref.ref(root, release) for root in roots]
+        return header, pickle.loads(payload, buffers=roots)  # noqa: S301
 
     def take_released(self) -> list[int]:
         """The segments that have become free since the last call."""
