@@ -11,12 +11,13 @@ parameters, the inputs and the optimizer's state: that is, gradients, activation
 is alive with them. Five steps run first and the gradients are dropped before the measured one. For
 flambeau it is `tracemalloc`'s peak, which sees every NumPy array and every Python object besides
 (so it is charged for its tape, a few kilobytes); for PyTorch the profiler's `profile_memory`
-events, which see its CPU allocator but neither its C++ objects nor oneDNN's and MKL's buffers.
+events, which see its CPU allocator but neither its C++ objects nor oneDNN's and MKL's buffers. A
+compiled step's arena counts in full.
 
 *Resident*: how far five steps raise the process's peak resident set (`VmHWM`) above its size just
 before the first of them: gradients, optimizer state, work space and whatever the allocator keeps.
-Each process first trains another tiny model, so that the pages of code count as little as can be.
-Linux only.
+Each process first trains another tiny model, so that the pages of code count as little as can be;
+for a compiled step the compiler's own work is in it. Linux only.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import re
 import statistics
 import sys
 import tracemalloc
@@ -48,31 +50,40 @@ def resident(field: str) -> int:
     raise OSError(f"/proc/self/status has no {field}; resident memory is measured on Linux only")
 
 
-def step_of(
-    torch: Any, framework: str, workload: str
-) -> tuple[Callable[[], float], Callable[[], None]]:
-    """One step on the workload's first batch, and what drops the gradients that it left."""
-    built = workloads.build(workload, torch)
-    step = torch.compile(built.step) if framework == "compiled" else built.step
+class Step:
+    """One step on a workload's first batch, and what drops the gradients that it left."""
 
-    def drop_gradients() -> None:
-        for parameter in built.parameters:
+    def __init__(self, torch: Any, framework: str, workload: str) -> None:
+        built = workloads.build(workload, torch)
+        self._compiled = framework == "compiled"
+        self._step = torch.compile(built.step) if self._compiled else built.step
+        self._batch, self._parameters = built.batches[0], built.parameters
+
+    def __call__(self) -> float:
+        return self._step(*self._batch).item()
+
+    def drop_gradients(self) -> None:
+        for parameter in self._parameters:
             parameter.grad = None
 
-    return lambda: step(*built.batches[0]).item(), drop_gradients
+    def arena(self) -> int:
+        """Bytes that a compiled step keeps to work in."""
+        if not self._compiled:
+            return 0
+        return sum(map(int, re.findall(r"arena of (\d+) bytes", self._step.explain())))
 
 
-def peak_of_torch(call: Callable[[], float], drop_gradients: Callable[[], None]) -> int:
+def peak_of_torch(step: Step) -> int:
     """The profiler's allocator events of one call, summed up in time order. The call before it is
     profiled as well, so that what the step frees of its predecessor's is known."""
     import torch.profiler
 
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
-        call()
-        drop_gradients()
+        step()
+        step.drop_gradients()
         with torch.profiler.record_function("measured step"):
-            call()
+            step()
     events = profile.profiler.kineto_results.events()  # type: ignore[union-attr]
     start = next(e.start_ns() for e in events if e.name() == "measured step")
     changes = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
@@ -84,17 +95,17 @@ def peak_of_torch(call: Callable[[], float], drop_gradients: Callable[[], None])
     return highest - before
 
 
-def peak_of_numpy(call: Callable[[], float], drop_gradients: Callable[[], None]) -> int:
+def peak_of_numpy(step: Step) -> int:
     tracemalloc.start()
-    call()
-    drop_gradients()
+    step()
+    step.drop_gradients()
     gc.collect()
     before = tracemalloc.get_traced_memory()[0]
     tracemalloc.reset_peak()
-    call()
+    step()
     highest = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return highest - before
+    return highest - before + step.arena()
 
 
 def handlers(name: str) -> dict[str, Callable[..., Any]]:
@@ -102,23 +113,21 @@ def handlers(name: str) -> dict[str, Callable[..., Any]]:
     framework = name.partition(":")[0]
 
     def allocated(workload: str) -> int:
-        call, drop_gradients = step_of(torch, framework, workload)
+        step = Step(torch, framework, workload)
         for _ in range(STEPS):
-            call()
-        peak = peak_of_torch if framework == "torch" else peak_of_numpy
-        return peak(call, drop_gradients)
+            step()
+        return peak_of_torch(step) if framework == "torch" else peak_of_numpy(step)
 
     def grown(workload: str) -> int:
-        other = "iris-mlp" if workload != "iris-mlp" else "circles-mlp"
-        warm, _ = step_of(torch, framework, other)
+        warm = Step(torch, framework, "iris-mlp" if workload != "iris-mlp" else "circles-mlp")
         for _ in range(STEPS):
             warm()
-        call, _ = step_of(torch, framework, workload)
+        step = Step(torch, framework, workload)
         gc.collect()
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the present size
         before = resident("VmRSS")
         for _ in range(STEPS):
-            call()
+            step()
         return resident("VmHWM") - before
 
     return {"allocated": allocated, "grown": grown}
