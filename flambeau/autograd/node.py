@@ -65,7 +65,15 @@ class Node:
 
     def name(self) -> str:
         """The name that PyTorch's node for this operation has."""
+        if self.renamed is None:
+            operation = getattr(type(self), "operation", None)
+            naming = None if operation is None else operation.naming
+            if naming is not None:
+                return naming(self)
         return self.renamed or type(self).__name__
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

@@ -26,6 +26,7 @@ for _family in FAMILIES:
         if _error.name != f"{__name__}.{_family}":
             raise
 
+from . import node_names  # noqa: E402, F401
 from .methods import attach_methods  # noqa: E402
 from .operation import COMPOSITES, OPERATIONS  # noqa: E402
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..modes import MODES
 from .dims import wrap_dim
-from .operation import Array, Indices, composite, operation
+from .operation import Array, Indices, composite, operation, renamed
 
 
 def _require_inside(index: Any, size: int, dim: int) -> None:
@@ -302,7 +302,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
         return input.clone()
     if index._array.ndim == 0:
         index = index.reshape((1,))
-    return globals()["index"](input, (*(None,) * dim, index))
+    return renamed(globals()["index"](input, (*(None,) * dim, index)), "IndexSelectBackward0")
 
 
 @composite
@@ -345,4 +345,4 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
         value = value.to(input.dtype)
     else:
         value = input.new_full((), value)
-    return where(mask, value, input)
+    return renamed(where(mask, value, input), "MaskedFillBackward0")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .dtype_checks import NUMBERS, require_kinds
-from .operation import Array, composite, operation, sum_to
+from .operation import Array, composite, operation, renamed, sum_to
 
 
 def _transposed(xp: Any, x: Any) -> Any:
@@ -220,7 +220,7 @@ def bmm(input: Any, mat2: Any) -> Any:
             "Expected size for first two dimensions of batch2 tensor to be: "
             f"[{b}, {k}] but got: [{other[0]}, {other[1]}]."
         )
-    return matmul(input, mat2)
+    return renamed(matmul(input, mat2), "BmmBackward0")
 
 
 @composite
@@ -267,9 +267,9 @@ def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1
     product = mm(mat1, mat2)
     if alpha != 1:
         product = product * alpha
-    if beta == 0:
-        return product
-    return (input if beta == 1 else input * beta) + product
+    if beta != 0:
+        product = (input if beta == 1 else input * beta) + product
+    return renamed(product, "AddmmBackward0")
 
 
 @composite

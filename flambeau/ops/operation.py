@@ -181,6 +181,7 @@ class Operation:
         self.underivable = False
         camel = "".join(part.capitalize() for part in self.name.strip("_").split("_"))
         self.node_name = node_name or f"{camel}Backward0"
+        self.naming: Callable[[Any], str] | None = None
         self._node_class: type[Node] | None = None
         self._result_type: Any = None
         self.function = make_stub(self, dunder=False)
@@ -674,7 +675,15 @@ def composite(
     return define(function) if function is not None else define
 
 
+def renamed(result: Any, name: str) -> Any:
+    """``result``, whose node goes by PyTorch's ``name`` for the function that made it."""
+    for tensor in result if isinstance(result, tuple) else (result,):
+        if tensor._node is not None:
+            tensor._node.renamed = name
+    return result
+
+
 __all__ = [
-    "COMPOSITES", "MISSING", "OPERATIONS", "Array", "Number", "Operation", "composite",
+    "renamed", "COMPOSITES", "MISSING", "OPERATIONS", "Array", "Number", "Operation", "composite",
     "dunder_function", "operation", "sum_to",
 ]  # fmt: skip

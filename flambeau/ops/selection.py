@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .operation import OPERATIONS, composite
+from .operation import OPERATIONS, composite, renamed
 from .pointwise import clamp_number, floor_divide, true_div
 
 _where = OPERATIONS["where"]
@@ -168,7 +168,9 @@ def _triangle(lower: bool) -> Any:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
         mask = np.tri(shape[-2], shape[-1], diagonal if lower else diagonal - 1, dtype=bool)
         kept = wrap(mask if lower else ~mask)
-        result = _where(kept, input, input.new_zeros(()))
+        result = renamed(
+            _where(kept, input, input.new_zeros(())), "TrilBackward0" if lower else "TriuBackward0"
+        )
         if out is not None:
             from ..tensor.views import write_out
 

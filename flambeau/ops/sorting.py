@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .dims import wrap_dim
-from .operation import Array, Operation, composite, operation
+from .operation import Array, Operation, composite, operation, renamed
 from .reduction import amax, amin, require_elements
 
 
@@ -159,7 +159,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         result = sort_values(input, dim, largest)
     else:
         order = argsort(input, dim, largest).narrow(dim, 0, k)
-        result = (gather(input, dim, order), order)
+        result = (renamed(gather(input, dim, order), "TopkBackward0"), order)
     if out is not None:
         from ..tensor.views import write_out
 
