@@ -22,7 +22,12 @@ def _share(cls: type[Any], data: Tensor, requires_grad: bool) -> Any:
     tensor = object.__new__(cls)
     tensor._array = data.detach()._array
     if requires_grad:
-        tensor.requires_grad = True
+        if not (tensor.is_floating_point() or tensor.is_complex()):
+            raise RuntimeError(
+                "Only Tensors of floating point and complex dtype can require gradients, and a "
+                f"parameter does unless requires_grad=False is given: this one is {tensor.dtype}"
+            )
+        tensor._requires_grad = True
     return tensor
 
 
