@@ -8,7 +8,7 @@ refer only to their operands, so a graph is what its outputs reach.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,19 +110,40 @@ def evaluate(graph: Graph, arrays: Sequence[np.ndarray]) -> tuple[list[Any], dic
     Returns the outputs, and the arrays that the updated inputs should receive.
     """
     from ..namespaces import numpy as xp
+
+    results = interpret(xp, graph, arrays, np.asarray)
+    outputs = [results[id(v)] for v in graph.outputs]
+    return outputs, {i: results[id(v)] for i, v in graph.updates.items()}
+
+
+def interpret(
+    xp: Any, graph: Graph, arrays: Sequence[Any], finished: Callable[[Any], Any]
+) -> dict[int, Any]:
+    """The arrays of the namespace ``xp`` that the values of ``graph`` are, by their ids.
+
+    ``finished`` is applied to the result of each primitive.
+    """
+    from .scan import call_scan
     from .symbolic import call_primitive
 
     results: dict[int, Any] = {id(v): a for v, a in zip(graph.inputs, arrays, strict=True)}
+    scans: dict[Any, list[Any]] = {}
     for value in graph.values():
         if id(value) in results:
             continue
         if value.primitive == "constant":
             results[id(value)] = value.attributes["array"]
+            continue
+        operands = [results[id(v)] for v in value.operands]
+        if value.primitive == "scan":
+            key = (value.attributes["body"], tuple(map(id, value.operands)),
+                   value.attributes["reverse"])  # fmt: skip
+            if key not in scans:
+                scans[key] = call_scan(xp, value, operands)
+            results[id(value)] = finished(scans[key][value.attributes["output"]])
         else:
-            operands = [results[id(v)] for v in value.operands]
-            results[id(value)] = np.asarray(call_primitive(xp, value, operands))
-    outputs = [results[id(v)] for v in graph.outputs]
-    return outputs, {i: results[id(v)] for i, v in graph.updates.items()}
+            results[id(value)] = finished(call_primitive(xp, value, operands))
+    return results
 
 
-__all__ = ["RULES", "Graph", "Value", "constant", "evaluate", "input_value"]
+__all__ = ["RULES", "Graph", "Value", "constant", "evaluate", "input_value", "interpret"]

@@ -22,6 +22,7 @@ from ..namespaces.primitives import (
     UNARY_PREDICATES,
 )
 from .graph import Value, constant
+from .scan import call_scan, scan
 
 ARRAY_PARAMETERS = frozenset("x y condition values index src weight grad".split())
 """Parameters of the rules that are arrays; ``arrays`` and ``indices`` are sequences of them."""
@@ -88,6 +89,8 @@ def call_primitive(xp: Any, value: Value, operands: Sequence[Any]) -> Any:
     name = value.primitive
     if name in _ELEMENTWISE:
         return getattr(xp, name)(*operands)
+    if name == "scan":
+        return call_scan(xp, value, operands)[value.attributes["output"]]
     remaining = iter(operands)
     arguments: dict[str, Any] = {}
     for parameter in inspect.signature(RULES[name]).parameters:
@@ -113,7 +116,7 @@ def copy(x: Value) -> Value:
     return x
 
 
-globals().update({name: _trace(name) for name in RULES})
+globals().update({name: _trace(name) for name in RULES if name != "scan"})
 
 
 def _operator(name: str, reflected: bool = False) -> Callable[[Value, Any], Value]:
@@ -137,3 +140,5 @@ setattr(Value, "__neg__", lambda self: globals()["neg"](self))  # noqa: B010
 setattr(Value, "__invert__", lambda self: globals()["bitwise_not"](self))  # noqa: B010
 
 register(Value, sys.modules[__name__])
+
+__all__ = ["call_primitive", "copy", "dtype", "scan"]

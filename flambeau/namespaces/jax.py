@@ -6,6 +6,7 @@ back as float32 and int32.  Nothing here changes that setting.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -282,6 +283,24 @@ def scatter(x: Array, dim: int, index: Array, src: Array) -> Array:
 def scatter_add(x: Array, dim: int, index: Array, src: Array) -> Array:
     return jnp.asarray(x).at[_along(index, dim)].add(_covered(src, index))
 
+
+# -- recurrence -------------------------------------------------------------------------------
+
+
+def scan(
+    step: Callable[..., Sequence[Array]], carries: Sequence[Array], xs: Sequence[Array],
+    consts: Sequence[Array], reverse: bool = False,
+) -> list[Array]:  # fmt: skip
+    def stepped(state: Any, elements: Any) -> tuple[Any, Any]:
+        outputs = tuple(step(_THIS, state, elements, consts))
+        return outputs[: len(state)], outputs
+
+    arrays = tuple(jnp.asarray(x) for x in xs)
+    state = tuple(jnp.asarray(c) for c in carries)
+    return list(lax.scan(stepped, state, arrays, reverse=reverse)[1])
+
+
+_THIS = sys.modules[__name__]
 
 # -- contraction, convolution, pooling --------------------------------------------------------
 

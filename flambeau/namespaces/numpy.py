@@ -6,6 +6,7 @@ of a result turns it into an array again.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -284,6 +285,27 @@ def scatter_add(x: Array, dim: int, index: Array, src: Array) -> Array:
     np.add.at(result, _along(x, dim, index), src[tuple(slice_(n) for n in index.shape)])
     return result
 
+
+# -- recurrence -------------------------------------------------------------------------------
+
+
+def scan(
+    step: Any, carries: Sequence[Array], xs: Sequence[Array], consts: Sequence[Array],
+    reverse: bool = False,
+) -> list[Array]:  # fmt: skip
+    count = len(xs[0])
+    results: list[Array] = []
+    for t in reversed(range(count)) if reverse else range(count):
+        outputs = step(_THIS, carries, [x[t] for x in xs], consts)
+        carries = outputs[: len(carries)]
+        if not results:
+            results = [np.empty((count, *o.shape), o.dtype) for o in outputs]
+        for result, value in zip(results, outputs, strict=True):
+            result[t] = value
+    return results
+
+
+_THIS = sys.modules[__name__]
 
 # -- contraction ------------------------------------------------------------------------------
 

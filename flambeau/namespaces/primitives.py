@@ -297,3 +297,26 @@ def _avg_pool(x, kernel, stride, padding, size):
 @rule("avg_pool_input")
 def _avg_pool_input(grad, input_shape, kernel, stride, padding):
     return tuple(input_shape), grad.dtype
+
+
+# -- recurrence -------------------------------------------------------------------------------
+
+
+@rule("scan")
+def _scan(body, carries, xs, consts, output, reverse=False):
+    """One step after the other along the first dim of ``xs``, each from what the last one left.
+
+    A namespace has ``scan(step, carries, xs, consts, reverse) -> list``, with a Python function
+    ``step(xp, carries, elements, consts) -> outputs``: ``elements`` is one element of each of
+    ``xs``, which are equally long; the first ``len(carries)`` outputs, of the carries' shapes and
+    dtypes, are the carries of the next step.  ``reverse`` begins at the last element.  The result
+    has one array for each output: its values at all steps, each at the place of the element that
+    it was computed from.  ``step`` has no other effect, and takes arrays from its arguments only.
+
+    In a graph every one of these arrays is a value of its own (so what nobody needs is not kept),
+    all with the same operands ``(*carries, *xs, *consts)`` and the same ``body``, ``step`` as a
+    graph (:class:`flambeau.compiler.scan.Body`); ``output`` tells them apart.  Whoever runs the
+    graph runs such siblings together.
+    """
+    result = body.outputs[output]
+    return (xs[0].shape[0], *result.shape), result.dtype

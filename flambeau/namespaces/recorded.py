@@ -5,6 +5,7 @@ With it a vjp runs on Tensors and is put on the tape in its turn, so that gradie
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,3 +71,16 @@ def slice_scatter(x: Any, key: Any, values: Any) -> Any:
     from ..ops.shape import slice_part
 
     return view_write.function(x, values, ((slice_part, (key,)),))
+
+
+def scan(step: Any, carries: Any, xs: Any, consts: Any, reverse: bool = False) -> list[Any]:
+    """The steps one by one, each on the tape."""
+    this = sys.modules[__name__]
+    count = xs[0].shape[0]
+    part, stacked = this.slice, this.cat  # type: ignore[attr-defined]
+    rows: dict[int, Any] = {}
+    for t in reversed(range(count)) if reverse else range(count):
+        rows[t] = step(this, carries, [part(x, (t,)) for x in xs], consts)
+        carries = rows[t][: len(carries)]
+    expanded = [[part(o, (None,)) for o in rows[t]] for t in range(count)]
+    return [stacked(list(values), 0) for values in zip(*expanded, strict=True)]

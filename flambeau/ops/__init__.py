@@ -4,7 +4,7 @@
 :mod:`.pointwise`, :mod:`.comparison`, :mod:`.reduction`, :mod:`.statistics`, :mod:`.shape`,
 :mod:`.indexing`, :mod:`.sorting`, :mod:`.selection`, :mod:`.matmul`, :mod:`.conversion`,
 :mod:`.activation`, :mod:`.loss`, :mod:`.convolution`, :mod:`.pooling`, :mod:`.normalization`,
-:mod:`.embedding`, :mod:`.dropout`.
+:mod:`.embedding`, :mod:`.dropout`, :mod:`.recurrent`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 FAMILIES = (
     "pointwise", "comparison", "reduction", "statistics", "shape", "indexing", "sorting",
     "selection", "matmul", "conversion", "view_writes", "activation", "loss", "classification",
-    "convolution", "pooling", "normalization", "embedding", "dropout", "einsum",
+    "convolution", "pooling", "normalization", "embedding", "dropout", "einsum", "recurrent",
 )  # fmt: skip
 """The modules of definitions, in the order of their import."""
 
