@@ -383,7 +383,7 @@ def _folded(value: Value) -> Value:
     array = np.asarray(result)
     if array.dtype != value.dtype or array.shape != value.shape:
         return value
-    return constant(np.ascontiguousarray(array))
+    return constant(np.asarray(array, order="C"))
 
 
 def simplify(graph: Graph) -> Graph:
