@@ -309,7 +309,14 @@ def tanh(b: Builder, x: Register) -> Register:
     limit = c(10.0 if x.type == "float" else 22.0)
     clamped = b.select(b.compare("fcmp ogt", magnitude, limit), limit, magnitude)
     less_one = _expm1_middle(b, b.binary("fadd", clamped, clamped))
-    result = b.binary("fdiv", less_one, b.binary("fadd", less_one, c(2.0)))
+    divisor = b.binary("fadd", less_one, c(2.0))
+    result = b.binary("fdiv", less_one, divisor)
+    # below 1/2: what rounding lost, divided by the divisor; 1 / divisor is (1 - tanh) / 2
+    lost = b.binary("fsub", less_one, b.binary("fsub", divisor, c(2.0)))
+    rest = _fma(b, b.unary("fneg", result), divisor, less_one)
+    rest = _fma(b, b.unary("fneg", result), lost, rest)
+    corrected = _fma(b, rest, _fma(b, result, c(-0.5), c(0.5)), result)
+    result = b.select(b.compare("fcmp olt", less_one, c(2.0)), corrected, result)
     if x.type == "float":
         square = b.binary("fmul", x, x)
         cube = b.binary("fmul", square, magnitude)
@@ -333,9 +340,16 @@ def _expm1_middle(b: Builder, x: Register) -> Register:
 def sigmoid(b: Builder, x: Register) -> Register:
     one = b.constant(x.type, 1.0)
     power = exp(b, b.unary("fneg", b.intrinsic("fabs", x)))
-    positive = b.binary("fdiv", one, b.binary("fadd", one, power))
-    negative = b.binary("fmul", power, positive)
-    return b.select(b.compare("fcmp olt", x, b.constant(x.type, 0.0)), negative, positive)
+    negative = b.compare("fcmp olt", x, b.constant(x.type, 0.0))
+    above = b.select(negative, power, one)
+    divisor = b.binary("fadd", one, power)
+    result = b.binary("fdiv", above, divisor)
+    # what rounding lost, divided by the divisor: that is 1 - sigmoid(-|x|)
+    lost = b.binary("fsub", power, b.binary("fsub", divisor, one))
+    rest = _fma(b, b.unary("fneg", result), divisor, above)
+    rest = _fma(b, b.unary("fneg", result), lost, rest)
+    inverse = b.select(negative, b.binary("fsub", one, result), result)
+    return _fma(b, rest, inverse, result)
 
 
 def erf(b: Builder, x: Register) -> Register:
