@@ -152,9 +152,11 @@ def compiler() -> str:
 
 def compiler_cache() -> str:
     """Where compiled code is kept, and how much there is."""
-    from flambeau.compiler.cache import cache_folder
+    from flambeau.compiler.cache import directory
 
-    folder = cache_folder()
+    folder = directory()
+    if folder is None:
+        return "off"
     if not os.path.isdir(folder):
         return f"{folder} (empty)"
     sizes = [
