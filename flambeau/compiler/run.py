@@ -205,7 +205,7 @@ def _difference(
                 return f"{name} differs"
             continue
         size = np.abs(wanted[np.isfinite(wanted)]).max(initial=0)
-        tolerance = (2e-3 if actual.dtype.itemsize <= 4 else 1e-9) * (float(size) + 1e-6)
+        tolerance = (2e-3 if actual.dtype.itemsize <= 4 else 1e-9) * (float(size) + 1e-3)
         if not np.allclose(actual, wanted, rtol=2e-3 if actual.dtype.itemsize <= 4 else 1e-9,
                            atol=tolerance, equal_nan=True):  # fmt: skip
             worst = np.nanmax(np.abs(actual - wanted))
