@@ -16,7 +16,7 @@ from flambeau import nn
 def spiral(points_per_arm=100, arms=3):
     """Points (300, 2) along the arms with noise in the angle, and the arm (300,) of each."""
     radius = torch.linspace(0, 1, points_per_arm).repeat(arms)
-    arm = torch.arange(arms).repeat_interleave(points_per_arm)
+    arm = torch.arange(arms * points_per_arm) // points_per_arm
     angle = 4 * arm + 4 * radius + 0.2 * torch.randn(len(radius))
     return torch.stack([radius * torch.sin(angle), radius * torch.cos(angle)], dim=1), arm
 
@@ -41,7 +41,7 @@ def draw(model, points, labels, path):
     import matplotlib.pyplot as plt
 
     side = torch.linspace(-1.2, 1.2, 200)
-    grid = torch.stack([side.repeat(200), side.repeat_interleave(200)], dim=1)
+    grid = torch.stack([side.repeat(200), side.view(-1, 1).expand(200, 200).flatten()], dim=1)
     with torch.no_grad():
         regions = model(grid).argmax(dim=1).view(200, 200)
     plt.contourf(side, side, regions, alpha=0.4)
