@@ -40,7 +40,8 @@ def plot_loss(history: History, ax: Axes | None = None, *, title: str | None = N
         ValueError: the history has no `epoch` or no `train_loss`, or they differ in length.
     """
     axes = _plot(history, "loss", ax, title)
-    drawn = [y for line in axes.get_lines() for y in line.get_ydata() if math.isfinite(y)]
+    columns = (history.get("train_loss", ()), history.get("test_loss", ()))
+    drawn = [value for column in columns for value in column if math.isfinite(value)]
     if drawn and min(drawn) > 0 and max(drawn) > 20 * min(drawn):
         axes.set_yscale("log")
     return axes

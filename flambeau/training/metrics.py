@@ -19,12 +19,12 @@ COLUMNS = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy"
 
 def count_correct(outputs: torch.Tensor, targets: torch.Tensor) -> int:
     """How many rows have their largest output at the target: `(N, C)` and `(N,)`."""
-    return int((outputs.argmax(dim=1) == targets).sum().item())
+    return int(outputs.argmax(dim=1).eq(targets).sum().item())
 
 
 def count_correct_binary(outputs: torch.Tensor, targets: torch.Tensor) -> int:
     """How many logits are on the target's side of zero: `(N,)` and `(N,)` of 0 and 1."""
-    return int(((outputs > 0) == (targets > 0.5)).sum().item())
+    return int((outputs > 0).eq(targets > 0.5).sum().item())
 
 
 class RunningMean:

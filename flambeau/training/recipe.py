@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flambeau.nn import Module
-from flambeau.utils.data import Dataset
+from flambeau.utils.data import TensorDataset
 
 __all__ = ["OPTIMIZERS", "Metric", "Recipe", "Settings", "UnknownRecipeError", "recipe_named"]
 
@@ -71,7 +71,7 @@ class Recipe:
 
     name: str
     description: str
-    data: Callable[[Path], tuple[Dataset[Any], Dataset[Any] | None]]
+    data: Callable[[Path], tuple[TensorDataset, TensorDataset | None]]
     model: Callable[[], Module]
     loss: Callable[[], Module]
     settings: Settings
