@@ -30,7 +30,14 @@ new_object = object.__new__
 
 
 class _TensorMeta(type):
-    """Lets ``isinstance(x, Parameter)``-like questions go on to classes that are not bases."""
+    """Prints the classes by PyTorch's names, as tensors and dtypes are printed."""
+
+    def __repr__(cls) -> str:
+        if cls is Tensor:
+            return "<class 'torch.Tensor'>"
+        if cls.__module__.startswith("flambeau."):
+            return f"<class 'torch{cls.__module__[len('flambeau') :]}.{cls.__qualname__}'>"
+        return super().__repr__()
 
 
 class Tensor(metaclass=_TensorMeta):
