@@ -83,9 +83,12 @@ def _taps(
 ) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
     """Each tap of the kernel, and what of the padded spatial dims it reads."""
     for tap in product(*map(range, kernel)):
-        yield tap, tuple(
-            slice(t * d, t * d + s * (n - 1) + 1, s)
-            for t, d, s, n in zip(tap, dilation, stride, size)
+        yield (
+            tap,
+            tuple(
+                slice(t * d, t * d + s * (n - 1) + 1, s)
+                for t, d, s, n in zip(tap, dilation, stride, size)
+            ),
         )
 
 
@@ -138,9 +141,7 @@ class _Columns:
             if self.ones:
                 columns[-1] = 1
             self.columns = columns
-            self.by_tap = columns[: self.rows].reshape(
-                channels, *self.kernel, *self.size, count
-            )
+            self.by_tap = columns[: self.rows].reshape(channels, *self.kernel, *self.size, count)
         _batch_last(x, self.image[(slice(None), *self.inner)])
         for tap, reach in self.taps:
             self.by_tap[(slice(None), *tap)] = self.image[(slice(None), *reach)]
@@ -235,9 +236,7 @@ def conv_gradients(
         if grad_input is not None:
             if groups == 1:
                 # the columns are done with: their memory takes their gradient
-                spread = _WORKSPACE.array(
-                    "columns", (columns.rows, rows.shape[2]), grad.dtype
-                )
+                spread = _WORKSPACE.array("columns", (columns.rows, rows.shape[2]), grad.dtype)
                 matrix[0].T.dot(rows[0], out=spread)
             else:
                 spread = np.matmul(matrix.transpose(0, 2, 1), rows)

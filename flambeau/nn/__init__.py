@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flambeau.nn import functional, init, modules, parameter, utils
 from flambeau.nn.modules import *  # noqa: F403
-from flambeau.nn.modules import __all__ as _layers
 from flambeau.nn.parameter import (
     Buffer,
     Parameter,
@@ -13,7 +12,6 @@ from flambeau.nn.parameter import (
 )
 
 __all__ = [
-    *_layers,
     "Buffer",
     "Parameter",
     "UninitializedBuffer",
@@ -24,3 +22,4 @@ __all__ = [
     "parameter",
     "utils",
 ]
+__all__ += modules.__all__

@@ -90,7 +90,7 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Any = None,
 ) -> Tensor:
-    """Fill ``tensor`` from N(mean, std²), restricted to [a, b] (``a`` and ``b`` are values)."""
+    """Fill ``tensor`` from N(mean, std²), restricted to the values in [a, b]."""
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of "
@@ -98,17 +98,50 @@ def trunc_normal_(
             stacklevel=2,
         )
 
-    def normal_cdf(x: float) -> float:
-        return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
-
-    # the inverse of the cumulative distribution, applied to uniform values in its image of [a, b]
-    low, high = normal_cdf((a - mean) / std), normal_cdf((b - mean) / std)
+    inside = _normal_cdf((b - mean) / std) - _normal_cdf((a - mean) / std)
     with flambeau.no_grad():
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        return tensor.clamp_(min=a, max=b)
+        if inside > 0.3:
+            return _redrawn_normals(tensor, mean, std, a, b, generator)
+        return _accepted_uniforms(tensor, mean, std, a, b, generator)
+
+
+def _normal_cdf(x: float) -> float:
+    return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
+
+
+def _redrawn_normals(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any
+) -> Tensor:
+    """Normal values; all are drawn anew as long as some lie outside, but only those are taken."""
+    low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()
+    tensor.normal_(mean, std, generator=generator)
+    while True:
+        outside = (tensor < low) | (tensor > high)
+        if not bool(outside.any()):
+            return tensor
+        again = flambeau.empty_like(tensor).normal_(mean, std, generator=generator)
+        tensor.copy_(flambeau.where(outside, again, tensor))
+
+
+def _accepted_uniforms(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Any
+) -> Tensor:
+    """Uniform values, each accepted with its density's share of the highest in [a, b]."""
+    mode = max(a, min(mean, b))
+    highest = -0.5 * ((mode - mean) / std) ** 2
+    pending = None
+    while pending is None or bool(pending.any()):
+        drawn = flambeau.empty_like(tensor).uniform_(a, b, generator=generator)
+        density = ((drawn - mean) / std) ** 2 * -0.5 - highest
+        chance = flambeau.empty_like(tensor).uniform_(generator=generator).log()
+        rejected = chance > density
+        if pending is None:
+            tensor.copy_(drawn)
+            pending = rejected
+        else:
+            tensor.copy_(flambeau.where(pending, drawn, tensor))
+            pending = pending & rejected
+    return tensor
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:

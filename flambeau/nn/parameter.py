@@ -70,7 +70,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
                 "that detach() returns an instance of the same type, but return type "
                 f"{type(tensor).__name__} was found instead."
             )
-        tensor._is_param = True
+        tensor._is_param = True  # type: ignore[attr-defined]
         return tensor
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
@@ -131,8 +131,8 @@ class UninitializedTensorMixin:
             device: by default the device that was given at construction.
             dtype: by default the dtype that was given at construction.
         """
-        device = device if device is not None else self.data.device  # type: ignore[attr-defined]
-        dtype = dtype if dtype is not None else self.data.dtype  # type: ignore[attr-defined]
+        device = device if device is not None else self.data.device  # type: ignore[has-type]
+        dtype = dtype if dtype is not None else self.data.dtype  # type: ignore[has-type]
         self.data = flambeau.empty(shape, device=device, dtype=dtype)
         self.__class__ = self.cls_to_become
 
@@ -155,7 +155,7 @@ class UninitializedTensorMixin:
         return f"<{type(self).__name__}>"
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc, metaclass]
     """A parameter whose shape is not known yet.
 
     Args:
@@ -178,7 +178,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         return copied
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
     """A buffer whose shape is not known yet.
 
     Args:

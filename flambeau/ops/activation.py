@@ -102,8 +102,7 @@ def _(xp, grad, input, weight_shape):
 def _(input, weight):
     if weight.ndim > 1:
         raise RuntimeError(
-            "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = "
-            f"{weight.ndim}"
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
         )
     slopes = weight.shape[0] if weight.ndim else 1
     channels = input.shape[1] if input.ndim > 1 else 1
@@ -437,7 +436,7 @@ def _refuse_integers(name: str) -> Any:
             from ..tensor.views import _type_word
 
             word = _type_word(dtypes.from_numpy_dtype(input.dtype))
-            raise RuntimeError(f'"{name}_lastdim_kernel_impl" not implemented for \'{word}\'')
+            raise RuntimeError(f"\"{name}_lastdim_kernel_impl\" not implemented for '{word}'")
 
     return check
 

@@ -27,9 +27,7 @@ def _chosen(xp: Any, input: Any, target: Any) -> Any:
     """Where, in the shape of ``input``, the class is the target's: a bool array."""
     dim = _class_dim(input.ndim)
     n = input.shape[dim]
-    classes = xp.reshape(
-        xp.arange(0, n, 1, xp.dtype(target)), (n, *(1,) * (input.ndim - 1 - dim))
-    )
+    classes = xp.reshape(xp.arange(0, n, 1, xp.dtype(target)), (n, *(1,) * (input.ndim - 1 - dim)))
     shape = tuple(target.shape)
     return xp.eq(xp.reshape(target, (*shape[:dim], 1, *shape[dim:])), classes)
 
@@ -261,9 +259,7 @@ def _(xp, grad, input, target, weight, ignore_index, reduction, label_smoothing,
 @cross_entropy_classes.checked
 def _(input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     if not 0.0 <= label_smoothing <= 1.0:
-        raise RuntimeError(
-            f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}"
-        )
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     check_classes("cross_entropy", input, target, weight, ignore_index)
 
 
@@ -282,9 +278,7 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean", label_smo
         or not input.size
         or _refuse(input, target, ignore_index)
     ):
-        cross_entropy_classes.check(
-            input, target, weight, ignore_index, reduction, label_smoothing
-        )
+        cross_entropy_classes.check(input, target, weight, ignore_index, reduction, label_smoothing)
         return cross_entropy_classes.forward(
             _numpy(), input, target, weight, ignore_index, reduction, label_smoothing
         )
@@ -404,9 +398,7 @@ def _(xp, grad, input, weight, reduction, label_smoothing, aux):
 @cross_entropy_probabilities.checked
 def _(input, target, weight=None, reduction="mean", label_smoothing=0.0):
     if not 0.0 <= label_smoothing <= 1.0:
-        raise RuntimeError(
-            f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}"
-        )
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     n = input.shape[_class_dim(input.ndim)]
     if weight is not None and tuple(weight.shape) != (n,):
         raise RuntimeError(

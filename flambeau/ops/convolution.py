@@ -149,9 +149,7 @@ def transposed_shape(
 
 
 @convolution.vjp("input", "weight", "bias")
-def _(
-    xp, grad, input, weight, bias_shape, stride, padding, dilation, transposed, groups, needs
-):
+def _(xp, grad, input, weight, bias_shape, stride, padding, dilation, transposed, groups, needs):
     grad_input = grad_weight = grad_bias = None
     if needs[0]:
         if transposed:
@@ -190,7 +188,17 @@ def _(grad, input, weight, bias_shape, stride, padding, dilation, transposed, gr
         from ..namespaces import numpy as xp
 
         return convolution.vjps[0].function(
-            xp, grad, input, weight, bias_shape, stride, padding, dilation, transposed, groups, needs
+            xp,
+            grad,
+            input,
+            weight,
+            bias_shape,
+            stride,
+            padding,
+            dilation,
+            transposed,
+            groups,
+            needs,
         )
     return kernels.conv_gradients(grad, input, weight, stride, padding, dilation, groups, needs)
 
@@ -282,15 +290,20 @@ def _same_padding(
 
 
 def _convolve(
-    n: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+    n: int,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
 ) -> Any:
     """A convolution over ``n`` spatial dims, of one sample or of a batch."""
     if input.ndim != n + 2:
         if input.ndim == n + 1:
             batch = input.unsqueeze(0)
-            return _convolve(
-                n, batch, weight, bias, stride, padding, dilation, groups
-            ).squeeze(0)
+            return _convolve(n, batch, weight, bias, stride, padding, dilation, groups).squeeze(0)
         raise RuntimeError(
             f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to conv{n}d, but got input "
             f"of size: {list(input.shape)}"
@@ -311,9 +324,7 @@ def _convolve(
             raise RuntimeError(f"Invalid padding string: '{padding}'")
     elif not _is_ints(padding, n):
         padding = repeated(padding, n, "padding")
-    return convolution(
-        input, weight, bias, stride, padding, dilation, False, (0,) * n, groups
-    )
+    return convolution(input, weight, bias, stride, padding, dilation, False, (0,) * n, groups)
 
 
 def _is_ints(values: Any, n: int) -> bool:
@@ -452,9 +463,7 @@ def conv_transpose1d(
         groups: groups of channels that do not see each other.
         dilation: distance between the elements that a filter writes.
     """
-    return _transposed(
-        1, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 @composite(method=False)
@@ -469,9 +478,7 @@ def conv_transpose2d(
     dilation: Any = 1,
 ) -> Any:
     """The transpose of :func:`conv2d`; see :func:`conv_transpose1d`."""
-    return _transposed(
-        2, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 @composite(method=False)
@@ -486,6 +493,4 @@ def conv_transpose3d(
     dilation: Any = 1,
 ) -> Any:
     """The transpose of :func:`conv3d`; see :func:`conv_transpose1d`."""
-    return _transposed(
-        3, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)

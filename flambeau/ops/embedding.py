@@ -13,7 +13,8 @@ from .operation import Array, operation
 
 
 @operation(dtypes="any", method=False, out=False, name="embedding",
-           samples=(((5, 3), "index4"), ((5, 3), "index(2,3)4", 1), ((5, 3), "index4", -1, True)))  # fmt: skip
+           samples=(((5, 3), "index4"), ((5, 3), "index(2,3)4", 1),
+                    ((5, 3), "index4", -1, True)))  # fmt: skip
 def embedding(
     xp,
     weight: Array,
@@ -39,7 +40,11 @@ def embedding(
 
 @embedding.kernel
 def _(weight, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=False):
-    if indices.dtype.kind != "i" or weight.ndim != 2 or (indices.size and np.minimum.reduce(indices, None) < 0):
+    if (
+        indices.dtype.kind != "i"
+        or weight.ndim != 2
+        or (indices.size and np.minimum.reduce(indices, None) < 0)
+    ):
         raise ValueError("wrong indices")  # `checked` says it in words
     return weight.take(indices, 0)
 

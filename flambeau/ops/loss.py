@@ -208,7 +208,8 @@ def _(input, target, weight=None, reduction="mean"):
 @binary_cross_entropy.kernel
 def _(input, target, weight=None, reduction="mean"):
     if input.dtype != target.dtype or (
-        input.size and not (np.minimum.reduce(input, None) >= 0 and np.maximum.reduce(input, None) <= 1)
+        input.size
+        and not (np.minimum.reduce(input, None) >= 0 and np.maximum.reduce(input, None) <= 1)
     ):
         raise ValueError("elements of input outside [0, 1]")  # `checked` says it in words
     with np.errstate(divide="ignore"):
@@ -251,16 +252,16 @@ def _(xp, grad, input, weight, pos_weight, reduction):
     grad = spread(grad, math.prod(input.shape), reduction)
     slope = -input
     if pos_weight is not None:
-        slope = slope + (pos_weight - 1) * (
-            xp.log1p(xp.exp(-xp.abs(input))) + xp.relu(-input)
-        )
+        slope = slope + (pos_weight - 1) * (xp.log1p(xp.exp(-xp.abs(input))) + xp.relu(-input))
     return grad * (slope if weight is None else slope * weight)
 
 
 @operation(promote="number", dtypes="inexact", public=False, out=False,
            samples=(((3, 4), (3, 4), False, "sum"), ((3, 4), (3, 4), True, "none")),
            domain=(0.1, 2.0))  # fmt: skip
-def kl_div_values(xp, input: Array, target: Array, log_target: bool = False, reduction: str = "mean"):
+def kl_div_values(
+    xp, input: Array, target: Array, log_target: bool = False, reduction: str = "mean"
+):
     """target * (log(target) - input), or exp(target) * (target - input) if ``log_target``."""
     if log_target:
         values = xp.exp(target) * (target - input)

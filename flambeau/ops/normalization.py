@@ -51,9 +51,7 @@ def _other_dims(ndim: int) -> tuple[int, ...]:
            name="batch_norm_training", node_name="NativeBatchNormBackward0",
            outputs=("output", "mean", "variance"), differentiable=(True, False, False),
            samples=(((5, 3), (3,), (3,), 1e-5), ((2, 3, 4, 2), None, None, 1e-3)))  # fmt: skip
-def batch_norm_training(
-    xp, input: Array, weight: Array | None, bias: Array | None, eps: float
-):
+def batch_norm_training(xp, input: Array, weight: Array | None, bias: Array | None, eps: float):
     """Batch normalization with the batch's mean and biased variance, which are returned too."""
     mean, variance, inverse, normalized = _moments(xp, input, _other_dims(input.ndim), eps)
     result = normalized
@@ -309,7 +307,8 @@ def _check_last_dims(name: str, input: Any, normalized_shape: Any, **given: Any)
 
 @operation(dtypes="inexact", public=False, method=False, out=False, aux=True,
            name="layer_norm_affine", node_name="NativeLayerNormBackward0",
-           samples=(((2, 5), (5,), (5,), (5,), 1e-5), ((2, 3, 4), (3, 4), None, None, 1e-3)))  # fmt: skip
+           samples=(((2, 5), (5,), (5,), (5,), 1e-5),
+                    ((2, 3, 4), (3, 4), None, None, 1e-3)))  # fmt: skip
 def layer_norm_affine(
     xp,
     input: Array,

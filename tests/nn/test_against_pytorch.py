@@ -1,4 +1,4 @@
-"""Every module beside PyTorch's: parameters from one seed, attributes, words, results, gradients."""
+"""Every module beside PyTorch's: parameters from one seed, attributes, words, results."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def test_words_and_attributes(case: ModuleCase) -> None:
             if isinstance(value, (int, float, str, tuple, list, bool, type(None))):
                 assert vars(module)[key] == value, key
                 assert type(vars(module)[key]).__name__ == type(value).__name__, key
-        assert type(module).__module__.split(".")[1:] == type(their_module).__module__.split(
-            "."
-        )[1:]
+        assert (
+            type(module).__module__.split(".")[1:] == type(their_module).__module__.split(".")[1:]
+        )
         assert module._version == their_module._version
 
 
@@ -115,7 +115,9 @@ def test_state_goes_both_ways(case: ModuleCase) -> None:
     ours, theirs = built(flambeau, case), built(torch, case)
     if case.name.startswith(LAZY):
         return
-    state = {name: flambeau.from_numpy(value.numpy()) for name, value in theirs.state_dict().items()}
+    state = {
+        name: flambeau.from_numpy(value.numpy()) for name, value in theirs.state_dict().items()
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert repr(ours.load_state_dict(state)) == "<All keys matched successfully>"

@@ -27,14 +27,15 @@ def message(model: nn.Module, *inputs: torch.Tensor) -> str:
 def test_the_path_follows_pytorchs_message() -> None:
     text = message(Net(), torch.zeros(2, 1, 4, 4))
     assert text == (
-        "mat1 and mat2 shapes cannot be multiplied (2x16 and 7x2)\n"
-        "  in Net.classifier.out (Linear)"
+        "mat1 and mat2 shapes cannot be multiplied (2x16 and 7x2)\n  in Net.classifier.out (Linear)"
     )
 
 
 def test_the_layer_is_found_by_its_index() -> None:
     text = message(Net(), torch.zeros(2, 3, 4, 4))
-    assert text.startswith("Given groups=1, weight of size [4, 1, 3, 3], expected input[2, 3, 4, 4]")
+    assert text.startswith(
+        "Given groups=1, weight of size [4, 1, 3, 3], expected input[2, 3, 4, 4]"
+    )
     assert text.endswith("in Net.features.0 (Conv2d)")
 
 

@@ -50,9 +50,7 @@ def test_hooks_with_kwargs() -> None:
         lambda m, args, kwargs: (args, {"more": kwargs["more"] * 2}), with_kwargs=True
     )
     seen: list[Any] = []
-    module.register_forward_hook(
-        lambda m, args, kwargs, out: seen.append(kwargs), with_kwargs=True
-    )
+    module.register_forward_hook(lambda m, args, kwargs, out: seen.append(kwargs), with_kwargs=True)
     assert module(torch.zeros(1), more=3.0).item() == 7
     assert seen == [{"more": 6.0}]
     module.register_forward_pre_hook(lambda m, args, kwargs: 3, with_kwargs=True)

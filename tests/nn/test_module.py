@@ -370,7 +370,7 @@ def test_private_attributes_are_pytorchs() -> None:
     ]  # fmt: skip
 
 
-# -- lazy modules -----------------------------------------------------------------------------------
+# -- lazy modules ---------------------------------------------------------------------------------
 
 
 def test_a_lazy_module_becomes_an_ordinary_one() -> None:

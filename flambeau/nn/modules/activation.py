@@ -8,6 +8,7 @@ from typing import Any
 import flambeau
 from flambeau.nn import functional as F
 from flambeau.nn import init
+from flambeau.nn.modules.attention import MultiheadAttention
 from flambeau.nn.modules.module import Module
 from flambeau.nn.parameter import Parameter
 from flambeau.tensor import Tensor
@@ -25,6 +26,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "MultiheadAttention",
     "PReLU",
     "RReLU",
     "ReLU",

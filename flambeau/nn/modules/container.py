@@ -129,9 +129,7 @@ class Sequential(Module):
 
     def _repeated(self, times: int) -> list[Module]:
         if not isinstance(times, int):
-            raise TypeError(
-                f"unsupported operand type(s) for *: {type(self)} and {type(times)}"
-            )
+            raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(times)}")
         if times <= 0:
             raise ValueError(f"Non-positive multiplication factor {times} for {type(self)}")
         return list(self) * times
@@ -440,9 +438,7 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(
-            f"  ({place}): {_describe(value)}" for place, value in enumerate(self)
-        )
+        return "\n".join(f"  ({place}): {_describe(value)}" for place, value in enumerate(self))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterList should not be called.")
@@ -478,8 +474,8 @@ class ParameterDict(Module):
         return getattr(self, self._attribute(key))
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._keys[key] = None
         setattr(self, self._attribute(key), _as_parameter(value))
+        self._keys[key] = None
 
     def __delitem__(self, key: str) -> None:
         del self._keys[key]

@@ -100,9 +100,7 @@ class _ConvNd(Module):
             self._reversed_padding_repeated_twice = _string_padding(padding, kernel_size, dilation)
         else:
             self._reversed_padding_repeated_twice = reversed_twice(padding)
-        first, second = (
-            (in_channels, out_channels) if transposed else (out_channels, in_channels)
-        )
+        first, second = (in_channels, out_channels) if transposed else (out_channels, in_channels)
         shape = (first, second // groups, *kernel_size)
         self.weight = Parameter(flambeau.empty(shape, device=device, dtype=dtype))
         if bias:
@@ -312,9 +310,7 @@ class _ConvTranspose(_ConvNd):
     ) -> None:
         n = self._dimensions
         if padding_mode != "zeros":
-            raise ValueError(
-                f'Only "zeros" padding mode is supported for {type(self).__name__}'
-            )
+            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
         super().__init__(
             in_channels,
             out_channels,

@@ -128,8 +128,7 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
                 )
             if args:
                 raise TypeError(
-                    f"{name}.__init__() takes 1 positional argument but "
-                    f"{len(args) + 1} were given"
+                    f"{name}.__init__() takes 1 positional argument but {len(args) + 1} were given"
                 )
         # Straight into __dict__: __setattr__ would ask for the dictionaries made here.
         self.__dict__.update(
@@ -558,5 +557,3 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
         if not lines:
             return f"{self._get_name()}()"
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
-
-

@@ -27,7 +27,9 @@ def type_name(value: Any) -> str:
         return value.type()
     kind = type(value)
     module = kind.__module__
-    return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
+    return (
+        kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
+    )
 
 
 class _IncompatibleKeys(NamedTuple):
@@ -44,7 +46,8 @@ class _IncompatibleKeys(NamedTuple):
             f"unexpected_keys={self.unexpected_keys})"
         )
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        return repr(self)
 
 
 class _HookWithModule:
@@ -169,7 +172,13 @@ class ModuleState:
         """
         for hook in self._load_state_dict_pre_hooks.values():
             hook(
-                state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+                state_dict,
+                prefix,
+                local_metadata,
+                strict,
+                missing_keys,
+                unexpected_keys,
+                error_msgs,
             )
         assign = local_metadata.get("assign_to_params_buffers", False)
         persistent = (
@@ -407,7 +416,7 @@ class ModuleState:
 
     def _replicate_for_data_parallel(self) -> Any:
         """A shallow copy without parameters, for a replica that gets its own."""
-        replica = type(self).__new__(type(self))
+        replica: Any = type(self).__new__(type(self))
         replica.__dict__ = self.__dict__.copy()
         replica._parameters = {}
         replica._buffers = self._buffers.copy()

@@ -1,0 +1,284 @@
+"""Activation functions."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import flambeau
+from flambeau.ops import activation as _activation
+from flambeau.ops.operation import OPERATIONS
+from flambeau.tensor import Tensor
+from flambeau.tensor.views import write_in_place
+
+__all__ = [
+    "celu",
+    "celu_",
+    "elu",
+    "elu_",
+    "gelu",
+    "glu",
+    "gumbel_softmax",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hardtanh_",
+    "leaky_relu",
+    "leaky_relu_",
+    "log_softmax",
+    "logsigmoid",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "relu_",
+    "rrelu",
+    "rrelu_",
+    "selu",
+    "selu_",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+    "threshold",
+    "threshold_",
+]
+
+
+gelu = _activation.gelu.function
+logsigmoid = _activation.logsigmoid.function
+softplus = _activation.softplus.function
+softshrink = _activation.softshrink.function
+hardshrink = _activation.hardshrink.function
+prelu = _activation.prelu.function
+
+_relu = _activation.relu.function
+_sigmoid = OPERATIONS["sigmoid"].function
+_tanh = OPERATIONS["tanh"].function
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(0, x); ``inplace`` writes it into ``input``."""
+    if inplace:
+        return relu_(input)
+    return _relu(input)
+
+
+def relu_(input: Tensor) -> Tensor:
+    """In-place :func:`relu`."""
+    return write_in_place(input, _relu, (), {}, "relu_")
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(0, x), 6); ``inplace`` writes it into ``input``."""
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+def _maybe_inplace(function: Any, input: Tensor, inplace: bool, *arguments: Any) -> Tensor:
+    if inplace:
+        return write_in_place(input, function, arguments, {}, f"{function.__name__}_")
+    return function(input, *arguments)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x where x > 0, else negative_slope * x; ``inplace`` writes it into ``input``."""
+    return _maybe_inplace(_activation.leaky_relu.function, input, inplace, negative_slope)
+
+
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """In-place :func:`leaky_relu`."""
+    return leaky_relu(input, negative_slope, True)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where x > 0, else alpha * (exp(x) - 1); ``inplace`` writes it into ``input``."""
+    return _maybe_inplace(_activation.elu.function, input, inplace, alpha)
+
+
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """In-place :func:`elu`."""
+    return elu(input, alpha, True)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """The scaled ELU; ``inplace`` writes it into ``input``."""
+    return _maybe_inplace(_activation.selu, input, inplace)
+
+
+def selu_(input: Tensor) -> Tensor:
+    """In-place :func:`selu`."""
+    return selu(input, True)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)); ``inplace`` writes it into ``input``."""
+    return _maybe_inplace(_activation.celu, input, inplace, alpha)
+
+
+def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """In-place :func:`celu`."""
+    return celu(input, alpha, True)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * sigmoid(x); ``inplace`` writes it into ``input``."""
+    return _maybe_inplace(_activation.silu.function, input, inplace)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * tanh(softplus(x)); ``inplace`` writes it into ``input``."""
+    return _maybe_inplace(_activation.mish.function, input, inplace)
+
+
+def hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Tensor:
+    """x clamped to [min_val, max_val]; ``inplace`` writes it into ``input``."""
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    return _maybe_inplace(_activation.hardtanh.function, input, inplace, min_val, max_val)
+
+
+def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """In-place :func:`hardtanh`."""
+    return hardtanh(input, min_val, max_val, True)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """x / 6 + 1 / 2 clamped to [0, 1]; ``inplace`` writes it into ``input``."""
+    return _maybe_inplace(_activation.hardsigmoid.function, input, inplace)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * hardsigmoid(x); ``inplace`` writes it into ``input``."""
+    return _maybe_inplace(_activation.hardswish.function, input, inplace)
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """x where x > threshold, else value; ``inplace`` writes it into ``input``."""
+    return _maybe_inplace(_activation.threshold.function, input, inplace, threshold, value)
+
+
+def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
+    """In-place :func:`threshold`."""
+    return _maybe_inplace(_activation.threshold.function, input, True, threshold, value)
+
+
+def rrelu(
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """A leaky ReLU whose slope is drawn per element from U(lower, upper) in training."""
+
+    def rrelu(input: Tensor) -> Tensor:
+        if not training:
+            return _activation.leaky_relu.function(input, (lower + upper) / 2)
+        # PyTorch draws, for the elements that are not positive only, in double
+        slopes = flambeau.ones_like(input)
+        negative = input.detach() <= 0
+        drawn = flambeau.empty(int(negative.sum()), dtype=flambeau.float64).uniform_(lower, upper)
+        slopes[negative] = drawn.to(input.dtype)
+        return input * slopes
+
+    return _maybe_inplace(rrelu, input, inplace)
+
+
+def rrelu_(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
+) -> Tensor:
+    """In-place :func:`rrelu`."""
+    return rrelu(input, lower, upper, training, True)
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """1 / (1 + exp(-x))."""
+    return _sigmoid(input)
+
+
+def tanh(input: Tensor) -> Tensor:
+    """The hyperbolic tangent."""
+    return _tanh(input)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + abs(x))."""
+    return input / (input.abs() + 1)
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """x - tanh(x)."""
+    return input - input.tanh()
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """One half of the input along ``dim`` times the sigmoid of the other half."""
+    return _activation.glu.function(input, dim)
+
+
+def _softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
+    """The dim that old programs mean which give none."""
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
+        "dim=X as an argument.",
+        stacklevel=stacklevel + 1,
+    )
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+def softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """exp(x) / sum(exp(x)) along ``dim``; ``dtype`` is what the input is cast to first."""
+    if dim is None:
+        dim = _softmax_dim("softmax", input.dim(), _stacklevel)
+    return _activation.softmax(input, dim, dtype)
+
+
+def softmin(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """softmax(-x) along ``dim``; ``dtype`` is what the input is cast to first."""
+    if dim is None:
+        dim = _softmax_dim("softmin", input.dim(), _stacklevel)
+    return _activation.softmax(-input, dim, dtype)
+
+
+def log_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """The logarithm of the softmax along ``dim``; ``dtype`` is what the input is cast to first."""
+    if dim is None:
+        dim = _softmax_dim("log_softmax", input.dim(), _stacklevel)
+    return _activation.log_softmax(input, dim, dtype)
+
+
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """A sample from the Gumbel-softmax distribution (Jang et al., 2016; Maddison et al., 2016).
+
+    Args:
+        logits: unnormalised log probabilities, ``(*, C)``.
+        tau: the temperature.
+        hard: whether the result is one-hot, with the gradient of the soft sample.
+        eps: has no effect any more.
+        dim: along which the softmax is taken.
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    gumbels = -flambeau.empty_like(logits).exponential_().log()
+    soft = ((logits + gumbels) / tau).softmax(dim)
+    if not hard:
+        return soft
+    index = soft.max(dim, keepdim=True)[1]
+    one_hot = flambeau.zeros_like(logits).scatter_(dim, index, 1.0)
+    return one_hot - soft.detach() + soft

@@ -1,0 +1,259 @@
+"""Losses of scores and probabilities against classes."""
+
+from __future__ import annotations
+
+import warnings
+
+import flambeau
+from flambeau.nn.functional.activation import logsigmoid
+from flambeau.nn.functional.reduction import reduced, reduction_of
+from flambeau.ops import classification as _classification
+from flambeau.ops import loss as _loss
+from flambeau.tensor import Tensor
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "kl_div",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
+    "nll_loss",
+    "soft_margin_loss",
+]
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The binary cross entropy of probabilities ``input`` with ``target``, of any one shape."""
+    reduction = reduction_of(size_average, reduce, reduction)
+    if target.size() != input.size():
+        raise ValueError(
+            f"Using a target size ({target.size()}) that is different to the input size "
+            f"({input.size()}) is deprecated. Please ensure they have the same size."
+        )
+    if weight is not None:
+        weight = weight.expand(input.size())
+    return _loss.binary_cross_entropy.function(input, target, weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """The binary cross entropy of sigmoid(input) with ``target``, of any one shape.
+
+    Args:
+        input, target: ``(*)``.
+        weight: a weight per element; it broadcasts.
+        pos_weight: a weight of positive targets; it broadcasts.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    if target.size() != input.size():
+        raise ValueError(
+            f"Target size ({target.size()}) must be the same as input size ({input.size()})"
+        )
+    function = _loss.binary_cross_entropy_with_logits.function
+    return function(input, target, weight, pos_weight, reduction)
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The negative log likelihood of target classes.
+
+    Args:
+        input: log probabilities, ``(N, C)``, ``(C)`` or ``(N, C, d1, ..., dK)``.
+        target: classes, ``(N)``, ``()`` or ``(N, d1, ..., dK)``.
+        weight: a weight per class, ``(C)``.
+        ignore_index: a target that counts nothing.
+        reduction: ``"none"``, ``"mean"`` (weighted) or ``"sum"``.
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    return _classification.nll_loss.function(input, target, weight, ignore_index, reduction)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """The cross entropy of softmax(input) with target classes or probabilities.
+
+    Args:
+        input: ``(N, C)``, ``(C)`` or ``(N, C, d1, ..., dK)``.
+        target: classes, ``(N)``, ``()`` or ``(N, d1, ..., dK)``, or probabilities of the input's
+            shape.
+        weight: a weight per class, ``(C)``.
+        ignore_index: a target class that counts nothing.
+        reduction: ``"none"``, ``"mean"`` (weighted) or ``"sum"``.
+        label_smoothing: how much of the target is spread evenly over all classes.
+    """
+    if size_average is not None or reduce is not None or reduction not in _loss.REDUCTIONS:
+        reduction = reduction_of(size_average, reduce, reduction)
+    if target._array.dtype.kind in "fV" and input._array.shape == target._array.shape:
+        if ignore_index >= 0:
+            raise RuntimeError("ignore_index is not supported for floating point target")
+        return _classification.cross_entropy_probabilities.function(
+            input, target, weight, reduction, label_smoothing
+        )
+    return _classification.cross_entropy_classes.function(
+        input, target, weight, ignore_index, reduction, label_smoothing
+    )
+
+
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    """The Kullback-Leibler divergence of ``target`` from log probabilities ``input``.
+
+    Args:
+        input, target: ``(*)``.
+        reduction: ``"batchmean"`` divides the sum by the batch size, which is the divergence.
+        log_target: whether the target is log probabilities too.
+    """
+    if size_average is not None or reduce is not None:
+        reduction = _loss.legacy_reduction(size_average, reduce)
+    elif reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math "
+            "definition.'mean' will be changed to behave the same as 'batchmean' in the next major "
+            "release.",
+            stacklevel=2,
+        )
+    function = _loss.kl_div_values.function
+    if reduction == "batchmean":
+        total = function(input, target, log_target, "sum")
+        return total / input.size()[0] if input.dim() else total
+    return function(input, target, log_target, _loss.check_reduction(reduction))
+
+
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """log(1 + exp(-target * input)) with targets 1 and -1."""
+    reduction = reduction_of(size_average, reduce, reduction)
+    return reduced((-target * input).exp().log1p(), reduction)
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The mean over classes (the last dim) of binary cross entropies of sigmoid(input)."""
+    reduction = reduction_of(size_average, reduce, reduction)
+    values = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    if weight is not None:
+        values = values * weight
+    return reduced(values.sum(-1) / input.size(-1), reduction)
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The mean over classes of max(0, margin - x[target] + x[class]) ** p.
+
+    Args:
+        input: ``(N, C)`` or ``(C)``.
+        target: ``(N)`` or ``()``.
+        p: 1 or 2.
+        margin: the margin.
+        weight: a weight per class, ``(C)``.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    if weight is not None and weight.dim() != 1:
+        raise ValueError("weight must be one-dimensional")
+    single = input.dim() < 2
+    rows = input.reshape(1, -1) if single else input
+    classes = target.reshape(-1, 1)
+    if classes.shape[0] != rows.shape[0]:
+        raise RuntimeError(
+            f"inconsistent target size, expected {rows.shape[0]} but got {list(target.shape)}"
+        )
+    hinge = (margin - rows.gather(1, classes) + rows).clamp_min(0)
+    if p == 2:
+        hinge = hinge * hinge
+    if weight is not None:
+        hinge = hinge * weight[classes]
+    own = flambeau.zeros_like(rows).scatter_(1, classes, 1.0)
+    values = (hinge * (1 - own)).sum(1) / rows.shape[1]
+    return reduced(values.reshape(tuple(target.shape)), reduction)
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Hinges between each target class of a sample and every class that is no target.
+
+    Args:
+        input: ``(N, C)`` or ``(C)``.
+        target: of the same shape: classes in front, then -1.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    if input.shape != target.shape:
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+        )
+    single = input.dim() < 2
+    rows = input.reshape(1, -1) if single else input
+    classes = target.reshape(1, -1) if single else target
+    counted = ((classes < 0).cumsum(1) == 0).to(rows.dtype)  # those in front of the first -1
+    chosen = classes.clamp(min=0)
+    is_target = flambeau.zeros_like(rows).scatter_add(1, chosen, counted).clamp(max=1)
+    margins = (1 - rows.gather(1, chosen)).unsqueeze(2) + rows.unsqueeze(1)
+    hinge = margins.clamp_min(0) * counted.unsqueeze(2) * (1 - is_target).unsqueeze(1)
+    values = hinge.sum((1, 2)) / rows.shape[1]
+    return reduced(values[0] if single else values, reduction)

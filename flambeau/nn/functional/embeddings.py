@@ -1,0 +1,151 @@
+"""Look-up of vectors by index."""
+
+from __future__ import annotations
+
+import flambeau
+from flambeau.ops.embedding import embedding as _embedding
+from flambeau.tensor import Tensor
+
+__all__ = [
+    "embedding",
+    "embedding_bag",
+]
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """The rows of ``weight`` that ``input`` names.
+
+    Args:
+        input: ``(*)``, integers from 0 to ``rows - 1``.
+        weight: ``(rows, width)``.
+        padding_idx: a row that gets no gradient.
+        max_norm: rows that are longer are shortened to this, in place, when looked up.
+        norm_type: which p-norm ``max_norm`` means.
+        scale_grad_by_freq: whether gradients are divided by how often an index occurs.
+        sparse: asks for a sparse gradient; here gradients are dense, of equal value.
+
+    Returns:
+        ``(*, width)``.
+    """
+    if padding_idx is None:
+        padding_idx = -1
+    else:
+        rows = weight.size(0)
+        if not -rows <= padding_idx < rows:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx %= rows
+    if max_norm is not None:
+        _shorten_rows(weight, input, max_norm, norm_type)
+    return _embedding.function(weight, input, padding_idx, scale_grad_by_freq, sparse)
+
+
+def _shorten_rows(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
+    """Scale the rows of ``weight`` that are looked up down to ``max_norm``, in place."""
+    with flambeau.no_grad():
+        used = indices.reshape(-1).unique()
+        rows = weight[used]
+        norms = rows.norm(norm_type, 1, keepdim=True)
+        weight[used] = flambeau.where(norms > max_norm, rows * (max_norm / (norms + 1e-7)), rows)
+
+
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """Sums, means or maxima of bags of rows of ``weight``.
+
+    Args:
+        input: ``(B, N)``: B bags of N indices; or ``(N,)`` with ``offsets``.
+        weight: ``(rows, width)``.
+        offsets: ``(B,)``: where each bag begins.
+        max_norm, norm_type, scale_grad_by_freq, sparse: as in :func:`embedding`.
+        mode: ``"sum"``, ``"mean"`` or ``"max"``.
+        per_sample_weights: of the shape of ``input``; factors of the rows, for ``"sum"`` only.
+        include_last_offset: whether ``offsets`` ends with the number of indices.
+        padding_idx: an index that is left out of the bags.
+
+    Returns:
+        ``(B, width)``.
+    """
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum, mean or max")
+    if per_sample_weights is not None:
+        if per_sample_weights.shape != input.shape:
+            raise ValueError(
+                f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not "
+                f"None, then it must have the same shape as the input ({list(input.shape)})"
+            )
+        if mode != "sum":
+            raise NotImplementedError(
+                "embedding_bag: per_sample_weights was not None. per_sample_weights is only "
+                f"supported for mode='sum' (got mode='{mode}'). Please open a feature request on "
+                "GitHub."
+            )
+    if input.dim() == 2:
+        if offsets is not None:
+            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is "
+                             "a mini-batch of fixed length sequences. However, found offsets of "
+                             f"type {type(offsets)}")  # fmt: skip
+        bags, size = input.shape
+        starts = [i * size for i in range(bags + 1)]
+        input = input.reshape(-1)
+        if per_sample_weights is not None:
+            per_sample_weights = per_sample_weights.reshape(-1)
+    elif input.dim() == 1:
+        if offsets is None:
+            raise ValueError("offsets has to be a 1D Tensor but got None")
+        if offsets.dim() != 1:
+            raise ValueError("offsets has to be a 1D Tensor")
+        starts = offsets.tolist()
+        if not include_last_offset:
+            starts.append(input.numel())
+    else:
+        raise ValueError(
+            f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}"
+        )
+    if padding_idx is not None:
+        padding_idx %= weight.size(0)
+    rows = embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.unsqueeze(-1)
+    bag_of = flambeau.tensor(
+        [bag for bag, (a, b) in enumerate(zip(starts, starts[1:])) for _ in range(b - a)],
+        dtype=flambeau.int64,
+    )
+    bags = len(starts) - 1
+    if padding_idx is not None:
+        kept = input.ne(padding_idx).nonzero().squeeze(-1)
+        rows, bag_of = rows[kept], bag_of[kept]
+    zeros = flambeau.zeros((bags, weight.shape[1]), dtype=weight.dtype)
+    if mode == "max":
+        return _largest_of_bags(rows, bag_of, zeros)
+    sums = zeros.index_put((bag_of,), rows, accumulate=True)
+    if mode == "sum":
+        return sums
+    ones = flambeau.ones(rows.shape[0], dtype=weight.dtype)
+    counts = flambeau.zeros(bags, dtype=weight.dtype).index_put((bag_of,), ones, accumulate=True)
+    return sums / counts.clamp(min=1).unsqueeze(-1)
+
+
+def _largest_of_bags(rows: Tensor, bag_of: Tensor, zeros: Tensor) -> Tensor:
+    bags = [bag_of.eq(bag).nonzero().squeeze(-1) for bag in range(zeros.shape[0])]
+    return flambeau.stack(
+        [rows[bag].amax(0) if bag.numel() else zeros[i] for i, bag in enumerate(bags)]
+    )

@@ -1,0 +1,77 @@
+"""Linear and bilinear maps, one-hot vectors."""
+
+from __future__ import annotations
+
+import flambeau
+from flambeau.ops import matmul as _matmul
+from flambeau.tensor import Tensor
+
+__all__ = [
+    "bilinear",
+    "linear",
+    "one_hot",
+]
+
+
+linear = _matmul.linear.function
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x1^T A x2 + b.
+
+    Args:
+        input1: ``(*, in1_features)``.
+        input2: ``(*, in2_features)``.
+        weight: ``(out_features, in1_features, in2_features)``.
+        bias: ``(out_features)``.
+
+    Returns:
+        ``(*, out_features)``.
+    """
+    if input1.dim() != input2.dim() or input1.shape[:-1] != input2.shape[:-1]:
+        raise RuntimeError(
+            "bilinear(): input batch dimensions do not match: got "
+            f"{list(input1.shape)} and {list(input2.shape)}"
+        )
+    for name, input, place in (("input1", input1, 1), ("input2", input2, 2)):
+        if input.shape[-1] != weight.shape[place]:
+            raise RuntimeError(
+                f"bilinear(): {name} size does not match weight size: got {input.shape[-1]} but "
+                f"expected {weight.shape[place]}"
+            )
+    batch = tuple(input1.shape[:-1])
+    rows1 = input1.reshape(-1, input1.shape[-1])
+    rows2 = input2.reshape(-1, input2.shape[-1])
+    # (features, rows, in2) = rows1 @ weight, then each row's product with rows2
+    result = (flambeau.matmul(rows1, weight) * rows2).sum(-1).t()
+    result = result.reshape((*batch, weight.shape[0]))
+    return result if bias is None else result + bias
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Ones at the places that ``tensor`` names, else zeros.
+
+    Args:
+        tensor: ``(*)``, integers from 0.
+        num_classes: size of the new last dimension (-1: the largest integer plus one).
+
+    Returns:
+        ``(*, num_classes)``, int64.
+    """
+    if tensor.dtype is not flambeau.int64:
+        raise RuntimeError(
+            f"one_hot is only applicable to index tensor of type LongTensor, but got {tensor.dtype}"
+        )
+    if tensor.numel() == 0:
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        return flambeau.empty((*tensor.shape, num_classes), dtype=flambeau.int64)
+    if int(tensor.min()) < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    largest = int(tensor.max())
+    if num_classes == -1:
+        num_classes = largest + 1
+    elif largest >= num_classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    result = flambeau.zeros((*tensor.shape, num_classes), dtype=flambeau.int64)
+    return result.scatter_(-1, tensor.unsqueeze(-1), 1)

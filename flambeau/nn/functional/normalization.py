@@ -1,0 +1,142 @@
+"""Normalizations."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import flambeau
+from flambeau.nn.functional.padding import pad
+from flambeau.nn.functional.pooling import avg_pool2d
+from flambeau.ops import normalization as _normalization
+from flambeau.tensor import Tensor
+
+__all__ = [
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "local_response_norm",
+    "normalize",
+    "rms_norm",
+]
+
+
+def _more_than_one_value(size: Any) -> None:
+    count = math.prod(size) // max(1, size[1]) if len(size) > 1 else 1
+    if count == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {size}"
+        )
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalization of every channel of ``(N, C, *)`` over the batch.
+
+    Args:
+        input: ``(N, C, *)``.
+        running_mean, running_var: averages that are updated in training and used otherwise.
+        weight, bias: scale and offset of each channel.
+        training: whether the batch's own mean and variance are used.
+        momentum: weight of this batch in the averages.
+        eps: added to the variance.
+    """
+    if training:
+        _more_than_one_value(input.size())
+    return _normalization.batch_norm(
+        input, weight, bias, running_mean, running_var, training, momentum, eps
+    )
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalization of every channel of every sample of ``(N, C, *)`` by itself.
+
+    The arguments are those of :func:`batch_norm`; ``use_input_stats`` is its ``training``.
+    """
+    if use_input_stats and math.prod(input.shape[2:]) == 1:
+        raise ValueError(
+            f"Expected more than 1 spatial element when training, got input size {input.size()}"
+        )
+    return _normalization.instance_norm(
+        input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps
+    )
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Any,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalization over the last dims, which are ``normalized_shape``."""
+    return _normalization.layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """Division by the root mean square over the last dims, which are ``normalized_shape``."""
+    return _normalization.rms_norm(input, normalized_shape, weight, eps)
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalization over groups of channels of each sample of ``(N, C, *)``."""
+    if input.dim() > 1:
+        size = input.shape
+        if math.prod(size[2:]) * (size[1] // max(1, num_groups)) * size[0] == 1:
+            _more_than_one_value(size)
+    return _normalization.group_norm(input, num_groups, weight, bias, eps)
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Division by ``(k + alpha * mean of squares over size channels) ** beta``."""
+    if input.dim() < 3:
+        raise ValueError(
+            "Expected 3D or higher dimensionality                          input "
+            f"(got {input.dim()} dimensions)"
+        )
+    if input.numel() == 0:
+        return input
+    squares = input * input
+    n, c = input.shape[:2]
+    rows = squares.reshape(n, 1, c, -1)
+    rows = pad(rows, (0, 0, size // 2, (size - 1) // 2))
+    means = avg_pool2d(rows, (size, 1), stride=1).reshape(tuple(input.shape))
+    return input / (means * alpha + k) ** beta
+
+
+def normalize(
+    input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None
+) -> Tensor:
+    """Vectors along ``dim`` divided by their p-norm, which counts at least ``eps``."""
+    norm = input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
+    if out is None:
+        return input / norm
+    return flambeau.div(input, norm, out=out)
