@@ -48,6 +48,11 @@ def _pow(node: Any) -> str:
     return "PowBackward1" if isinstance(node.exponent, Tensor) else "PowBackward0"
 
 
+def _squeeze(node: Any) -> str:
+    dim = getattr(node, "dim", None)
+    return f"SqueezeBackward{0 if dim is None else 1 if isinstance(dim, int) else 2}"
+
+
 def _by_dim(name: str) -> Any:
     return lambda node: f"{name}Backward{0 if node.dim is None else 1}"
 
@@ -61,6 +66,7 @@ NAMING: dict[str, Any] = {
     "matmul": _matmul,
     "linear": _linear,
     "pow": _pow,
+    "squeeze": _squeeze,
 }
 """Operation name -> the name of one of its nodes."""
 
