@@ -41,6 +41,8 @@ def materialised_values(graph: Graph) -> set[int]:
             if value not in users[id(operand)]:
                 users[id(operand)].append(value)
     chosen = {id(v) for v in graph.roots()}
+    # the steps of a scan are found by address, so its operands are arrays as such
+    chosen |= {id(o) for v in order if v.primitive == "scan" for o in v.operands}
     rereads = _rereads(order)
     cost: dict[int, float] = {}
     depth: dict[int, int] = {}
@@ -59,7 +61,7 @@ def materialised_values(graph: Graph) -> set[int]:
             own = 2.0
         cost[key] = own + sum(cost[id(v)] for v in operands)
         depth[key] = 1 + max((depth[id(v)] for v in operands), default=0)
-        if name not in INLINE or name == "relayout":
+        if name not in INLINE or name == "relayout" or key in chosen:
             chosen.add(key)
         elif cost[key] == 0:
             pass
@@ -108,9 +110,19 @@ class _Joiner:
         self.materialised = materialised
         self.home: dict[int, Kernel] = {}
         self.reads: dict[int, dict[int, Value]] = {}
+        scans: dict[object, Kernel] = {}
         for value in graph.values():
-            if id(value) in materialised:
-                self.home[id(value)] = kernel_of(value)
+            if id(value) not in materialised:
+                continue
+            kernel = kernel_of(value)
+            if value.primitive == "scan":
+                operands = tuple(id(v) for v in value.operands)
+                key = (operands, value.attributes["body"], value.attributes["reverse"])
+                first = scans.setdefault(key, kernel)
+                if first is not kernel:  # another result of the same scan
+                    first.groups[0].members.extend(kernel.groups[0].members)
+                    kernel = first
+            self.home[id(value)] = kernel
 
     def is_leaf(self, value: Value) -> bool:
         return id(value) in self.materialised or value.primitive in ("input", "constant")

@@ -138,7 +138,7 @@ def _join_dims(value: Value, classes: _Classes) -> None:
         same(operands[0], 0, 0)
     elif name == "conv_weight":
         both(operands[0], 0, operands[1], 0)
-    elif operands and operands[0].ndim == value.ndim:
+    elif name != "scan" and operands and operands[0].ndim == value.ndim:
         # pooling, slices, padding, scatter: dims whose extent stays
         for x in operands:
             if x.ndim == value.ndim:
@@ -271,7 +271,10 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
         _join_dims(value, classes)
     innermost = _innermost_class(graph, classes, lanes)
     layouts = Layouts()
-    roots = {id(v) for v in graph.roots()}
+    pinned = {id(v) for v in graph.roots()}
+    for value in graph.values():
+        if value.primitive == "scan":
+            pinned |= {id(value), *(id(v) for v in value.operands)}
     chooser = _CopyChooser(layouts, lanes)
     table: dict[int, Value] = {}
     for value in graph.values():
@@ -280,7 +283,7 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
         if any(a is not b for a, b in zip(operands, value.operands, strict=True)):
             new = Value(value.primitive, operands, value.attributes, value.shape, value.dtype)
         if (
-            id(value) not in roots
+            id(value) not in pinned
             and innermost is not None
             and value.primitive not in ("input", "constant")
         ):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .codegen.builder import Builder, Register
+from .codegen.builder import Builder
 from .codegen.elementwise import llvm_type
 from .codegen.expressions import Array, Expressions
 from .codegen.indexing import contiguous_strides
-from .layout import choose_layouts
 from .codegen.loops import LoopCode, arrange_loops
 from .codegen.sequential import write_sequential
 from .codegen.tiles import TileCode, tile_plan
@@ -19,17 +19,29 @@ from .codegen.transposition import TransposingCode, transposed_dims
 from .fusion import fuse
 from .graph import Graph, Value
 from .kernels import CONTRACTIONS, Kernel, member_accesses
+from .layout import choose_layouts
 from .memory import Lifetime, plan_arena
 from .passes import simplify
-from .unsupported import Unsupported
+from .schedule import Schedule, updates_in_place
+
+PROFILE = 4096
+STATUS, ARENA, FIRST_POINTER = 0, 1, 2
+"""Positions in the table of words that a program is called with: the status, the arena's address,
+then the addresses of the constants, of the inputs and of the outputs; from PROFILE on the cycles
+that the kernels of a profiled program took."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value is: ``kind`` is ``"slot"`` (a pointer of the table) or ``"arena"`` (an offset)."""
+    """Where a value is: ``kind`` is ``"slot"`` (an address given) or ``"arena"`` (an offset)."""
 
     kind: str
     at: int
+
+    @property
+    def register(self) -> str:
+        """The name of the register with the address, in the function that calls kernels."""
+        return f"%{'s' if self.kind == 'slot' else 't'}{self.at}"
 
 
 @dataclass
@@ -44,11 +56,7 @@ class KernelReport:
 
 @dataclass
 class Program:
-    """A compiled program before it is machine code.
-
-    The program is one function of a table of 64-bit words: the status word, the arena's address,
-    then the addresses of ``constants``, of the inputs and of the outputs.
-    """
+    """A compiled program before it is machine code."""
 
     source: str
     constants: list[np.ndarray]
@@ -56,9 +64,33 @@ class Program:
     kernels: list[KernelReport] = field(default_factory=list)
 
 
-STATUS, ARENA, FIRST_POINTER = 0, 1, 2
-PROFILE = 4096
-"""Positions in the table."""
+@dataclass
+class Module:
+    """What the functions of one module share."""
+
+    vector_bytes: int
+    profiled: bool = False
+    declarations: set[str] = field(default_factory=set)
+    functions: dict[str, str] = field(default_factory=dict)
+    """Text with ``@KERNEL`` for the name -> name."""
+    others: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, text: str, label: str) -> str:
+        """The name of a function with this text."""
+        name = self.functions.get(text)
+        if name is None:
+            name = self.functions[text] = f"k{self.count}_{label}"
+            self.count += 1
+        return name
+
+    def text(self) -> str:
+        functions = [text.replace("@KERNEL", f"@{name}", 1) for text, name in self.functions.items()]
+        attributes = f'"prefer-vector-width"="{self.vector_bytes * 8}"'
+        return "\n".join(
+            [*sorted(self.declarations), *functions, *self.others,
+             f"attributes #0 = {{ nounwind {attributes} }}\n"]
+        )  # fmt: skip
 
 
 def _distinct_roots(graph: Graph) -> Graph:
@@ -75,20 +107,29 @@ def _distinct_roots(graph: Graph) -> Graph:
     return Graph(graph.inputs, outputs, {i: own(v) for i, v in graph.updates.items()})
 
 
-class _Lowering:
-    def __init__(self, graph: Graph, vector_bytes: int) -> None:
-        self.vector_bytes = vector_bytes
+class Lowering:
+    """One graph on its way to code: a whole program, or the body of a scan in it."""
+
+    def __init__(self, graph: Graph, module: Module, unchanging: Iterable[int] = ()) -> None:
+        """``unchanging`` are the inputs that are the same at every run of the code."""
+        self.module = module
+        self.vector_bytes = module.vector_bytes
         graph = _distinct_roots(simplify(graph))
-        self.graph, self.layouts = choose_layouts(graph, vector_bytes // 4)
+        self.graph, self.layouts = choose_layouts(graph, self.vector_bytes // 4)
         for value in self.graph.values():
             llvm_type(value.dtype, value.primitive)
         self.kernels, self.is_leaf = fuse(self.graph)
         self.inputs = {id(v): i for i, v in enumerate(self.graph.inputs)}
-        self.constants: list[np.ndarray] = []
-        self.constant_slots: dict[int, int] = {}
+        self.unchanging = {id(self.graph.inputs[i]) for i in unchanging}
+        self.constants: dict[int, Value] = {}
         self.places: dict[int, Place] = {}
+        self.scratch: dict[int, Place] = {}
         self.copies: list[tuple[Value, int]] = []
-        self.declarations: set[str] = set()
+        self.scans: dict[int, ScanCode] = {}
+        for kernel in self.kernels:
+            if kernel.anchor.primitive == "scan":
+                self.scans[id(kernel)] = ScanCode(kernel, module)
+        self._plan()
 
     def strides(self, value: Value) -> tuple[int, ...]:
         return self.layouts.strides(value)
@@ -98,6 +139,11 @@ class _Lowering:
     def read_values(self, kernel: Kernel) -> dict[int, Value]:
         """The arrays in memory that ``kernel`` reads."""
         found: dict[int, Value] = {}
+        scan = self.scans.get(id(kernel))
+        if scan is not None:
+            found = {id(v): v for v in kernel.anchor.operands}
+            found.update(scan.body.constants)
+            return found
         stored = {id(v) for v in kernel.stored}
         own = {id(v) for v in kernel.values}
         for group in kernel.groups:
@@ -112,123 +158,118 @@ class _Lowering:
                     found[id(v)] = v
         return found
 
-    def plan(self) -> None:
+    def _plan(self) -> None:
         """Decide the kernels' order and where every array lies."""
-        for kernel in self.kernels:
-            for value in self.read_values(kernel).values():
-                if value.primitive == "constant" and id(value) not in self.constant_slots:
-                    self.constant_slots[id(value)] = len(self.constants)
-                    self.constants.append(np.ascontiguousarray(value.attributes["array"]))
+        reads = {id(k): self.read_values(k) for k in self.kernels}
+        for values in reads.values():
+            self.constants.update({k: v for k, v in values.items() if v.primitive == "constant"})
         first_input = FIRST_POINTER + len(self.constants)
         first_output = first_input + len(self.graph.inputs)
         self.slot_count = first_output + len(self.graph.outputs)
-        for key, slot in self.constant_slots.items():
-            self.places[key] = Place("slot", FIRST_POINTER + slot)
+        for i, key in enumerate(self.constants):
+            self.places[key] = Place("slot", FIRST_POINTER + i)
         for key, i in self.inputs.items():
             self.places[key] = Place("slot", first_input + i)
         for i, value in enumerate(self.graph.outputs):
             self.places[id(value)] = Place("slot", first_output + i)
-        self._order_with_updates()
-        # temporaries
-        step = {id(k): i for i, k in enumerate(self.kernels)}
-        last: dict[int, int] = {}
-        for kernel in self.kernels:
-            for key in self.read_values(kernel):
-                last[key] = max(last.get(key, 0), step[id(kernel)])
-        for value, _ in self.copies:
-            last[id(value)] = len(self.kernels)
-        temporaries = [
-            (v, Lifetime(self.layouts.size(v) * v.dtype.itemsize, step[id(k)], last.get(id(v), step[id(k)])))
-            for k in self.kernels
-            for v in k.stored
-            if id(v) not in self.places
-        ]
-        offsets, self.arena_bytes = plan_arena([life for _, life in temporaries])
-        for (value, _), offset in zip(temporaries, offsets, strict=True):
-            self.places[id(value)] = Place("arena", offset)
-
-    def _order_with_updates(self) -> None:
-        """Let updates write into their input, where all readers of the old value can run before."""
-        reads = {id(k): self.read_values(k) for k in self.kernels}
-        home = {id(v): k for k in self.kernels for v in k.values}
-        before: dict[int, list[Kernel]] = {
-            id(k): [home[key] for key in reads[id(k)] if key in home and home[key] is not k]
-            for k in self.kernels
-        }
+        schedule = Schedule(self.kernels, reads)
         output_ids = {id(v) for v in self.graph.outputs}
         for i, value in self.graph.updates.items():
             old = self.graph.inputs[i]
-            kernel = home[id(value)]
-            readers = [k for k in self.kernels if id(old) in reads[id(k)] and k is not kernel]
-            fits = id(value) not in output_ids and self._updates_in_place(kernel, value, old)
-            if fits:
-                before[id(kernel)].extend(readers)
-                if _has_cycle(kernel, before):
-                    del before[id(kernel)][-len(readers) :]
-                    fits = False
-            if fits:
+            if (
+                id(value) not in output_ids
+                and updates_in_place(schedule.home[id(value)], value, old, self.is_leaf)
+                and self.strides(value) == contiguous_strides(old.shape)
+                and schedule.let_overwrite(value, old)
+            ):
                 self.places[id(value)] = self.places[id(old)]
             else:
                 self.copies.append((value, i))
-        self.kernels = _sorted(self.kernels, before)
+        self.kernels = schedule.ordered()
+        self._separate_unchanging(reads)
+        self._place_temporaries(reads)
 
-    def _updates_in_place(self, kernel: Kernel, value: Value, old: Value) -> bool:
-        if value.shape != old.shape or value.dtype != old.dtype or kernel.is_sequential:
-            return False
-        if value.size == 0 or self.strides(value) != contiguous_strides(old.shape):
-            return False
-        home = next((g, m) for g in kernel.groups for m in g.members if m.value is value)
-        for group in kernel.groups:
-            for member in group.members:
-                for access in member_accesses(group, member, self.is_leaf)[0]:
-                    if access.value is old and (
-                        group is not home[0] or access.index != home[1].position or group.reduces
-                    ):
-                        return False
-        return True
+    def _separate_unchanging(self, reads: dict[int, dict[int, Value]]) -> None:
+        """Find the kernels whose results are the same at every run; they go first."""
+        known = set(self.unchanging)
+        first: list[Kernel] = []
+        if known:
+            for kernel in self.kernels:
+                needed = [v for v in reads[id(kernel)].values() if v.primitive != "constant"]
+                inside = not any(
+                    self.places.get(id(v), Place("arena", 0)).kind == "slot" for v in kernel.stored
+                )
+                if inside and all(id(v) in known for v in needed):
+                    known |= {id(v) for v in kernel.stored}
+                    first.append(kernel)
+        self.prologue = first
+        self.kernels = [k for k in self.kernels if not any(k is f for f in first)]
+
+    def _place_temporaries(self, reads: dict[int, dict[int, Value]]) -> None:
+        everything = [*self.prologue, *self.kernels]
+        step = {id(k): i for i, k in enumerate(everything)}
+        end = len(everything)
+        last: dict[int, int] = {}
+        for kernel in everything:
+            for key in reads[id(kernel)]:
+                last[key] = max(last.get(key, 0), step[id(kernel)])
+        for value, _ in self.copies:
+            last[id(value)] = end
+        owners: list[tuple[dict[int, Place], int]] = []
+        lifetimes: list[Lifetime] = []
+        for kernel in everything:
+            at = step[id(kernel)]
+            kept = at < len(self.prologue)
+            for value in kernel.stored:
+                if id(value) not in self.places:
+                    size = self.layouts.size(value) * value.dtype.itemsize
+                    until = end if kept else last.get(id(value), at)
+                    lifetimes.append(Lifetime(size, 0 if kept else at, until))
+                    owners.append((self.places, id(value)))
+            scan = self.scans.get(id(kernel))
+            if scan is not None:
+                lifetimes.append(Lifetime(scan.scratch_bytes, at, at))
+                owners.append((self.scratch, id(kernel)))
+        offsets, self.arena_bytes = plan_arena(lifetimes)
+        for (places, key), offset in zip(owners, offsets, strict=True):
+            places[key] = Place("arena", offset)
 
     # -- code -----------------------------------------------------------------------------------
 
-    def code(self, profiled: bool) -> Program:
-        self.plan()
-        texts: dict[str, str] = {}
-        calls: list[str] = []
-        reports: list[KernelReport] = []
-        for number, kernel in enumerate(self.kernels):
+    def calls(self, kernels: Sequence[Kernel], reports: list[KernelReport]) -> list[str]:
+        """Code that runs ``kernels``."""
+        lines: list[str] = []
+        for kernel in kernels:
             reads = self.read_values(kernel)
             arrays = {**reads, **{id(v): v for v in kernel.stored}}
-            text = self._kernel_text(kernel, reads, arrays)
-            if text is None:
+            if all(v.size == 0 for v in kernel.stored):
                 continue
-            name = texts.setdefault(text, f"k{number}_{kernel.anchor.primitive}")
-            arguments = ["ptr %table", *(f"ptr %{self._pointer(v)}" for v in arrays.values())]
-            if profiled:
-                calls += _clock(len(reports), "before")
-            calls.append(f"call void @{name}({', '.join(arguments)})")
-            if profiled:
-                calls += _clock(len(reports), "after")
-            reports.append(self._report(name, kernel, arrays.values()))
-        functions = [text.replace("@KERNEL", f"@{name}", 1) for text, name in texts.items()]
-        body = self._pointers() + calls + self._final_copies()
-        declarations = self.declarations | {
-            "declare ptr @PyLong_FromLong(i64)",
-            "declare i64 @llvm.readcyclecounter()",
-            "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
-        }
-        program = "define internal i64 @program(ptr %table) #0 {\nentry:\n" + "\n".join(body)
-        program += "\n%status = load i64, ptr %table\nret i64 %status\n}\n"
-        source = "\n".join([*sorted(declarations), *functions, program, _ENTRY])
-        attributes = f'"prefer-vector-width"="{self.vector_bytes * 8}"'
-        source += f"\nattributes #0 = {{ nounwind {attributes} }}\n"
-        return Program(source, self.constants, self.arena_bytes, reports)
+            pointers = [self.places[key].register for key in arrays]
+            scan = self.scans.get(id(kernel))
+            if scan is not None:
+                pointers.append(self.scratch[id(kernel)].register)
+                text = scan.text(kernel, list(arrays))
+            else:
+                text = self._kernel_text(kernel, reads, arrays)
+            name = self.module.add(text, kernel.anchor.primitive)
+            arguments = ["ptr %table", *(f"ptr {p}" for p in pointers)]
+            number = len(reports)
+            if self.module.profiled:
+                lines += _clock(number, "before")
+            lines.append(f"call void @{name}({', '.join(arguments)})")
+            if self.module.profiled:
+                lines += _clock(number, "after")
+            report = self._report(name, kernel, arrays.values())
+            if scan is not None:
+                report.flops = scan.flops
+            reports.append(report)
+        return lines
 
     def _kernel_text(
         self, kernel: Kernel, reads: dict[int, Value], arrays: dict[int, Value]
-    ) -> str | None:
-        if all(v.size == 0 for v in kernel.stored):
-            return None
+    ) -> str:
         parameters = [("ptr", "%table"), *(("ptr", f"%a{i}") for i in range(len(arrays)))]
-        builder = Builder("KERNEL", parameters, self.declarations)
+        builder = Builder("KERNEL", parameters, self.module.declarations)
         pointers = {
             key: Array(builder.parameters[i + 1], self.strides(v))
             for i, (key, v) in enumerate(arrays.items())
@@ -245,101 +286,196 @@ class _Lowering:
         )
         if kernel.is_sequential:
             write_sequential(builder, kernel.anchor, expressions, stored)
-        else:
-            arrange_loops(kernel, self.is_leaf, self.strides)
-            dims = transposed_dims(kernel, self.is_leaf, self.strides)
-            if dims is not None:
-                TransposingCode(
-                    builder, kernel, expressions, stored, dims, self.is_leaf, self.vector_bytes
-                ).write()
-                return builder.finish()
-            plan = tile_plan(kernel, self.is_leaf, self.strides, self.vector_bytes)
-            if plan is not None:
-                TileCode(builder, kernel, expressions, stored, plan).write()
-                return builder.finish()
-            LoopCode(
-                builder,
-                kernel,
-                expressions,
-                stored,
-                self.is_leaf,
-                self.strides,
-                self.vector_bytes,
+            return builder.finish()
+        arrange_loops(kernel, self.is_leaf, self.strides)
+        dims = transposed_dims(kernel, self.is_leaf, self.strides)
+        if dims is not None:
+            TransposingCode(
+                builder, kernel, expressions, stored, dims, self.is_leaf, self.vector_bytes
             ).write()
+            return builder.finish()
+        plan = tile_plan(kernel, self.is_leaf, self.strides, self.vector_bytes)
+        if plan is not None:
+            TileCode(builder, kernel, expressions, stored, plan).write()
+            return builder.finish()
+        LoopCode(
+            builder, kernel, expressions, stored, self.is_leaf, self.strides, self.vector_bytes
+        ).write()
         return builder.finish()
 
-    def _pointer(self, value: Value) -> str:
-        place = self.places[id(value)]
-        return f"{'s' if place.kind == 'slot' else 't'}{place.at}"
+    def arena_pointers(self) -> list[str]:
+        """Code that makes the addresses of everything in the arena."""
+        offsets = {p.at for p in (*self.places.values(), *self.scratch.values())
+                   if p.kind == "arena"}  # fmt: skip
+        return [f"%t{at} = getelementptr i8, ptr %arena, i64 {at}" for at in sorted(offsets)]
 
-    def _pointers(self) -> list[str]:
-        """Load every address that kernels are called with."""
-        lines = ["%arenap = getelementptr i64, ptr %table, i64 1", "%arena = load ptr, ptr %arenap"]
-        used = {place for place in self.places.values()}
-        for place in sorted(used, key=lambda p: (p.kind, p.at)):
-            if place.kind == "slot":
-                lines.append(f"%p{place.at} = getelementptr i64, ptr %table, i64 {place.at}")
-                lines.append(f"%s{place.at} = load ptr, ptr %p{place.at}")
-            else:
-                lines.append(f"%t{place.at} = getelementptr i8, ptr %arena, i64 {place.at}")
-        return lines
-
-    def _final_copies(self) -> list[str]:
+    def final_copies(self) -> list[str]:
+        """Code that brings updates which were not made in place to their inputs."""
         lines = []
         for value, i in self.copies:
             size = value.size * value.dtype.itemsize
             if size:
-                target = self._pointer(self.graph.inputs[i])
+                target = self.places[id(self.graph.inputs[i])].register
                 lines.append(
-                    f"call void @llvm.memcpy.p0.p0.i64(ptr %{target}, ptr "
-                    f"%{self._pointer(value)}, i64 {size}, i1 false)"
+                    f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr "
+                    f"{self.places[id(value)].register}, i64 {size}, i1 false)"
                 )
         return lines
 
-    def _report(self, name: str, kernel: Kernel, arrays: object) -> KernelReport:
+    def _report(self, name: str, kernel: Kernel, arrays: Iterable[Value]) -> KernelReport:
         flops = 0
         for group in kernel.groups:
             points = math.prod(v.extent for v in (*kernel.outer, *group.inner, *group.reduced))
             for member in group.members:
                 factor = 2 if member.value.primitive in CONTRACTIONS else 1
                 flops += points * factor
-        size = sum(v.size * v.dtype.itemsize for v in arrays)  # type: ignore[attr-defined]
+        size = sum(v.size * v.dtype.itemsize for v in arrays)
         computes = ", ".join(v.primitive for v in kernel.values)
         return KernelReport(name, computes, flops, size)
 
 
-def _has_cycle(start: Kernel, before: dict[int, list[Kernel]]) -> bool:
-    """Whether ``start`` must run before itself."""
-    stack = list(before[id(start)])
-    seen: set[int] = set()
-    while stack:
-        kernel = stack.pop()
-        if kernel is start:
-            return True
-        if id(kernel) not in seen:
-            seen.add(id(kernel))
-            stack.extend(before[id(kernel)])
-    return False
+class ScanCode:
+    """The kernel of a scan: a loop around the code of its body.
+
+    The body's inputs are given by address: the elements of the sequences, the carries as the step
+    before left them (in the stacked results, or in turns in two places of the scratch memory), and
+    the constants, from which parts of the body may be computed once.
+    """
+
+    def __init__(self, kernel: Kernel, module: Module) -> None:
+        self.anchor = anchor = kernel.anchor
+        self.module = module
+        self.steps = kernel.anchor.shape[0]
+        attributes = anchor.attributes
+        self.carries, self.sequences = attributes["carries"], attributes["sequences"]
+        self.reverse = attributes["reverse"]
+        graph = attributes["body"].graph
+        wanted = {v.attributes["output"] for v in kernel.values}
+        self.outputs = [
+            k for k in range(len(graph.outputs)) if k < self.carries or k in wanted
+        ]
+        body = Graph(graph.inputs, [graph.outputs[k] for k in self.outputs])
+        constants = range(self.carries + self.sequences, len(graph.inputs))
+        self.body = Lowering(body, module, constants)
+        self.extra: dict[int, int] = {}
+        self.scratch_bytes = self.body.arena_bytes
+        for k in range(self.carries):
+            if k not in wanted:
+                self.extra[k] = self.scratch_bytes
+                value = graph.outputs[k]
+                self.scratch_bytes += 2 * (-(-value.size * value.dtype.itemsize // 64) * 64)
+        reports: list[KernelReport] = []
+        profiled, module.profiled = module.profiled, False
+        before, inside = self.body.calls(self.body.prologue, reports), []
+        count = len(reports)
+        inside = self.body.calls(self.body.kernels, reports)
+        module.profiled = profiled
+        self.flops = sum(r.flops for r in reports[:count])
+        self.flops += self.steps * sum(r.flops for r in reports[count:])
+        slots = range(FIRST_POINTER, self.body.slot_count)
+        parameters = ", ".join(["ptr %table", "ptr %arena", *(f"ptr %s{i}" for i in slots)])
+        self.functions = []
+        for lines in (before, inside):
+            text = "\n".join([*self.body.arena_pointers(), *lines])
+            self.functions.append(
+                module.add(
+                    f"define internal void @KERNEL({parameters}) #0 {{\nentry:\n{text}\n"
+                    "ret void\n}\n",
+                    "body",
+                )
+            )
+
+    def text(self, kernel: Kernel, arrays: list[int]) -> str:
+        """The kernel's function; it is given the addresses of ``arrays`` and of the scratch."""
+        anchor = self.anchor
+        at = {key: f"%a{i}" for i, key in enumerate(arrays)}
+        parameters = ["ptr %table", *(f"ptr %a{i}" for i in range(len(arrays))), "ptr %scratch"]
+        operands = [at[id(v)] for v in anchor.operands]
+        stacked = {v.attributes["output"]: at[id(v)] for v in kernel.values if id(v) in at}
+        carried = [f"%c{k}" for k in range(self.carries)]
+        constants = [at[key] for key in self.body.constants]
+        lines, results = [], []
+        for k in range(self.sequences):
+            value = anchor.operands[self.carries + k]
+            size = value.size // max(1, self.steps) * value.dtype.itemsize
+            lines += [
+                f"%xo{k} = mul i64 %t, {size}",
+                f"%x{k} = getelementptr i8, ptr {operands[self.carries + k]}, i64 %xo{k}",
+            ]
+        elements = [f"%x{k}" for k in range(self.sequences)]
+        for k in self.outputs:
+            value = anchor.attributes["body"].graph.outputs[k]
+            size = value.size * value.dtype.itemsize
+            if k in self.extra:
+                turn = -(-size // 64) * 64
+                lines += [
+                    f"%oo{k} = mul i64 %odd, {turn}",
+                    f"%op{k} = add i64 %oo{k}, {self.extra[k]}",
+                    f"%o{k} = getelementptr i8, ptr %scratch, i64 %op{k}",
+                ]
+            else:
+                lines += [
+                    f"%oo{k} = mul i64 %t, {size}",
+                    f"%o{k} = getelementptr i8, ptr {stacked[k]}, i64 %oo{k}",
+                ]
+            results.append(f"%o{k}")
+        rest = operands[self.carries + self.sequences :]
+
+        def call(name: str, inputs: Sequence[str], outputs: Sequence[str]) -> str:
+            given = ["%table", "%scratch", *constants, *inputs, *outputs]
+            return f"call void @{name}({', '.join(f'ptr {p}' for p in given)})"
+
+        first = call(
+            self.functions[0],
+            [*operands[: self.carries + self.sequences], *rest],
+            ["%scratch"] * len(self.outputs),
+        )
+        phis = [
+            f"%c{k} = phi ptr [ {operands[k]}, %entry ], [ %o{k}, %step ]"
+            for k in range(self.carries)
+        ]
+        position = f"sub i64 {self.steps - 1}, %i" if self.reverse else "add i64 %i, 0"
+        return "\n".join(
+            [
+                f"define internal void @KERNEL({', '.join(parameters)}) #0 {{",
+                "entry:",
+                first,
+                "br label %step",
+                "step:",
+                "%i = phi i64 [ 0, %entry ], [ %next, %step ]",
+                *phis,
+                f"%t = {position}",
+                "%odd = and i64 %i, 1",
+                *lines,
+                call(self.functions[1], [*carried, *elements, *rest], results),
+                "%next = add nsw i64 %i, 1",
+                f"%more = icmp slt i64 %next, {self.steps}",
+                "br i1 %more, label %step, label %leave",
+                "leave:",
+                "ret void",
+                "}",
+                "",
+            ]
+        )
 
 
-def _sorted(kernels: list[Kernel], before: dict[int, list[Kernel]]) -> list[Kernel]:
-    """``kernels`` with each after those it must follow, else in the order given."""
-    result: list[Kernel] = []
-    state: set[int] = set()
-    for kernel in kernels:
-        stack = [(kernel, False)]
-        while stack:
-            k, done = stack.pop()
-            if done:
-                result.append(k)
-            elif id(k) not in state:
-                state.add(id(k))
-                stack.append((k, True))
-                stack.extend((p, False) for p in reversed(before[id(k)]) if id(p) not in state)
-    return result
+def _clock(number: int, moment: str) -> list[str]:
+    """Code that adds the time of kernel ``number`` to its word of the table."""
+    name = f"{moment}{number}"
+    lines = [f"%{name} = call i64 @llvm.readcyclecounter()"]
+    if moment == "after":
+        word = f"%word{number}"
+        lines += [
+            f"{word} = getelementptr i64, ptr %table, i64 {PROFILE + number}",
+            f"%sofar{number} = load i64, ptr {word}",
+            f"%took{number} = sub i64 %after{number}, %before{number}",
+            f"%total{number} = add i64 %sofar{number}, %took{number}",
+            f"store i64 %total{number}, ptr {word}",
+        ]
+    return lines
 
 
-# The table's pointers are followed by: the number of arguments of the call, and for each its slot.
+# The addresses in the table are followed by the slots that the call's arguments go to.
 _ENTRY = """
 define ptr @flambeau_entry(ptr %self, ptr %arguments, i64 %count) #0 {
 entry:
@@ -363,27 +499,12 @@ bind:
   br i1 %more, label %bind, label %run
 run:
   store i64 0, ptr %table
-  %status = call i64 @program(ptr %table)
+  call void @program(ptr %table)
+  %status = load i64, ptr %table
   %result = call ptr @PyLong_FromLong(i64 %status)
   ret ptr %result
 }
 """
-
-
-def _clock(number: int, moment: str) -> list[str]:
-    """Code that adds the time of kernel ``number`` to its word of the table."""
-    name = f"{moment}{number}"
-    lines = [f"%{name} = call i64 @llvm.readcyclecounter()"]
-    if moment == "after":
-        word = f"%word{number}"
-        lines += [
-            f"{word} = getelementptr i64, ptr %table, i64 {PROFILE + number}",
-            f"%sofar{number} = load i64, ptr {word}",
-            f"%took{number} = sub i64 %after{number}, %before{number}",
-            f"%total{number} = add i64 %sofar{number}, %took{number}",
-            f"store i64 %total{number}, ptr {word}",
-        ]
-    return lines
 
 
 def lower(graph: Graph, vector_bytes: int, profiled: bool = False) -> Program:
@@ -391,10 +512,29 @@ def lower(graph: Graph, vector_bytes: int, profiled: bool = False) -> Program:
 
     A ``profiled`` program counts the cycles of each kernel in the table, from word PROFILE on.
     """
-    lowering = _Lowering(graph, vector_bytes)
-    program = lowering.code(profiled)
-    program.source = program.source.replace("SLOTS", str(lowering.slot_count))
-    return program
+    module = Module(vector_bytes, profiled)
+    module.declarations |= {
+        "declare ptr @PyLong_FromLong(i64)",
+        "declare i64 @llvm.readcyclecounter()",
+        "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
+    }
+    lowering = Lowering(graph, module)
+    reports: list[KernelReport] = []
+    body = ["%arenap = getelementptr i64, ptr %table, i64 1", "%arena = load ptr, ptr %arenap"]
+    for slot in range(FIRST_POINTER, lowering.slot_count):
+        body.append(f"%p{slot} = getelementptr i64, ptr %table, i64 {slot}")
+        body.append(f"%s{slot} = load ptr, ptr %p{slot}")
+    body += lowering.arena_pointers()
+    body += lowering.calls(lowering.kernels, reports)
+    body += lowering.final_copies()
+    text = "\n".join(body)
+    module.others.append(f"define internal void @program(ptr %table) #0 {{\nentry:\n{text}\n"
+                         "ret void\n}\n")  # fmt: skip
+    module.others.append(_ENTRY.replace("SLOTS", str(lowering.slot_count)))
+    constants = [
+        np.ascontiguousarray(v.attributes["array"]) for v in lowering.constants.values()
+    ]
+    return Program(module.text(), constants, lowering.arena_bytes, reports)
 
 
-__all__ = ["FIRST_POINTER", "KernelReport", "Place", "Program", "Unsupported", "lower"]
+__all__ = ["FIRST_POINTER", "PROFILE", "KernelReport", "Program", "lower"]

@@ -514,6 +514,7 @@ def test_every_primitive_is_compiled_in_some_test() -> None:
         "cumprod", "argsort", "reshape", "permute", "expand", "flip", "cat", "pad", "slice",
         "slice_scatter", "index", "index_put", "gather", "scatter", "scatter_add", "matmul",
         "conv", "conv_input", "conv_weight", "max_pool_indices", "avg_pool", "avg_pool_input",
+        "scan",
     }  # fmt: skip
     assert set(RULES) - {"polygamma"} == tested
 
@@ -528,3 +529,30 @@ def test_what_has_no_code_is_refused() -> None:
         compile_graph(graph_of(lambda a: xp.polygamma(2, a), [np.ones(3)]))
     with pytest.raises(Unsupported, match="complex"):
         compile_graph(graph_of(lambda a: a + a, [np.ones(3, np.complex64)]))
+
+
+# -- scan -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_scan(reverse: bool, dtype: str) -> None:
+    """A recurrence with two carries, of which one is kept, and another result."""
+    rng = np.random.default_rng(4)
+    steps, batch, hidden = 7, 5, 20
+    start = rng.standard_normal((batch, hidden)).astype(dtype)
+    xs = rng.standard_normal((steps, batch, hidden)).astype(dtype)
+    weight = (rng.standard_normal((hidden, hidden)) / 5).astype(dtype)
+    table = rng.standard_normal((batch, hidden)).astype(dtype)
+
+    def step(xp: Any, carries: Any, elements: Any, constants: Any) -> list[Any]:
+        state, count = carries
+        new = xp.tanh(elements[0] + xp.matmul(state, xp.permute(constants[0], (1, 0))) + table)
+        return [new, count + 1, xp.sum(new * count, dim=(1,))]
+
+    def program(s: Value, x: Value, w: Value) -> list[Value]:
+        counts = xp.full((), 0, np.dtype(dtype))
+        states, _, sums = xp.scan(step, [s, counts], [x], [w], reverse)
+        return [states, sums * 2, xp.sum(xp.matmul(states, w))]
+
+    check(program, start, xs, weight)

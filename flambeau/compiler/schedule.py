@@ -1,0 +1,96 @@
+"""The order of the kernels, and which of them may write over what they update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .graph import Value
+from .kernels import Kernel, member_accesses
+
+
+class Schedule:
+    """Kernels with what must run before what.
+
+    Arguments:
+        kernels: in an order that is good where there is a choice.
+        reads: for each kernel (by id) the values it reads from memory (by id).
+    """
+
+    def __init__(self, kernels: Sequence[Kernel], reads: dict[int, dict[int, Value]]) -> None:
+        self.kernels = list(kernels)
+        self.reads = reads
+        self.home = {id(v): k for k in self.kernels for v in k.values}
+        self.before: dict[int, list[Kernel]] = {
+            id(k): [
+                self.home[key]
+                for key in reads[id(k)]
+                if key in self.home and self.home[key] is not k
+            ]
+            for k in self.kernels
+        }
+
+    def let_overwrite(self, value: Value, old: Value) -> bool:
+        """Put all other readers of ``old`` before the kernel of ``value``; False if that cannot be.
+
+        Nothing changes where it cannot.
+        """
+        kernel = self.home[id(value)]
+        earlier = self.before[id(kernel)]
+        readers = [k for k in self.kernels if k is not kernel and id(old) in self.reads[id(k)]]
+        self.before[id(kernel)] = [*earlier, *readers]
+        if not self._follows_itself(kernel):
+            return True
+        self.before[id(kernel)] = earlier
+        return False
+
+    def _follows_itself(self, start: Kernel) -> bool:
+        stack = list(self.before[id(start)])
+        seen: set[int] = set()
+        while stack:
+            kernel = stack.pop()
+            if kernel is start:
+                return True
+            if id(kernel) not in seen:
+                seen.add(id(kernel))
+                stack.extend(self.before[id(kernel)])
+        return False
+
+    def ordered(self) -> list[Kernel]:
+        """The kernels, each after those it must follow, else in the order given."""
+        result: list[Kernel] = []
+        state: set[int] = set()
+        for kernel in self.kernels:
+            stack = [(kernel, False)]
+            while stack:
+                k, done = stack.pop()
+                if done:
+                    result.append(k)
+                elif id(k) not in state:
+                    state.add(id(k))
+                    stack.append((k, True))
+                    stack.extend(
+                        (p, False) for p in reversed(self.before[id(k)]) if id(p) not in state
+                    )
+        return result
+
+
+def updates_in_place(
+    kernel: Kernel, value: Value, old: Value, is_leaf: Callable[[Value], bool]
+) -> bool:
+    """Whether ``kernel`` reads ``old`` only where, and just before, it writes ``value``."""
+    if value.shape != old.shape or value.dtype != old.dtype or kernel.is_sequential:
+        return False
+    if value.size == 0:
+        return False
+    home = next((g, m) for g in kernel.groups for m in g.members if m.value is value)
+    for group in kernel.groups:
+        for member in group.members:
+            for access in member_accesses(group, member, is_leaf)[0]:
+                if access.value is not old:
+                    continue
+                if group is not home[0] or group.reduces or access.index != home[1].position:
+                    return False
+    return True
+
+
+__all__ = ["Schedule", "updates_in_place"]
