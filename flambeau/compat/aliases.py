@@ -44,6 +44,7 @@ def install() -> None:
             "or start the program with `flambeau run`."
         )
     sys.meta_path.insert(0, _FINDER)
+    _name_tensor("torch")
 
 
 def uninstall() -> None:
@@ -51,6 +52,7 @@ def uninstall() -> None:
     if not installed():
         return
     sys.meta_path.remove(_FINDER)
+    _name_tensor("flambeau.tensor.tensor")
     for name in list(sys.modules):
         if name.partition(".")[0] in ALIASES and _is_ours(sys.modules[name]):
             del sys.modules[name]
@@ -58,6 +60,13 @@ def uninstall() -> None:
         module.__dict__.pop("__getattr__", None)
     _EXPLAINED.clear()
     importlib.invalidate_caches()
+
+
+def _name_tensor(module: str) -> None:
+    """Have `print(type(x))` say where the program has Tensor from: `<class 'torch.Tensor'>`."""
+    from flambeau.tensor import Tensor
+
+    Tensor.__module__ = module
 
 
 def installed() -> bool:

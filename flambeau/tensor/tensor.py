@@ -427,7 +427,7 @@ class Tensor(metaclass=_TensorMeta):
             raise RuntimeError(
                 f"a Tensor with {array.size} elements cannot be converted to Scalar"
             )
-        if MODES.capture is not None:
+        if MODES.capture is not None and not hasattr(array, "batch_memory"):
             return MODES.capture.item(self)
         if array.__class__ is not ndarray:
             array = self._concrete("item()")
@@ -442,11 +442,13 @@ class Tensor(metaclass=_TensorMeta):
         if self._base is not None:
             self._refresh()
         array = self._array
-        if MODES.capture is not None:
+        if MODES.capture is not None and not hasattr(array, "batch_memory"):
             return MODES.capture.concrete(array, wanted)
         if array.__class__ is ndarray:
             return array
         namespace = namespace_of(array)
+        if getattr(namespace, "OUTERMOST", False):
+            namespace.refuse_concrete(wanted)
         to_host = getattr(namespace, "to_host", None)
         if to_host is not None:
             return to_host(array)
@@ -588,7 +590,8 @@ class Tensor(metaclass=_TensorMeta):
             )
         extra = {k: v for k, v in self.__dict__.items() if k not in _OWN_ATTRIBUTES}
         array = self._concrete("pickling")
-        return _rebuild, (type(self), array, self._requires_grad, extra)
+        kind = None if type(self) is Tensor else type(self)
+        return _rebuild, (kind, array, self._requires_grad, extra)
 
 
 _OWN_ATTRIBUTES = frozenset(
@@ -596,9 +599,11 @@ _OWN_ATTRIBUTES = frozenset(
 ) | {"_retains_grad"}
 
 
-def _rebuild(cls: type[Tensor], array: ndarray, requires_grad: bool, extra: dict) -> Tensor:
-    """Make the tensor that ``pickle`` and ``copy`` took apart."""
-    result = new_object(cls)
+def _rebuild(
+    cls: type[Tensor] | None, array: ndarray, requires_grad: bool, extra: dict[str, Any]
+) -> Tensor:
+    """Make the tensor (or one of the subclass ``cls``) that ``pickle`` took apart."""
+    result = new_object(Tensor if cls is None else cls)
     result._array = array
     if requires_grad:
         result._requires_grad = True
@@ -621,7 +626,7 @@ def _alias(tensor: Tensor) -> Tensor:
     """
     result = new_object(Tensor)
     result._array = tensor._array
-    if tensor._array.__class__ is not ndarray:
+    if tensor._array.__class__ is not ndarray and not hasattr(tensor._array, "batch_memory"):
         from .views import record_alias
 
         record_alias(result, tensor)
