@@ -28,13 +28,28 @@ class VersionCounter:
         self.stamp = 0
 
 
+class VersionsSince:
+    """A version counter as seen by who was there at its last write: only later ones count."""
+
+    __slots__ = ("versions", "since")
+
+    def __init__(self, versions: VersionCounter) -> None:
+        self.versions = versions
+        self.since = versions.stamp
+
+    @property
+    def stamp(self) -> int:
+        stamp = self.versions.stamp
+        return stamp if stamp > self.since else 0
+
+
 class Node:
     """Base class of the backward nodes, one subclass per operation, made from its definition."""
 
     _sequence: int
     edges: tuple[Any, ...] = ()
     released = False
-    out_versions: VersionCounter | None = None
+    out_versions: VersionCounter | VersionsSince | None = None
     """The version counter of the result that this node saved, once somebody shares it."""
     hooks: OrderedDict[int, Callable[..., Any]] | None = None
     prehooks: OrderedDict[int, Callable[..., Any]] | None = None

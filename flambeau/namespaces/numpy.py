@@ -234,7 +234,7 @@ def pad(x: Array, widths: Sequence[tuple[int, int]], value: float = 0) -> Array:
 
 
 def slice_scatter(x: Array, key: Sequence[Any], values: Array) -> Array:
-    result = x.copy()
+    result = np.array(x)
     result[tuple(key)] = values
     return result
 
@@ -255,7 +255,7 @@ def index(x: Array, indices: Sequence[Array | None]) -> Array:
 def index_put(
     x: Array, indices: Sequence[Array | None], values: Array, accumulate: bool = False
 ) -> Array:
-    result = x.copy()
+    result = np.array(x)
     if accumulate:
         np.add.at(result, _key(indices), values)
     else:
@@ -275,13 +275,13 @@ def gather(x: Array, dim: int, index: Array) -> Array:
 
 
 def scatter(x: Array, dim: int, index: Array, src: Array) -> Array:
-    result = x.copy()
+    result = np.array(x)
     result[_along(x, dim, index)] = src[tuple(slice_(n) for n in index.shape)]
     return result
 
 
 def scatter_add(x: Array, dim: int, index: Array, src: Array) -> Array:
-    result = x.copy()
+    result = np.array(x)
     np.add.at(result, _along(x, dim, index), src[tuple(slice_(n) for n in index.shape)])
     return result
 

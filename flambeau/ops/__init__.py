@@ -2,9 +2,9 @@
 
 :mod:`.operation` tells what a definition is and makes fast functions of it.  The families:
 :mod:`.pointwise`, :mod:`.comparison`, :mod:`.reduction`, :mod:`.statistics`, :mod:`.shape`,
-:mod:`.indexing`, :mod:`.sorting`, :mod:`.selection`, :mod:`.matmul`, :mod:`.conversion`,
+:mod:`.diagonals`, :mod:`.indexing`, :mod:`.sorting`, :mod:`.selection`, :mod:`.matmul`, :mod:`.conversion`,
 :mod:`.activation`, :mod:`.loss`, :mod:`.convolution`, :mod:`.pooling`, :mod:`.normalization`,
-:mod:`.embedding`, :mod:`.dropout`, :mod:`.recurrent`.
+:mod:`.embedding`, :mod:`.dropout`, :mod:`.recurrent`, :mod:`.recurrent_stack`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import importlib
 from typing import Any
 
 FAMILIES = (
-    "pointwise", "comparison", "reduction", "statistics", "shape", "indexing", "sorting",
-    "selection", "matmul", "conversion", "view_writes", "activation", "loss", "classification",
-    "convolution", "pooling", "normalization", "embedding", "dropout", "einsum", "recurrent",
+    "pointwise", "comparison", "reduction", "statistics", "shape", "diagonals", "indexing",
+    "sorting", "selection", "matmul", "conversion", "view_writes", "activation", "loss",
+    "classification", "convolution", "pooling", "normalization", "embedding", "dropout", "einsum",
+    "recurrent",
 )  # fmt: skip
 """The modules of definitions, in the order of their import."""
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..autograd.grad_mode import GRAD_MODE
 from ..device import device as Device
 from ..device import resolve
 from ..modes import MODES
 from ..tensor import Tensor
-from ..tensor.views import assign, check_writable, write_in_place
+from ..tensor.views import _before, assign, check_writable, write_in_place
 from .operation import Array, composite, operation
 from .pointwise import astype
 
@@ -228,6 +229,23 @@ def is_shared(input: Tensor) -> bool:
 # -- plain writes -----------------------------------------------------------------------------
 
 
+@operation(public=False, method=False, out=False, node_name="CopyBackwards",
+           samples=(((3, 4), (3, 4)),))  # fmt: skip
+def copied_over(xp, input: Array, src: Array):
+    """A copy of ``src``, in the place of ``input``, on which it does not depend."""
+    return xp.copy(src)
+
+
+@copied_over.vjp("input")
+def _(xp, grad):
+    return xp.full(tuple(grad.shape), 0, xp.dtype(grad))
+
+
+@copied_over.vjp("src")
+def _(xp, grad):
+    return grad
+
+
 @composite
 def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Overwrite this tensor with the elements of ``src``, broadcast and converted."""
@@ -249,7 +267,9 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
             from .dims import broadcast_error
 
             raise broadcast_error([shape, value._array.shape]) from None
-    if value._requires_grad or input._requires_grad or MODES.capture is not None:
+    if input._requires_grad and input._base is None and GRAD_MODE.enabled:
+        value = copied_over(_before(input), value)
+    elif value._requires_grad or input._requires_grad or MODES.capture is not None:
         value = clone(value)  # the source may be this tensor's memory; its history must end here
     elif (
         value._array.__class__ is np.ndarray
@@ -270,13 +290,17 @@ def fill_(input: Tensor, value: Any) -> Tensor:
                 f"{value._array.ndim} dimensions."
             )
         return copy_(input, value)
+    return _fill_with_number(input, value, "fill_")
+
+
+def _fill_with_number(input: Tensor, value: Any, name: str) -> Tensor:
     array = input._array
     if array.__class__ is np.ndarray and not input._requires_grad and MODES.capture is None:
-        check_writable(input, "fill_")
+        check_writable(input, name)
         array.fill(np.asarray(value).astype(array.dtype))
         input._bump_version()
         return input
-    return write_in_place(input, _filled, (value,), {}, "fill_")
+    return write_in_place(input, filled.function, (value,), {}, name)
 
 
 @operation(public=False, method=False, name="filled", node_name="FillBackward0",
@@ -291,14 +315,10 @@ def _(xp, grad):
     return xp.full(tuple(grad.shape), 0, xp.dtype(grad))
 
 
-def _filled(tensor: Tensor, value: Any) -> Tensor:
-    return filled(tensor, value)
-
-
 @composite
 def zero_(input: Tensor) -> Tensor:
     """Overwrite every element with zero."""
-    return fill_(input, 0)
+    return _fill_with_number(input, 0, "zero_")
 
 
 @composite

@@ -295,6 +295,11 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
                 record.append(f"node.shapes = ({', '.join(shapes)},)")
         record += ["tensor._node = node", "tensor._requires_grad = True"]
         inner += ["    " + line for line in record]
+        if operation.view:  # PyTorch lets a view answer with its base's flag, recorded or not
+            inner += [
+                f"elif {first.name}._requires_grad and tensor._base is not None:",
+                "    tensor._requires_grad = not GRAD_MODE.inference",
+            ]
     inner.append(
         "return tensor" if not operation.outputs else f"return result_type_{operation.name}(tensors)"
     )

@@ -208,7 +208,7 @@ def squeeze(xp, input: Array, dim: Any = None):
 
 
 @squeeze.vjp("input")
-def _(xp, grad, input_shape):
+def _(xp, grad, input_shape, dim):  # the node's name needs `dim`
     return xp.reshape(grad, tuple(input_shape))
 
 
@@ -704,23 +704,6 @@ def broadcast_shapes(*shapes: Any) -> Any:
         return Size(np.broadcast_shapes(*wanted))
     except ValueError:
         raise broadcast_error(wanted) from None
-
-
-@composite
-def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
-    """The diagonal of the dims ``dim1`` and ``dim2``, as the last dim."""
-    from .indexing import index
-
-    n = input._array.ndim
-    dim1, dim2 = wrap_dim(dim1, n), wrap_dim(dim2, n)
-    if dim1 == dim2:
-        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    rows, columns = input._array.shape[dim1], input._array.shape[dim2]
-    start1, start2 = max(0, -offset), max(0, offset)
-    length = max(0, min(rows - start1, columns - start2))
-    moved = movedim(input, (dim1, dim2), (0, 1))
-    taken = index(moved, (np.arange(length) + start1, np.arange(length) + start2))
-    return movedim(taken, 0, -1) if taken._array.ndim > 1 else taken
 
 
 __all__ = ["expanded_shape", "out_of_range", "resolve_shape"]

@@ -23,8 +23,8 @@ def view_write(xp, input: Array, values: Array, chain: Any):
 
 @view_write.vjp("input")
 def _(xp, grad, chain):
-    if grad.__class__ is np.ndarray:
-        result = grad.copy()
+    if isinstance(grad, (np.ndarray, np.generic)):
+        result = np.array(grad)
         replay(chain, result)[...] = 0
         return result
     zeros = xp.full(tuple(_view(xp, grad, chain).shape), 0, xp.dtype(grad))

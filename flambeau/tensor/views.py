@@ -17,13 +17,14 @@ An in-place operation computes its result like any other, then makes it the tens
 from __future__ import annotations
 
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes
 from ..autograd.grad_mode import GRAD_MODE
-from ..autograd.node import next_sequence
+from ..autograd.node import VersionsSince, next_sequence
 from ..modes import MODES
 from ..namespaces import namespace_of
 from .tensor import Tensor
@@ -35,22 +36,30 @@ new_object = object.__new__
 def note_view(operation: Any, result: Tensor, values: Any) -> None:
     """Record ``result`` as the view ``operation(*values)``, if it is one."""
     source = values[0]
-    a, r = source._array, result._array
+    a, r = _memory(source._array), _memory(result._array)
     if a.__class__ is ndarray and r.__class__ is ndarray:
         owner = a if a.base is None else a.base
         if r.base is not owner and r.base is not a and r is not a:
             return  # the operation had to copy
-        if r is a:
+        if r is a and result._array is a:
             result._array = a[...]
     result._base = source if source._base is None else source._base
     result._seen = result._base._rebased
     result._view = (operation, source, tuple(values[1:]))
+    if not GRAD_MODE.enabled and source._requires_grad:
+        result._requires_grad = not GRAD_MODE.inference
+
+
+def _memory(array: Any) -> Any:
+    """``array``, or what lies under a batched one."""
+    return array if array.__class__ is ndarray else getattr(array, "batch_memory", array)
 
 
 class _Alias:
     """The view record's operation of ``.data`` and ``.detach()`` on arrays without memory."""
 
     name = "alias"
+    numpy_kernel = None
 
     @staticmethod
     def forward(xp: Any, array: Any) -> Any:
@@ -81,7 +90,10 @@ def replay(chain: Any, array: Any) -> Any:
     """The view of ``array`` that ``chain`` leads to."""
     xp = namespace_of(array)
     for operation, arguments in chain:
-        array = operation.forward(xp, array, *arguments)
+        if operation.numpy_kernel is not None and array.__class__ is ndarray:
+            array = operation.numpy_kernel(array, *arguments)  # a view where the definition copies
+        else:
+            array = operation.forward(xp, array, *arguments)
     return array
 
 
@@ -162,7 +174,7 @@ def check_writable(tensor: Tensor, name: str) -> None:
             )
     array = tensor._array
     if array.__class__ is ndarray:
-        if _overlaps_itself(array):
+        if name not in ("zero_", "fill_") and _overlaps_itself(array):
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to "
                 "a single memory location. Please clone() the tensor before performing the "
@@ -181,24 +193,33 @@ def write_in_place(
     """Make ``function(tensor, *args, **kwargs)`` the value of ``tensor``."""
     check_writable(tensor, name)
     before = tensor
-    if tensor._requires_grad:
+    if GRAD_MODE.enabled and (
+        tensor._requires_grad or _require_grad(args) or _require_grad(kwargs.values())
+    ):
         before = _before(tensor)  # what the tape keeps must not be the tensor that changes
-        if GRAD_MODE.enabled and _keeps_input(function) and tensor._array.__class__ is ndarray:
-            before._array = tensor._array.copy()
-            before._versions = None
+        if not hasattr(function, "operation"):  # one of several operations may keep the memory
+            _let_go(before)
     result = function(before, *args, **kwargs)
     if result is before:
         return tensor
+    if before is not tensor and getrefcount(before) > _UNSHARED:
+        _let_go(before)
     return assign(tensor, result, name)
 
 
-def _keeps_input(function: Callable[..., Tensor]) -> bool:
-    """Whether the gradient of ``function`` needs what its first argument was."""
-    operation = getattr(function, "operation", None)
-    if operation is None:
-        return True
-    first = operation.parameters[0].name
-    return any(first in vjp.needs for vjp in operation.vjps)
+_UNSHARED = 2
+"""The reference count of a local that nothing else refers to, as ``getrefcount`` sees it."""
+
+
+def _require_grad(values: Any) -> bool:
+    return any(isinstance(v, Tensor) and v._requires_grad for v in values)
+
+
+def _let_go(before: Tensor) -> None:
+    """Give what the tape kept of a tensor memory of its own, before the tensor's is written."""
+    if _memory(before._array).__class__ is ndarray:
+        before._array = before._array.copy()
+        before._versions = None
 
 
 def _before(tensor: Tensor) -> Tensor:
@@ -238,10 +259,15 @@ def assign(tensor: Tensor, result: Tensor, name: str) -> Tensor:
     base_before = _before(base) if rebasing and base is not None else None
     if target.__class__ is ndarray and source.__class__ is ndarray and MODES.capture is None:
         np.copyto(target, source)
-    else:
+    elif not _written_in_batch(target, source, name):
         _replace_array(tensor, source, chain)
     tensor._bump_version()
     if rebasing:
+        node = result._node
+        if target.__class__ is ndarray and getattr(node, "out", None) is source:
+            # the result that the node kept is now the tensor's memory
+            node.out = target  # type: ignore[union-attr]
+            node.out_versions = VersionsSince(tensor._version_counter())  # type: ignore[union-attr]
         if base is None or tensor.__dict__.get("_detached"):
             tensor._node = result._node
             tensor._requires_grad = result._requires_grad
@@ -254,6 +280,12 @@ def assign(tensor: Tensor, result: Tensor, name: str) -> Tensor:
             base._rebased = next_sequence()
             refresh(tensor)
     return tensor
+
+
+def _written_in_batch(target: Any, source: Any, name: str) -> bool:
+    """Whether an array of a ``vmap`` was among the two, and ``source`` is in ``target``'s memory."""
+    xp = namespace_of(target, source)
+    return getattr(xp, "OUTERMOST", False) and xp.write(target, source, name)
 
 
 def _type_word(dtype: dtypes.dtype) -> str:
