@@ -16,7 +16,7 @@ FAMILIES = (
     "pointwise", "comparison", "reduction", "statistics", "shape", "diagonals", "indexing",
     "sorting", "selection", "matmul", "conversion", "view_writes", "activation", "loss",
     "classification", "convolution", "pooling", "normalization", "embedding", "dropout", "einsum",
-    "recurrent",
+    "recurrent", "recurrent_stack",
 )  # fmt: skip
 """The modules of definitions, in the order of their import."""
 
