@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -71,25 +72,51 @@ def _batch_first(x: Array, out: Array) -> None:
         out[...] = x.transpose(x.ndim - 1, *range(x.ndim - 1))
 
 
-def _sizes(n: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> list[int]:
-    return [
-        (m + 2 * p - d * (k - 1) - 1) // s + 1
-        for m, k, s, p, d in zip(n, kernel, stride, padding, dilation)
-    ]
+class _Geometry:
+    """What follows from the shapes and options of a convolution."""
+
+    def __init__(
+        self,
+        channels: int,
+        spatial: tuple[int, ...],
+        kernel: tuple[int, ...],
+        stride: tuple[int, ...],
+        padding: tuple[int, ...],
+        dilation: tuple[int, ...],
+        size: tuple[int, ...] | None,
+    ) -> None:
+        if size is None:  # a gradient's is given: with a stride, the input may have a rest unread
+            size = tuple(
+                (n + 2 * p - d * (k - 1) - 1) // s + 1
+                for n, k, s, p, d in zip(spatial, kernel, stride, padding, dilation)
+            )
+        self.size = size
+        self.kernel = kernel
+        self.padded = tuple(n + 2 * p for n, p in zip(spatial, padding))
+        self.has_padding = any(padding)
+        self.inner = (slice(None), *(slice(p, p + n) for p, n in zip(padding, spatial)))
+        self.rows = channels * prod(kernel)
+        self.positions = prod(size)
+        self.pointwise = prod(kernel) == 1 and prod(stride) == 1 and not any(padding)
+        # each tap of the kernel, and what of the padded spatial dims it reads
+        self.taps = [
+            (
+                (slice(None), *tap),
+                (
+                    slice(None),
+                    *(
+                        slice(t * d, t * d + s * (n - 1) + 1, s)
+                        for t, d, s, n in zip(tap, dilation, stride, size)
+                    ),
+                ),
+            )
+            for tap in product(*map(range, kernel))
+        ]
 
 
-def _taps(
-    kernel: Sizes, stride: Sizes, dilation: Sizes, size: Sizes
-) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
-    """Each tap of the kernel, and what of the padded spatial dims it reads."""
-    for tap in product(*map(range, kernel)):
-        yield (
-            tap,
-            tuple(
-                slice(t * d, t * d + s * (n - 1) + 1, s)
-                for t, d, s, n in zip(tap, dilation, stride, size)
-            ),
-        )
+@lru_cache(256)
+def _geometry(*arguments: Any) -> _Geometry:
+    return _Geometry(*arguments)
 
 
 def _pieces(batch: int, sample_bytes: int) -> Iterator[slice]:
@@ -104,52 +131,36 @@ def _pieces(batch: int, sample_bytes: int) -> Iterator[slice]:
 class _Columns:
     """The buffers of one convolution's columns, filled piece by piece."""
 
-    def __init__(
-        self,
-        x: Array,
-        kernel: Sizes,
-        size: Sizes,
-        stride: Sizes,
-        padding: Sizes,
-        dilation: Sizes,
-        ones: bool,
-    ) -> None:
+    def __init__(self, x: Array, geometry: _Geometry, ones: bool) -> None:
         self.x = x
-        self.kernel = tuple(kernel)
-        self.size = tuple(size)
-        self.taps = list(_taps(kernel, stride, dilation, size))
-        self.padding = padding
-        self.inner = tuple(slice(p, p + n) for p, n in zip(padding, x.shape[2:]))
-        self.rows = x.shape[1] * prod(kernel)
+        self.geometry = geometry
         self.ones = ones
-        self.positions = prod(size)
-        self.sample_bytes = (self.rows + ones) * self.positions * x.itemsize
+        self.sample_bytes = (geometry.rows + ones) * geometry.positions * x.itemsize
         self.count = -1
 
     def of(self, piece: slice) -> Array:
         """The columns of a piece: (rows, positions * samples), a last row of ones if asked."""
+        geometry = self.geometry
         x = self.x[piece]
         count, channels = x.shape[:2]
         if count != self.count:
             self.count = count
-            padded = [n + 2 * p for n, p in zip(x.shape[2:], self.padding)]
-            self.image = _WORKSPACE.array("image", (channels, *padded, count), x.dtype)
-            if any(self.padding):
+            self.image = _WORKSPACE.array("image", (channels, *geometry.padded, count), x.dtype)
+            if geometry.has_padding:
                 self.image.fill(0)
-            shape = (self.rows + self.ones, self.positions * count)
+            shape = (geometry.rows + self.ones, geometry.positions * count)
             columns = _WORKSPACE.array("columns", shape, x.dtype)
             if self.ones:
                 columns[-1] = 1
             self.columns = columns
-            self.by_tap = columns[: self.rows].reshape(channels, *self.kernel, *self.size, count)
-        _batch_last(x, self.image[(slice(None), *self.inner)])
-        for tap, reach in self.taps:
-            self.by_tap[(slice(None), *tap)] = self.image[(slice(None), *reach)]
+            self.by_tap = columns[: geometry.rows].reshape(
+                channels, *geometry.kernel, *geometry.size, count
+            )
+        image, by_tap = self.image, self.by_tap
+        _batch_last(x, image[geometry.inner])
+        for tap, reach in geometry.taps:
+            by_tap[tap] = image[reach]
         return self.columns
-
-
-def _is_pointwise(kernel: Sizes, stride: Sizes, padding: Sizes) -> bool:
-    return prod(kernel) == 1 and prod(stride) == 1 and not any(padding)
 
 
 def conv(
@@ -162,26 +173,30 @@ def conv(
     bias: Array | None = None,
 ) -> Array:
     """The convolution of ``x`` (N, C, *spatial) with ``weight`` (F, C / groups, *kernel)."""
-    kernel = weight.shape[2:]
+    batch, channels = x.shape[:2]
     filters = weight.shape[0]
-    size = _sizes(x.shape[2:], kernel, stride, padding, dilation)
-    if min(size, default=1) <= 0:
+    geometry = _geometry(
+        channels, x.shape[2:], weight.shape[2:], tuple(stride), tuple(padding), tuple(dilation),
+        None,
+    )  # fmt: skip
+    size = geometry.size
+    if geometry.positions <= 0 or min(size) <= 0:
         raise ValueError("the kernel is larger than the padded input")
-    if x.shape[1] != weight.shape[1] * groups:
+    if channels != weight.shape[1] * groups:
         raise ValueError("channels of input and weight do not fit")
-    if groups == 1 and _is_pointwise(kernel, stride, padding):
-        flat = np.matmul(weight.reshape(filters, -1), x.reshape(*x.shape[:2], -1))
+    matrix = weight.reshape(filters, -1)
+    if groups == 1 and geometry.pointwise:
+        flat = np.matmul(matrix, x.reshape(batch, channels, -1))
         if bias is not None:
             flat += bias[:, None]
-        return flat.reshape(x.shape[0], filters, *size)
-    out = np.empty((x.shape[0], filters, *size), x.dtype)
-    matrix = weight.reshape(filters, -1)
+        return flat.reshape(batch, filters, *size)
+    out = np.empty((batch, filters, *size), x.dtype)
     # a row of ones below the columns adds the bias within the product
     fused = bias is not None and groups == 1
     if fused:
         matrix = np.concatenate((matrix, bias[:, None]), axis=1)
-    columns = _Columns(x, kernel, size, stride, padding, dilation, fused)
-    for piece in _pieces(x.shape[0], columns.sample_bytes):
+    columns = _Columns(x, geometry, fused)
+    for piece in _pieces(batch, columns.sample_bytes):
         block = columns.of(piece)
         if groups == 1:
             result = _WORKSPACE.array("result", (filters, block.shape[1]), x.dtype)
@@ -208,15 +223,16 @@ def conv_gradients(
     needs: Sequence[bool],
 ) -> tuple[Array | None, Array | None, Array | None]:
     """The gradients of :func:`conv` for input, weight and bias, those that are needed."""
-    kernel = weight.shape[2:]
     filters = weight.shape[0]
     need_input, need_weight, need_bias = needs
-    if groups == 1 and _is_pointwise(kernel, stride, padding):
-        return _pointwise_gradients(grad, x, weight, needs)
     size = grad.shape[2:]
-    columns = _Columns(
-        x, kernel, size, stride, padding, dilation, need_weight and need_bias and groups == 1
-    )
+    geometry = _geometry(
+        x.shape[1], x.shape[2:], weight.shape[2:], tuple(stride), tuple(padding), tuple(dilation),
+        size,
+    )  # fmt: skip
+    if groups == 1 and geometry.pointwise:
+        return _pointwise_gradients(grad, x, weight, needs)
+    columns = _Columns(x, geometry, need_weight and need_bias and groups == 1)
     matrix = weight.reshape(groups, filters // groups, -1)
     grad_input = np.empty(x.shape, grad.dtype) if need_input else None
     grad_weight: Any = None
@@ -236,12 +252,12 @@ def conv_gradients(
         if grad_input is not None:
             if groups == 1:
                 # the columns are done with: their memory takes their gradient
-                spread = _WORKSPACE.array("columns", (columns.rows, rows.shape[2]), grad.dtype)
+                spread = _WORKSPACE.array("columns", (geometry.rows, rows.shape[2]), grad.dtype)
                 matrix[0].T.dot(rows[0], out=spread)
             else:
                 spread = np.matmul(matrix.transpose(0, 2, 1), rows)
-            spread = spread.reshape(x.shape[1], *kernel, *size, part.shape[0])
-            _gather(spread, columns, grad_input[piece])
+            spread = spread.reshape(x.shape[1], *geometry.kernel, *size, part.shape[0])
+            _gather(spread, geometry, grad_input[piece])
     grad_bias = None
     if columns.ones:
         grad_bias = np.ascontiguousarray(grad_weight[:, -1])
@@ -253,15 +269,14 @@ def conv_gradients(
     return grad_input, grad_weight, grad_bias
 
 
-def _gather(spread: Array, columns: _Columns, out: Array) -> None:
+def _gather(spread: Array, geometry: _Geometry, out: Array) -> None:
     """Sum ``spread`` (C, *kernel, *size, N) over the taps that read each element ("col2im")."""
-    channels, count = spread.shape[0], spread.shape[-1]
-    padded = [n + 2 * p for n, p in zip(out.shape[2:], columns.padding)]
-    image = _WORKSPACE.array("image gradient", (channels, *padded, count), spread.dtype)
+    shape = (spread.shape[0], *geometry.padded, spread.shape[-1])
+    image = _WORKSPACE.array("image gradient", shape, spread.dtype)
     image.fill(0)
-    for tap, reach in columns.taps:
-        image[(slice(None), *reach)] += spread[(slice(None), *tap)]
-    _batch_first(image[(slice(None), *columns.inner)], out)
+    for tap, reach in geometry.taps:
+        image[reach] += spread[tap]
+    _batch_first(image[geometry.inner], out)
 
 
 def _pointwise_gradients(

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..namespaces.numpy_constants import numbers, ones
 from .activation import sum_along
+from .index_checks import require_in_range
 from .operation import Array, operation
 
 _INT64 = np.dtype(np.int64)
@@ -130,13 +132,14 @@ def check_classes(name: str, input: Any, target: Any, weight: Any, ignore_index:
 
         words = [_type_word(dtypes.from_numpy_dtype(a.dtype)) for a in (input, weight)]
         raise RuntimeError(f"expected scalar type {words[0]} but found {words[1]}")
-    if type(target) is np.ndarray:
-        outside = ((target < 0) | (target >= n)) & (target != ignore_index)
-        if outside.any():
-            raise IndexError(
-                f"Target {target[outside].flat[0]} is out of bounds. ({name} with {n} classes, "
-                f"input of shape {list(shape)})"
-            )
+    require_in_range(
+        target, 0, n,
+        lambda wrong: IndexError(
+            f"Target {wrong} is out of bounds. ({name} with {n} classes, input of shape "
+            f"{list(shape)})"
+        ),
+        ignored=ignore_index,
+    )  # fmt: skip
 
 
 @nll_loss.checked
@@ -144,23 +147,10 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
     check_classes("nll_loss", input, target, weight, ignore_index)
 
 
-_ROWS: dict[int, np.ndarray] = {}
-
-
-def _row_numbers(n: int) -> np.ndarray:
-    """0, 1, ..., n - 1, kept for the next step."""
-    rows = _ROWS.get(n)
-    if rows is None:
-        if len(_ROWS) > 64:
-            _ROWS.clear()
-        rows = _ROWS[n] = np.arange(n)
-    return rows
-
-
 def _refuse(input: np.ndarray, target: np.ndarray, ignore_index: int) -> bool:
     """Whether targets are ignored or wrong: one pass, negative ones being huge when unsigned."""
     if target.dtype != _INT64 or target.shape[0] != input.shape[0]:
-        raise ValueError("targets do not fit")  # `checked` says it in words
+        return True
     n = input.shape[1]
     return bool(np.maximum.reduce(target.view(np.uint64)) >= n) or 0 <= ignore_index < n
 
@@ -177,7 +167,7 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
     ):
         check_classes("nll_loss", input, target, weight, ignore_index)
         return nll_loss.forward(_numpy(), input, target, weight, ignore_index, reduction)
-    total = -np.add.reduce(input[_row_numbers(input.shape[0]), target])
+    total = -np.add.reduce(input[numbers(input.shape[0]), target])
     return (total / input.shape[0] if reduction == "mean" else total), None
 
 
@@ -187,7 +177,7 @@ def _(grad, input, target, aux, reduction):
         return nll_loss.vjps[0].function(_numpy(), grad, input, target, aux, reduction)
     result = np.zeros_like(input)
     n = input.shape[0]
-    result[_row_numbers(n), target] = -grad / n if reduction == "mean" else -grad
+    result[numbers(n), target] = -grad / n if reduction == "mean" else -grad
     return result
 
 
@@ -288,13 +278,13 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean", label_smo
         e = input.T.copy()
         e -= np.maximum.reduce(e, axis=0)
         places = target * n
-        places += _row_numbers(n)
+        places += numbers(n)
         picked = e.reshape(-1).take(places)
         np.exp(e, out=e)
-        sums = _ones(classes, e.dtype).dot(e)
+        sums = ones(classes, e.dtype).dot(e)
     else:
         e = np.subtract(input, np.maximum.reduce(input, axis=1, keepdims=True))
-        places = _row_numbers(n) * classes
+        places = numbers(n) * classes
         places += target
         picked = e.reshape(-1).take(places)
         np.exp(e, out=e)
@@ -303,16 +293,6 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean", label_smo
     values -= picked
     total = np.add.reduce(values)
     return (total / n if reduction == "mean" else total), (e, sums, places)
-
-
-_ONES: dict[Any, np.ndarray] = {}
-
-
-def _ones(n: int, dtype: np.dtype) -> np.ndarray:
-    ones = _ONES.get((n, dtype))
-    if ones is None:
-        ones = _ONES[n, dtype] = np.ones(n, dtype)
-    return ones
 
 
 @cross_entropy_classes.vjp_kernel("input")

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..modes import MODES
+from ..namespaces.numpy_constants import ones
 from .operation import Array, composite, operation
 
 
@@ -81,9 +83,9 @@ def channel_sums(x: np.ndarray) -> np.ndarray:
     if x.dtype != np.float32:
         return np.add.reduce(x, _other_dims(x.ndim))
     if x.ndim == 2:
-        return np.ones(x.shape[0], x.dtype).dot(x)
+        return ones(x.shape[0], x.dtype).dot(x)
     n = prod(x.shape[2:])
-    rows = x.reshape(-1, n).dot(np.ones(n, x.dtype))
+    rows = x.reshape(-1, n).dot(ones(n, x.dtype))
     return np.add.reduce(rows.reshape(x.shape[:2]), 0)
 
 
@@ -161,11 +163,11 @@ def _(xp, grad):
     return xp.sum(grad, _other_dims(grad.ndim), False)
 
 
-def _check_features(name: str, features: int, **given: Any) -> None:
-    for what, tensor in given.items():
-        if tensor is not None and tensor.numel() != features:
+def _check_features(features: int, *given: Any) -> None:
+    for what, tensor in zip(("weight", "bias", "running_mean", "running_var"), given):
+        if tensor is not None and tensor._array.shape != (features,):
             raise RuntimeError(
-                f"{what} should contain {features} elements not {tensor.numel()} ({name} of an "
+                f"{what} should contain {features} elements not {tensor.numel()} (batch_norm of an "
                 f"input with {features} channels)"
             )
 
@@ -197,10 +199,7 @@ def batch_norm(
         raise RuntimeError(
             f"batch_norm: expected an input of at least 2 dims, got {list(input.shape)}"
         )
-    _check_features(
-        "batch_norm", input.shape[1], weight=weight, bias=bias, running_mean=running_mean,
-        running_var=running_var,
-    )  # fmt: skip
+    _check_features(input.shape[1], weight, bias, running_mean, running_var)
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
@@ -214,12 +213,21 @@ def batch_norm(
     return result
 
 
+def count_batch(count: Any) -> None:
+    """Add 1 to a module's number of batches, in place."""
+    array = count._array
+    if array.__class__ is np.ndarray and MODES.capture is None and count._base is None:
+        array += 1
+        count._bump_version()
+    else:
+        count.add_(1)
+
+
 def _update_average(average: Any, value: Any, momentum: float, factor: float) -> None:
     """average = (1 - momentum) * average + momentum * factor * value, in place."""
     if average is None:
         return
     from ..autograd.grad_mode import no_grad
-    from ..modes import MODES
 
     if (
         average._array.__class__ is np.ndarray
@@ -368,7 +376,7 @@ def _(input, normalized_shape, weight, bias, eps):
 def row_sums(rows: np.ndarray) -> np.ndarray:
     """The sum of each row of a matrix, as a column."""
     if rows.dtype == np.float32:
-        return rows.dot(np.ones((rows.shape[1], 1), rows.dtype))
+        return rows.dot(ones(rows.shape[1], rows.dtype))[:, None]
     return np.add.reduce(rows, 1, keepdims=True)
 
 
@@ -386,11 +394,11 @@ def _(grad, input, normalized_shape, weight, bias_shape, aux, needs):
     normalized = input.reshape(-1, width) - mean
     normalized *= inverse
     grad_weight = grad_bias = grad_input = None
-    ones = np.ones(len(grads), grad.dtype)
+    along_rows = ones(len(grads), grad.dtype)
     if needs[2]:
-        grad_bias = ones.dot(grads).reshape(normalized_shape)
+        grad_bias = along_rows.dot(grads).reshape(normalized_shape)
     if needs[1]:
-        grad_weight = ones.dot(grads * normalized).reshape(normalized_shape)
+        grad_weight = along_rows.dot(grads * normalized).reshape(normalized_shape)
     if needs[0]:
         scaled = grads if weight is None else grads * weight.reshape(width)
         n = grad.dtype.type(width)
@@ -437,7 +445,7 @@ def layer_norm(
     return layer_norm_affine(input, shape, weight, bias, eps)
 
 
-# -- normalization over groups of channels ----------------------------------------------------------
+# -- normalization over groups of channels ------------------------------------------------------
 
 
 @operation(dtypes="inexact", public=False, method=False, out=False, aux=True,

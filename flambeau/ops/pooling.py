@@ -40,15 +40,45 @@ def _arguments(
     ceil_mode: bool,
 ) -> tuple[Any, ...]:
     """Kernel, stride, padding and dilation of every dim, and the size of the result."""
-    shape = input.shape
+    shape = tuple(input._array.shape)
+    key = (name, shape, kernel_size, stride, padding, dilation, ceil_mode)
+    try:
+        known = _KNOWN.get(key)
+    except TypeError:  # lists
+        return _computed_arguments(
+            name, dims, shape, kernel_size, stride, padding, dilation, ceil_mode
+        )
+    if known is None:
+        if len(_KNOWN) >= 256:
+            _KNOWN.clear()
+        known = _KNOWN[key] = _computed_arguments(
+            name, dims, shape, kernel_size, stride, padding, dilation, ceil_mode
+        )
+    return known
+
+
+_KNOWN: dict[Any, tuple[Any, ...]] = {}
+"""The arguments of the calls of late: a training loop asks for the same again and again."""
+
+
+def _computed_arguments(
+    name: str,
+    dims: int,
+    shape: tuple[int, ...],
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+) -> tuple[Any, ...]:
     if len(shape) not in (dims + 1, dims + 2):
         raise RuntimeError(
             f"{name}(): Expected {dims + 1}D or {dims + 2}D input tensor, but got: {list(shape)}"
         )
     if 0 in shape[-dims:] or (len(shape) == dims + 2 and shape[1] == 0):
         raise RuntimeError(
-            f"{name}(): Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim "
-            f"batch size for input, but got: {list(shape)}"
+            f"{name}(): Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 "
+            f"dim batch size for input, but got: {list(shape)}"
         )
     kernel = repeated(kernel_size, dims, "kernel_size")
     empty = stride is None or (isinstance(stride, (tuple, list)) and not stride)

@@ -10,6 +10,7 @@ from flambeau.nn import init
 from flambeau.nn.modules.lazy import LazyModuleMixin
 from flambeau.nn.modules.module import Module
 from flambeau.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
+from flambeau.ops.normalization import count_batch
 from flambeau.tensor import Tensor
 
 __all__ = [
@@ -128,22 +129,27 @@ class _BatchNorm(_NormBase):
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
         momentum = 0.0 if self.momentum is None else self.momentum
-        buffers = self._buffers
         if self.training and self.track_running_stats:
-            count = buffers.get("num_batches_tracked")
+            count = self.num_batches_tracked
             if count is not None:
-                count.add_(1)
+                count_batch(count)
                 if self.momentum is None:  # a cumulative average
                     momentum = 1.0 / float(count)
-        mean, variance = self.running_mean, self.running_var
+        own, buffers = self._parameters, self._buffers
+        try:  # `self.weight` takes four times as long; it may have been parametrized away
+            weight, bias = own["weight"], own["bias"]
+            mean, variance = buffers["running_mean"], buffers["running_var"]
+        except KeyError:
+            weight, bias = self.weight, self.bias
+            mean, variance = self.running_mean, self.running_var
         use_batch_statistics = self.training or (mean is None and variance is None)
         keep_statistics = not self.training or self.track_running_stats
         return F.batch_norm(
             input,
             mean if keep_statistics else None,
             variance if keep_statistics else None,
-            self.weight,
-            self.bias,
+            weight,
+            bias,
             use_batch_statistics,
             momentum,
             self.eps,
