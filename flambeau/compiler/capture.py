@@ -65,6 +65,32 @@ class Hyperparameter:
         return np.array(self.group[self.name], np.float64)
 
 
+_MOVES = ("reshape", "permute", "expand", "flip", "astype")
+"""Primitives that leave the set of an array's elements as it is."""
+
+
+@dataclass(eq=False)
+class RangeCheck:
+    """Elements of an input that must lie in ``[low, high)`` or be ``ignored``."""
+
+    value: Value
+    low: int
+    high: int
+    ignored: int | None
+    error: Callable[[int], Exception]
+
+    def condition(self) -> Value:
+        """Whether some element does not."""
+        outside = symbolic.logical_or(  # type: ignore[attr-defined]
+            symbolic.lt(self.value, self.low),  # type: ignore[attr-defined]
+            symbolic.ge(self.value, self.high),  # type: ignore[attr-defined]
+        )
+        if self.ignored is not None:
+            wanted = symbolic.ne(self.value, self.ignored)  # type: ignore[attr-defined]
+            outside = symbolic.logical_and(outside, wanted)  # type: ignore[attr-defined]
+        return symbolic.any(outside, None, False)  # type: ignore[attr-defined]
+
+
 @dataclass(eq=False)
 class Program:
     """What a capture found: the graph, and what its inputs and outputs stand for.
@@ -78,6 +104,7 @@ class Program:
         cleared: tensors whose ``grad`` the program sets to None.
         had_grad: tensors (or positions) whose ``grad`` the program meets, and whether it was there.
         updated: the tensors (or positions) that the program writes to.
+        checks: of inputs, before anything is done.
         differentiable: outputs that are on the tape, with their symbolic tensors.
         joint: the backward program for those.
         spent: those whose backward pass the program has run itself.
@@ -93,6 +120,7 @@ class Program:
     had_grad: list[tuple[Any, bool]] = field(default_factory=list)
     updated: list[Any] = field(default_factory=list)
     differentiable: list[tuple[int, Tensor]] = field(default_factory=list)
+    checks: list[RangeCheck] = field(default_factory=list)
     joint: Joint | None = None
     spent: list[int] = field(default_factory=list)
     training: list[tuple[Any, bool]] = field(default_factory=list)
@@ -152,6 +180,7 @@ class Capture:
         self.original_grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.hyperparameters: dict[tuple[int, str], Tensor] = {}
         self.groups: dict[int, dict[str, Any]] = {}
+        self.checks: list[RangeCheck] = []
         self.forgotten: set[int] = set()
         """Tensors whose ``grad`` the program replaces before it could matter."""
         self.argument_positions: dict[int, int] = {}
@@ -161,7 +190,7 @@ class Capture:
     def array_of(self, tensor: Tensor) -> Value:
         """The symbolic array of ``tensor``, which is lifted if it has a value."""
         array = tensor._array
-        if array.__class__ is Value:
+        if array.__class__ is Value or hasattr(array, "batch_memory"):
             return array
         return self.lift(tensor)
 
@@ -253,6 +282,20 @@ class Capture:
             if array.primitive == "full":
                 return np.full(array.shape, array.attributes["value"], array.dtype)
         raise ConcreteValueNeeded(wanted)
+
+    def require_in_range(
+        self, index: Value, low: int, high: int, error: Callable[[int], Exception],
+        ignored: int | None,
+    ) -> None:  # fmt: skip
+        """Have each call refuse indices out of range among its inputs, before it does anything.
+
+        Indices that the program computes are checked where they are used.
+        """
+        source = index
+        while source.primitive in _MOVES:
+            source = source.operands[0]
+        if source.primitive == "input":
+            self.checks.append(RangeCheck(source, low, high, ignored, error))
 
     def item(self, tensor: Tensor) -> DeferredNumber:
         """``tensor.item()``."""
@@ -425,8 +468,15 @@ def _finish(recording: Capture, returned: Any) -> Program:
     program.groups = [
         (group, _options(group)) for group in recording.groups.values()
     ]
+    program.checks = _distinct(recording.checks)
     _refuse_shared_memory(recording, program)
     return program
+
+
+def _distinct(checks: list[RangeCheck]) -> list[RangeCheck]:
+    """One check of each kind: forward and backward ask for the same."""
+    kept = {(id(c.value), c.low, c.high, c.ignored): c for c in reversed(checks)}
+    return list(kept.values())[::-1]
 
 
 def _options(group: dict[str, Any]) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class CompiledFunction:
                 continue
             if runner.executable is not None:  # bound to the arrays that the state has now
                 runner.direct = direct_call(
-                    runner.program, runner.executable, args, kwargs, GRAD_MODE.enabled
+                    runner, args, kwargs, GRAD_MODE.enabled
                 )
             self._direct = runner.direct
             return result

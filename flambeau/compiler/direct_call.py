@@ -20,7 +20,7 @@ from ..tensor import TENSORS, Tensor
 from .capture import Argument, Draw, Hyperparameter, Program, Result
 from .joint import _SPENT
 from .python_state import read_plain
-from .run import build_result
+from .run import Runner, build_result, checked_inputs
 
 
 class _Miss:
@@ -52,14 +52,16 @@ class _Writer:
 
 
 def direct_call(
-    program: Program, executable: Any, args: Sequence[Any], kwargs: dict[str, Any], grad_mode: bool
+    runner: Runner, args: Sequence[Any], kwargs: dict[str, Any], grad_mode: bool
 ) -> Callable[[Any, Any], Any] | None:
     """``call(args, kwargs)``: the program's result, or :data:`MISS`; None if it has no such call.
 
     Args:
+        runner: the program and its executables.
         args, kwargs: those of a call that the program fits.
         grad_mode: whether gradients were recorded in that call.
     """
+    program, executable = runner.program, runner.executable
     if kwargs or program.joint is not None or not hasattr(executable, "bind"):
         return None
     w = _Writer()
@@ -112,6 +114,8 @@ def direct_call(
         for key, option in options.items():
             w.conditions.append(f"{held}[{key!r}] == {w.name(option, 'v')}")
     w.add(f"if not ({' and '.join(w.conditions)}):", "    return MISS", *setup)
+    if runner.check is not None and not _write_checks(w, runner, bound):
+        return None
     w.scope["call"] = executable.bind(bound)
     _write_call(w, program, passed)
     source_text = "\n".join(["def direct(args, kwargs):", *w.lines]) + "\n"
@@ -182,6 +186,31 @@ def _write_arguments(w: _Writer, program: Program, args: Sequence[Any], updated:
                 return False
             kind = w.name(argument.__class__, "q")
             w.conditions += [f"t{i}.__class__ is {kind}", f"t{i} == {w.name(argument, 'v')}"]
+    return True
+
+
+def _write_checks(w: _Writer, runner: Runner, bound: Sequence[np.ndarray | None]) -> bool:
+    """The check of indices, by a program of its own that runs before the other."""
+    program, check = runner.program, runner.check
+    if not hasattr(check, "bind"):
+        return False
+    positions = checked_inputs(program)
+    w.scope["check"] = check.bind([bound[i] for i in positions])
+    passed, named = [], []
+    for i in positions:
+        source, array = program.sources[i], bound[i]
+        if array is not None:
+            named.append(w.name(array, "a"))
+            continue
+        named.append(f"x{source}" if source.__class__ is int else f"d{i}")
+        passed.append(named[-1])
+    failed = [w.name(np.zeros((), bool), "f") for _ in program.checks]
+    arrays = [f"{i}: {name}" for i, name in zip(positions, named)]
+    w.add(
+        f"check({', '.join([*passed, *failed])})",
+        f"if {' or '.join(failed)}:",
+        f"    {w.name(runner, 'runner')}.refuse({{{', '.join(arrays)}}}, ({', '.join(failed)},))",
+    )
     return True
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..ops.index_checks import first_outside
 from ..tensor import Tensor, wrap
 from .capture import Argument, Draw, Hyperparameter, Program, Result
 from .graph import Graph, evaluate
@@ -43,6 +44,10 @@ class Runner:
         if program.joint is not None and compile_graph is not None:
             program.joint.executable = compile_graph(program.joint.graph)
         sources = program.sources
+        self.check: Callable[[Sequence[np.ndarray]], Any] | None = None
+        """A program that tells which of the checks fail."""
+        if program.checks and compile_graph is not None:
+            self.check = compile_graph(check_graph(program))
         self.states = [(i, s) for i, s in enumerate(sources) if isinstance(s, Tensor)]
         self.arguments = [(i, s) for i, s in enumerate(sources) if s.__class__ is int]
         self.draws = [(i, s) for i, s in enumerate(sources) if isinstance(s, Draw)]
@@ -137,6 +142,8 @@ class Runner:
                     raise GuardFailed
 
     def _run(self, inputs: list[Any], tensors: Sequence[Tensor]) -> Any:
+        if self.check is not None:
+            self.refuse(inputs, self.check([inputs[i] for i in checked_inputs(self.program)]))
         if self.executable is None:
             outputs, updates = evaluate(self.program.graph, inputs)
             outputs = [np.array(o) for o in outputs]
@@ -161,6 +168,28 @@ class Runner:
         if program.spent:
             outputs = spend(outputs, program.spent)
         return build_result(program.result, outputs, tensors)
+
+
+    def refuse(self, inputs: Sequence[Any], failed: Sequence[Any]) -> None:
+        """Raise the error of the first of the program's checks that has failed."""
+        graph_inputs = self.program.graph.inputs
+        for check, outside in zip(self.program.checks, failed):
+            if outside:
+                position = next(i for i, v in enumerate(graph_inputs) if v is check.value)
+                wrong = first_outside(inputs[position], check.low, check.high, check.ignored)
+                raise check.error(-1 if wrong is None else wrong)
+
+
+def checked_inputs(program: Program) -> list[int]:
+    """The positions of the inputs that the checks read."""
+    read = {id(c.value) for c in program.checks}
+    return [i for i, v in enumerate(program.graph.inputs) if id(v) in read]
+
+
+def check_graph(program: Program) -> Graph:
+    """A graph from :func:`checked_inputs` to whether each check fails."""
+    inputs = [program.graph.inputs[i] for i in checked_inputs(program)]
+    return Graph(inputs, [check.condition() for check in program.checks])
 
 
 def build_result(description: Any, outputs: Sequence[Any], tensors: Sequence[Tensor]) -> Any:

@@ -296,7 +296,7 @@ def fill_(input: Tensor, value: Any) -> Tensor:
 def _fill_with_number(input: Tensor, value: Any, name: str) -> Tensor:
     array = input._array
     if array.__class__ is np.ndarray and not input._requires_grad and MODES.capture is None:
-        check_writable(input, name)
+        check_writable(input, name, overlap=True)
         array.fill(np.asarray(value).astype(array.dtype))
         input._bump_version()
         return input

@@ -11,18 +11,18 @@ import numpy as np
 
 from ..modes import MODES
 from .dims import wrap_dim
+from .index_checks import require_in_range
 from .operation import Array, Indices, composite, operation, renamed
 
 
 def _require_inside(index: Any, size: int, dim: int) -> None:
     """Raise IndexError where an index is not of an entry of a dim of ``size`` entries."""
-    if index.__class__ is np.ndarray and index.size:
-        low, high = int(index.min()), int(index.max())
-        if low < -size or high >= size:
-            wrong = low if low < -size else high
-            raise IndexError(
-                f"index {wrong} is out of bounds for dimension {dim} with size {size}"
-            )
+    require_in_range(
+        index, -size, size,
+        lambda wrong: IndexError(
+            f"index {wrong} is out of bounds for dimension {dim} with size {size}"
+        ),
+    )  # fmt: skip
 
 
 def check_indices(shape: Any, indices: Any) -> None:
@@ -181,13 +181,13 @@ def _check_along(name: str, input: Any, dim: Any, index: Any, src: Any = None) -
                 f"Size does not match at dimension {d} expected index {list(index.shape)} to be "
                 f"no larger than self {list(input.shape)} apart from dimension {dim}"
             )
-    if index.__class__ is np.ndarray and index.size:
-        low, high = int(index.min()), int(index.max())
-        if low < 0 or high >= input.shape[dim]:
-            raise RuntimeError(
-                f"index {low if low < 0 else high} is out of bounds for dimension {dim} with size "
-                f"{input.shape[dim]}"
-            )
+    size = input.shape[dim]
+    require_in_range(
+        index, 0, size,
+        lambda wrong: RuntimeError(
+            f"index {wrong} is out of bounds for dimension {dim} with size {size}"
+        ),
+    )  # fmt: skip
 
 
 @gather.checked

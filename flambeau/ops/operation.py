@@ -374,13 +374,19 @@ class Operation:
                 arrays.append(_array_of(value, capture))
                 found.append(arrays[-1])
         xp = namespace_of(*found)
-        if capture is not None:
+        batched = xp is not numpy_namespace and getattr(xp, "OUTERMOST", False)
+        if batched:
+            if GRAD_MODE.enabled:
+                values = xp.lift_operands(self, values, found)
+        elif capture is not None:
             xp = capture.namespace
         if self.check is not None:
             self.check(*arrays)
         try:
             if xp is numpy_namespace:
                 result = _run_numpy(self, arrays, found)
+            elif batched:
+                result = xp.run(self, arrays)
             else:
                 result = self.forward(xp, *arrays)
         except ValueError as error:
@@ -439,6 +445,8 @@ class Operation:
             return
         named = {p.name: v for p, v in zip(self.parameters, values)}
         node = new_object(self.node_class)
+        if hasattr(results[0]._array, "adapt_node"):
+            results[0]._array.adapt_node(node)
         node._sequence = next_sequence()
         edges: list[Any] = []
         for target in targets:

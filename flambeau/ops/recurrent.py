@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from ..namespaces import numpy
+from . import recurrent_kernels as kernels
 from .operation import Array, operation
 
 BatchSizes = tuple[int, ...] | None
@@ -248,6 +250,27 @@ def _(xp, grad, input, hx, cx, weight_ih, weight_hh, weight_hr, batch_sizes, rev
     of_projection = _product(xp, found[3], o * tanh_c) if needs[7] else None
     first = [_last(xp, found[k], not reverse) for k in (0, 1)]
     return of_input, *first, of_weight, of_recurrent, of_bias, of_bias, of_projection
+
+
+@lstm_layer.kernel
+def _(input, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None, weight_hr=None,
+      batch_sizes=None, reverse=False):  # fmt: skip
+    operands = (input, hx, cx, weight_ih, weight_hh, bias_ih, bias_hh)
+    if weight_hr is not None or not kernels.fits(*operands):
+        return lstm_layer.forward(numpy, *operands, weight_hr, batch_sizes, reverse)
+    return kernels.lstm_forward(*operands, batch_sizes, reverse)
+
+
+@lstm_layer.vjp_kernel(
+    "input", "hx", "cx", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"
+)
+def _(grad, input, hx, cx, weight_ih, weight_hh, weight_hr, batch_sizes, reverse, aux, needs):
+    if not isinstance(aux, kernels.Lstm):
+        return lstm_layer.vjps[0].function(
+            numpy, grad, input, hx, cx, weight_ih, weight_hh, weight_hr, batch_sizes, reverse, aux,
+            needs,
+        )  # fmt: skip
+    return kernels.lstm_backward(grad, hx, cx, weight_ih, weight_hh, aux, needs, input.shape)
 
 
 # -- gated recurrent unit ---------------------------------------------------------------------

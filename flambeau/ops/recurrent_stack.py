@@ -17,7 +17,6 @@ from .operation import composite
 from .recurrent import gru_layer, lstm_layer, rnn_layer
 from .shape import cat, stack
 
-
 # Each of these takes a layer's input, first states and weights to its outputs and last states.
 
 

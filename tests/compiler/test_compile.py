@@ -346,3 +346,36 @@ def test_without_a_tensor_argument_and_with_a_dict_result():
         result = compiled()
     assert result["name"] == "w"
     assert result["twice"].tolist() == [2.0, 2.0]
+
+
+def test_targets_out_of_range_are_refused_before_anything_is_written():
+    model = torch.nn.Linear(4, 3)
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    loss_of = torch.nn.CrossEntropyLoss()
+
+    @torch.compile
+    def step(x, y):
+        opt.zero_grad()
+        loss = loss_of(model(x), y)
+        loss.backward()
+        opt.step()
+        return loss.item()
+
+    x, y = torch.randn(5, 4), torch.tensor([0, 1, 2, -100, 0])
+    for _ in range(5):
+        step(x, y)
+    before = model.weight.detach().clone()
+    for wrong in (3, -1):
+        with pytest.raises(IndexError, match=f"Target {wrong} is out of bounds"):
+            step(x, torch.tensor([0, 1, wrong, 2, 0]))
+    assert torch.equal(model.weight.detach(), before)
+    step(x, y)
+
+
+def test_indices_out_of_range_are_refused():
+    table = torch.randn(6, 2, requires_grad=True)
+    compiled = torch.compile(lambda i: (table[i] * 2).sum())
+    for _ in range(5):
+        compiled(torch.tensor([0, 5, -1]))
+    with pytest.raises(IndexError, match="index 6 is out of bounds"):
+        compiled(torch.tensor([0, 6, 1]))
