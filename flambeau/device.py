@@ -125,6 +125,4 @@ def resolve(wanted: Any) -> device:
             "Torch not compiled with CUDA enabled: flambeau has no CUDA device here; use "
             "device='cpu'"
         )
-    raise RuntimeError(
-        f"device '{found}' is not available: flambeau runs on 'cpu' here"
-    )
+    raise RuntimeError(f"device '{found}' is not available: flambeau runs on 'cpu' here")

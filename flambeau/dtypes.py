@@ -68,9 +68,7 @@ def _extension_dtype(dtype: dtype) -> np.dtype:
     try:
         import ml_dtypes
     except ImportError:
-        raise ImportError(
-            f"{dtype} needs ml_dtypes: pip install 'flambeau[dtypes]'"
-        ) from None
+        raise ImportError(f"{dtype} needs ml_dtypes: pip install 'flambeau[dtypes]'") from None
     found = np.dtype(getattr(ml_dtypes, dtype.name))
     _BY_NUMPY[found] = dtype
     return found
@@ -140,9 +138,7 @@ def set_default_dtype(d: dtype) -> None:
     """
     global _default
     if not isinstance(d, dtype) or not d.is_floating_point:
-        raise TypeError(
-            f"only floating-point types are supported as the default type, got {d}"
-        )
+        raise TypeError(f"only floating-point types are supported as the default type, got {d}")
     _default = d
 
 

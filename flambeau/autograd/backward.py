@@ -67,9 +67,7 @@ def _root_edge(tensor: Tensor) -> Any:
     if tensor._base is not None:
         tensor._refresh()
     if not tensor._requires_grad:
-        raise RuntimeError(
-            "element 0 of tensors does not require grad and does not have a grad_fn"
-        )
+        raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
     return tensor if tensor._node is None else tensor._node
 
 
@@ -132,9 +130,7 @@ def backward(
                     engine._accumulate_leaf(tensor, gradient, create_graph)
         return
     with _Recording(create_graph):
-        engine.accumulate(
-            engine.run(edges, starts, retain_graph, create_graph), create_graph
-        )
+        engine.accumulate(engine.run(edges, starts, retain_graph, create_graph), create_graph)
 
 
 def _tensor_backward(

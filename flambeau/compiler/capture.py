@@ -241,12 +241,11 @@ class Capture:
             return array
         if array.size and array.ndim and (array == array.flat[0]).all():
             return symbolic.full(  # type: ignore[attr-defined]
-                array.shape, array.flat[0].item(), array.dtype)
+                array.shape, array.flat[0].item(), array.dtype
+            )
         return constant(array)
 
-    def draw(
-        self, sampler: Any, shape: Any, dtype: Any, parameters: Any, generator: Any
-    ) -> Value:
+    def draw(self, sampler: Any, shape: Any, dtype: Any, parameters: Any, generator: Any) -> Value:
         """Random numbers: an input that each call draws anew."""
         draw = Draw(sampler, tuple(shape), np.dtype(dtype), tuple(parameters), generator)
         array = np.asarray(draw.sample())
@@ -465,9 +464,7 @@ def _finish(recording: Capture, returned: Any) -> Program:
         program.differentiable = []
     graph.inputs = list(recording.inputs)  # the backward pass may have met further states
     program.sources = list(recording.sources)
-    program.groups = [
-        (group, _options(group)) for group in recording.groups.values()
-    ]
+    program.groups = [(group, _options(group)) for group in recording.groups.values()]
     program.checks = _distinct(recording.checks)
     _refuse_shared_memory(recording, program)
     return program

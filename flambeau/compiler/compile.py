@@ -103,9 +103,7 @@ class CompiledFunction:
             except GuardFailed:
                 continue
             if runner.executable is not None:  # bound to the arrays that the state has now
-                runner.direct = direct_call(
-                    runner, args, kwargs, GRAD_MODE.enabled
-                )
+                runner.direct = direct_call(runner, args, kwargs, GRAD_MODE.enabled)
             self._direct = runner.direct
             return result
         latest = variants[-1] if variants else None
@@ -168,9 +166,7 @@ class CompiledFunction:
         logger.info("%s runs eagerly: %s", self.__name__, reason)
         if not self._warned:
             self._warned = True
-            warnings.warn(
-                f"flambeau.compile: {self.__name__} runs eagerly: {reason}", stacklevel=4
-            )
+            warnings.warn(f"flambeau.compile: {self.__name__} runs eagerly: {reason}", stacklevel=4)
 
     def explain(self) -> str:
         """What has been captured and compiled so far, as text."""

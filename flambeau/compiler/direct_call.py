@@ -106,9 +106,7 @@ def direct_call(
     for module, training in program.training:
         w.conditions.append(f"{w.name(module, 'm')}.training is {training}")
     for holder, name, plain in program.guards:
-        w.conditions.append(
-            f"read_plain({w.name(holder, 'c')}, {name!r}) == {w.name(plain, 'v')}"
-        )
+        w.conditions.append(f"read_plain({w.name(holder, 'c')}, {name!r}) == {w.name(plain, 'v')}")
     for group, options in program.groups:
         held = w.name(group, "g")
         for key, option in options.items():
@@ -175,9 +173,7 @@ def _write_arguments(w: _Writer, program: Program, args: Sequence[Any], updated:
             ]
             if updated:
                 owners = w.name(updated, "u")
-                w.conditions.append(
-                    f"id(x{i} if x{i}.base is None else x{i}.base) not in {owners}"
-                )
+                w.conditions.append(f"id(x{i} if x{i}.base is None else x{i}.base) not in {owners}")
             position += 1
         else:
             try:

@@ -50,9 +50,7 @@ class Executable:
         self._arena = _aligned_bytes(program.arena_bytes)
         self._run = self._bound(range(len(graph.inputs)), {})
 
-    def _bound(
-        self, changing: Sequence[int], state: dict[int, np.ndarray]
-    ) -> Callable[..., int]:
+    def _bound(self, changing: Sequence[int], state: dict[int, np.ndarray]) -> Callable[..., int]:
         """A built-in function of the inputs ``changing`` and then the outputs."""
         constants = self._program.constants
         first_input = FIRST_POINTER + len(constants)

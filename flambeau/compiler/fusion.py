@@ -384,9 +384,7 @@ def fuse(graph: Graph) -> tuple[list[Kernel], Callable[[Value], bool]]:
     return kernels, joiner.is_leaf
 
 
-def _stored(
-    kernel: Kernel, kernels: list[Kernel], joiner: _Joiner, roots: set[int]
-) -> list[Value]:
+def _stored(kernel: Kernel, kernels: list[Kernel], joiner: _Joiner, roots: set[int]) -> list[Value]:
     """The values of ``kernel`` that others read, or that it reads itself at another index."""
     needed: set[int] = set()
     for other in kernels:

@@ -125,9 +125,7 @@ def member_accesses(
         everything: tuple[list[Access], list[Index]] = ([], [])
         for operand in member.value.operands:
             position = tuple(variable_index(loop_variable(n)) for n in operand.shape)
-            for found, all_found in zip(
-                trace(operand, position, is_leaf), everything, strict=True
-            ):
+            for found, all_found in zip(trace(operand, position, is_leaf), everything, strict=True):
                 all_found.extend(found)
         return everything
     if member.reduction is None:

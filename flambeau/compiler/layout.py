@@ -109,9 +109,7 @@ def _join_dims(value: Value, classes: _Classes) -> None:
             same(x, left, left)
             left += 1
         right = 1
-        while (
-            right <= min(x.ndim, value.ndim) - left and x.shape[-right] == value.shape[-right]
-        ):
+        while right <= min(x.ndim, value.ndim) - left and x.shape[-right] == value.shape[-right]:
             same(x, x.ndim - right, value.ndim - right)
             right += 1
         if left == 0 or right == 1:

@@ -85,7 +85,9 @@ class Module:
         return name
 
     def text(self) -> str:
-        functions = [text.replace("@KERNEL", f"@{name}", 1) for text, name in self.functions.items()]
+        functions = [
+            text.replace("@KERNEL", f"@{name}", 1) for text, name in self.functions.items()
+        ]
         attributes = f'"prefer-vector-width"="{self.vector_bytes * 8}"'
         return "\n".join(
             [*sorted(self.declarations), *functions, *self.others,
@@ -351,9 +353,7 @@ class ScanCode:
         self.reverse = attributes["reverse"]
         graph = attributes["body"].graph
         wanted = {v.attributes["output"] for v in kernel.values}
-        self.outputs = [
-            k for k in range(len(graph.outputs)) if k < self.carries or k in wanted
-        ]
+        self.outputs = [k for k in range(len(graph.outputs)) if k < self.carries or k in wanted]
         body = Graph(graph.inputs, [graph.outputs[k] for k in self.outputs])
         constants = range(self.carries + self.sequences, len(graph.inputs))
         self.body = Lowering(body, module, constants)
@@ -531,9 +531,7 @@ def lower(graph: Graph, vector_bytes: int, profiled: bool = False) -> Program:
     module.others.append(f"define internal void @program(ptr %table) #0 {{\nentry:\n{text}\n"
                          "ret void\n}\n")  # fmt: skip
     module.others.append(_ENTRY.replace("SLOTS", str(lowering.slot_count)))
-    constants = [
-        np.ascontiguousarray(v.attributes["array"]) for v in lowering.constants.values()
-    ]
+    constants = [np.ascontiguousarray(v.attributes["array"]) for v in lowering.constants.values()]
     return Program(module.text(), constants, lowering.arena_bytes, reports)
 
 

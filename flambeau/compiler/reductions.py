@@ -257,7 +257,7 @@ def _avg_pool_input(value: Value) -> Reduction:
 
 
 _BUILDERS: dict[str, Callable[[Value], Reduction]] = {
-    **{name: _plain for name in "sum prod amax amin any all argmax argmin".split()},
+    **dict.fromkeys("sum prod amax amin any all argmax argmin".split(), _plain),
     "matmul": _matmul,
     "conv": _conv,
     "conv_input": _conv_input,

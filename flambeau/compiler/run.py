@@ -169,7 +169,6 @@ class Runner:
             outputs = spend(outputs, program.spent)
         return build_result(program.result, outputs, tensors)
 
-
     def refuse(self, inputs: Sequence[Any], failed: Sequence[Any]) -> None:
         """Raise the error of the first of the program's checks that has failed."""
         graph_inputs = self.program.graph.inputs
@@ -240,5 +239,3 @@ def _difference(
             worst = np.nanmax(np.abs(actual - wanted))
             return f"{name} differs by up to {worst}"
     return None
-
-

@@ -4,6 +4,7 @@
 * :mod:`.numpy` computes them at once on NumPy arrays.
 * :mod:`.jax` computes them on ``jax.Array`` and under ``jax.jit``.
 * :mod:`.recorded` applies them to Tensors as operations, so that gradients can be differentiated.
+* :mod:`.batched` applies them to all members of a batch at once, in any other namespace.
 * :mod:`flambeau.compiler.symbolic` adds them to a graph.
 """
 
@@ -25,11 +26,16 @@ def register(array_type: type, namespace: ModuleType) -> None:
 
 
 def namespace_of(*arrays: Any) -> Any:
-    """The namespace that can serve all ``arrays``: NumPy arrays mix with any one other kind."""
+    """The namespace that can serve all ``arrays``: NumPy arrays mix with any one other kind.
+
+    Batched arrays mix with every kind, since they hold arrays of it.
+    """
     found = numpy
     for array in arrays:
         namespace = _NAMESPACES.get(type(array)) or _lookup(type(array))
         if namespace is not numpy:
+            if getattr(namespace, "OUTERMOST", False):
+                return namespace
             found = namespace
     return found
 

@@ -44,8 +44,10 @@ def max_pool_indices(
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     flat = np.arange(_count(spatial)).reshape(spatial)
     # with ceil_mode a last window may reach past the padding
-    over = [max(0, (m - 1) * s + d * (c - 1) + 1 - n - p)
-            for m, s, d, c, n, p in zip(size, stride, dilation, kernel, spatial, padding)]  # fmt: skip
+    over = [
+        max(0, (m - 1) * s + d * (c - 1) + 1 - n - p)
+        for m, s, d, c, n, p in zip(size, stride, dilation, kernel, spatial, padding)
+    ]
     widths = [(p, max(p, o)) for p, o in zip(padding, over)]
     if np.any(widths):
         x = np.pad(x, [(0, 0)] * (x.ndim - k) + widths, constant_values=lowest)

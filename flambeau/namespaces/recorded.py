@@ -66,9 +66,8 @@ def arange(start: Any, end: Any, step: Any, dtype: np.dtype) -> Any:
 
 
 def slice_scatter(x: Any, key: Any, values: Any) -> Any:
-    from ..ops.view_writes import view_write
-
     from ..ops.shape import slice_part
+    from ..ops.view_writes import view_write
 
     return view_write.function(x, values, ((slice_part, (key,)),))
 

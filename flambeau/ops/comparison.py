@@ -86,4 +86,3 @@ bitwise_not = Operation(
 @bitwise_not.checked
 def _(input):  # type: ignore[no-untyped-def]
     require_kinds("bitwise_not_cpu", "iub", input)
-

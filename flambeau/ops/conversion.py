@@ -253,7 +253,10 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         raise TypeError(
             f"copy_(): argument 'other' (position 1) must be Tensor, not {src.__class__.__name__}"
         )
-    check_writable(input, "copy_")
+    check_writable(input, "copy_", overlap=src is input)
+    if src is input:
+        input._bump_version()
+        return input
     shape = tuple(input._array.shape)
     value = src
     if value._array.dtype != input._array.dtype:

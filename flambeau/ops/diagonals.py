@@ -52,9 +52,7 @@ def _(input, offset=0, dim1=0, dim2=1):
     return result
 
 
-def _diagonal_replaced(
-    xp: Any, base: Any, values: Any, offset: int, dim1: int, dim2: int
-) -> Any:
+def _diagonal_replaced(xp: Any, base: Any, values: Any, offset: int, dim1: int, dim2: int) -> Any:
     order, (rows, columns) = _places(base.shape, offset, dim1, dim2)
     front = xp.permute(values, (values.ndim - 1, *range(values.ndim - 1)))
     put = xp.index_put(xp.permute(base, order), (rows, columns), front, False)
@@ -80,9 +78,7 @@ def diag_embed(xp, input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1
     dim1, dim2 = _two_dims(n, dim1, dim2)
     rest = iter(input.shape[:-1])
     shape = tuple(size if d in (dim1, dim2) else next(rest) for d in range(n))
-    return _diagonal_replaced(
-        xp, xp.full(shape, 0, xp.dtype(input)), input, offset, dim1, dim2
-    )
+    return _diagonal_replaced(xp, xp.full(shape, 0, xp.dtype(input)), input, offset, dim1, dim2)
 
 
 @diag_embed.vjp("input")
@@ -119,9 +115,7 @@ def diagflat(input: Any, offset: int = 0) -> Any:
 def trace(input: Any) -> Any:
     """The sum of a matrix's diagonal."""
     if input._array.ndim != 2:
-        raise RuntimeError(
-            f"trace: expected a matrix, but got tensor with dim {input._array.ndim}"
-        )
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input._array.ndim}")
     return diagonal(input).sum()
 
 
@@ -139,9 +133,7 @@ def _part_replaced(input: Any, src: Any, operation_: Any, *arguments: Any) -> An
 
 
 @composite
-def diagonal_scatter(
-    input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1
-) -> Any:
+def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """A copy of ``input`` with ``src`` on the diagonal of the dims ``dim1`` and ``dim2``."""
     return _part_replaced(input, src, diagonal, offset, dim1, dim2)
 
@@ -158,9 +150,7 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
             f"select(): index {index} out of range for tensor of size {list(input.shape)} at "
             f"dimension {dim}"
         )
-    return _part_replaced(
-        input, src, select_part, (*(slice(None),) * dim, index % n)
-    )
+    return _part_replaced(input, src, select_part, (*(slice(None),) * dim, index % n))
 
 
 @composite

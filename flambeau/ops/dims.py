@@ -53,9 +53,7 @@ def as_int(value: Any, name: str) -> int:
     try:
         return value.__index__()
     except (AttributeError, TypeError):
-        raise TypeError(
-            f"argument '{name}' must be int, not {type(value).__name__}"
-        ) from None
+        raise TypeError(f"argument '{name}' must be int, not {type(value).__name__}") from None
 
 
 def as_ints(values: Any, name: str) -> tuple[int, ...]:

@@ -22,8 +22,10 @@ def require_kinds(kernel: str, kinds: str, *operands: Any) -> None:
     """
     for operand in operands:
         dtype = getattr(operand, "dtype", None)
-        if dtype is not None and dtype.kind not in kinds and not (
-            dtype.kind == "V" and "f" in kinds
+        if (
+            dtype is not None
+            and dtype.kind not in kinds
+            and not (dtype.kind == "V" and "f" in kinds)
         ):
             raise NotImplementedError(f"\"{kernel}\" not implemented for '{type_word(operand)}'")
 

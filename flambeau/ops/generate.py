@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 def _public_signature(operation: Operation) -> inspect.Signature:
     parameters = [p for n, p in operation.signature.parameters.items() if n != "xp"]
     if operation.takes_out and "out" not in operation.signature.parameters:
-        parameters.append(
-            inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)
-        )
+        parameters.append(inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None))
     return inspect.Signature(parameters)
 
 
@@ -301,7 +299,9 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
                 "    tensor._requires_grad = not GRAD_MODE.inference",
             ]
     inner.append(
-        "return tensor" if not operation.outputs else f"return result_type_{operation.name}(tensors)"
+        "return tensor"
+        if not operation.outputs
+        else f"return result_type_{operation.name}(tensors)"
     )
     if operation.outputs:
         DIRECT[f"result_type_{operation.name}"] = operation.result_type
@@ -368,7 +368,9 @@ def _node_source(operation: Operation) -> str:
     """Python source of the operation's Node subclass."""
     parameters = {p.name: p for p in operation.parameters}
     needs = _needs(operation)
-    saved = [n for n in needs if n in ("out", "aux") or (n in parameters and parameters[n].is_tensor)]
+    saved = [
+        n for n in needs if n in ("out", "aux") or (n in parameters and parameters[n].is_tensor)
+    ]
     camel = operation.node_name if isinstance(operation.node_name, str) else "Node"
     head = [
         f"class node_{operation.name}(Node):",

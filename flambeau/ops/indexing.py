@@ -36,8 +36,7 @@ def check_indices(shape: Any, indices: Any) -> None:
     except ValueError:
         listed = ", ".join(str(list(s)) for s in shapes)
         raise IndexError(
-            "shape mismatch: indexing tensors could not be broadcast together with shapes "
-            f"{listed}"
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes {listed}"
         ) from None
 
 

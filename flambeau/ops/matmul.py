@@ -62,8 +62,7 @@ def _(input, other):
     require_kinds("dot" if len(a) == len(b) == 1 else "addmm_impl_cpu_", NUMBERS, input)
     if not a or not b:
         raise RuntimeError(
-            "both arguments to matmul need to be at least 1D, but they are "
-            f"{len(a)}D and {len(b)}D"
+            f"both arguments to matmul need to be at least 1D, but they are {len(a)}D and {len(b)}D"
         )
     inner = b[-2] if len(b) > 1 else b[0]
     if a[-1] == inner:
@@ -113,8 +112,13 @@ def require_same_dtype(first: Any, second: Any) -> None:
         )
 
 
-@operation(method=False, public=False, node_name="AddmmBackward0", same_dtype=True,
-           samples=(((5, 3), (4, 3), (4,)), ((2, 5, 3), (4, 3), (4,)), ((3,), (4, 3), (4,))))  # fmt: skip
+@operation(
+    method=False,
+    public=False,
+    node_name="AddmmBackward0",
+    same_dtype=True,
+    samples=(((5, 3), (4, 3), (4,)), ((2, 5, 3), (4, 3), (4,)), ((3,), (4, 3), (4,))),
+)
 def linear(xp, input: Array, weight: Array, bias: Array | None = None):
     """``input @ weight.T + bias``.
 
@@ -192,7 +196,11 @@ def _(input, weight, bias=None):
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{last} and "
             f"{weight.shape[-1]}x{out})"
         )
-    if bias is not None and weight.ndim == 2 and tuple(bias.shape) not in ((), (weight.shape[0],), (1,)):
+    if (
+        bias is not None
+        and weight.ndim == 2
+        and tuple(bias.shape) not in ((), (weight.shape[0],), (1,))
+    ):
         raise RuntimeError(
             f"linear(): bias of shape {list(bias.shape)} does not fit {weight.shape[0]} output "
             "features"
@@ -227,9 +235,7 @@ def bmm(input: Any, mat2: Any) -> Any:
 def mv(input: Any, vec: Any) -> Any:
     """The product of a matrix and a vector."""
     if input.dim() != 2 or vec.dim() != 1:
-        raise RuntimeError(
-            f"vector + matrix @ vector expected, got 1, {input.dim()}, {vec.dim()}"
-        )
+        raise RuntimeError(f"vector + matrix @ vector expected, got 1, {input.dim()}, {vec.dim()}")
     return matmul(input, vec)
 
 

@@ -121,7 +121,9 @@ def _positional(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     count = code.co_argcount + code.co_kwonlyargcount
     names = code.co_varnames[code.co_argcount : count]
-    defaults = (function.__defaults__ or ()) + tuple((function.__kwdefaults__ or {})[n] for n in names)
+    defaults = (function.__defaults__ or ()) + tuple(
+        (function.__kwdefaults__ or {})[n] for n in names
+    )
     return types.FunctionType(
         code.replace(co_argcount=count, co_kwonlyargcount=0), function.__globals__,
         function.__name__, defaults, function.__closure__,
@@ -480,9 +482,16 @@ class Operation:
                     shape = None if value is None else tuple(getattr(value, "shape", ()))
                     setattr(node, need, shape)
         if self.promote is not None:
-            node.shapes = tuple(tuple(np.shape(named[t])) if not isinstance(named[t], Tensor)
-                                else tuple(named[t]._array.shape)
-                                for t in targets if not isinstance(named[t], list)) or None  # fmt: skip
+            node.shapes = (
+                tuple(
+                    tuple(np.shape(named[t]))
+                    if not isinstance(named[t], Tensor)
+                    else tuple(named[t]._array.shape)
+                    for t in targets
+                    if not isinstance(named[t], list)
+                )
+                or None
+            )
         if MODES.anomaly:
             from ..autograd.anomaly import note_traceback
 

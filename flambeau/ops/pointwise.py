@@ -71,10 +71,18 @@ sin = unary("sin", "Sine, of radians.", lambda xp, grad, input: grad * xp.cos(in
 cos = unary("cos", "Cosine, of radians.", lambda xp, grad, input: -grad * xp.sin(input))
 tan = unary("tan", "Tangent, of radians.", lambda xp, grad, out: grad * (out * out + 1),
             domain=(-1.2, 1.2))  # fmt: skip
-asin = unary("asin", "Arcsine, in radians.",
-             lambda xp, grad, input: grad * xp.rsqrt(1 - input * input), domain=(-0.9, 0.9))  # fmt: skip
-acos = unary("acos", "Arccosine, in radians.",
-             lambda xp, grad, input: -grad * xp.rsqrt(1 - input * input), domain=(-0.9, 0.9))  # fmt: skip
+asin = unary(
+    "asin",
+    "Arcsine, in radians.",
+    lambda xp, grad, input: grad * xp.rsqrt(1 - input * input),
+    domain=(-0.9, 0.9),
+)
+acos = unary(
+    "acos",
+    "Arccosine, in radians.",
+    lambda xp, grad, input: -grad * xp.rsqrt(1 - input * input),
+    domain=(-0.9, 0.9),
+)
 atan = unary("atan", "Arctangent, in radians.",
              lambda xp, grad, input: grad / (input * input + 1))  # fmt: skip
 sinh = unary("sinh", "Hyperbolic sine.", lambda xp, grad, input: grad * xp.cosh(input))
@@ -82,18 +90,28 @@ cosh = unary("cosh", "Hyperbolic cosine.", lambda xp, grad, input: grad * xp.sin
 tanh = unary("tanh", "Hyperbolic tangent.", lambda xp, grad, out: grad * (1 - out * out))
 asinh = unary("asinh", "Inverse hyperbolic sine.",
               lambda xp, grad, input: grad * xp.rsqrt(input * input + 1))  # fmt: skip
-acosh = unary("acosh", "Inverse hyperbolic cosine.",
-              lambda xp, grad, input: grad * xp.rsqrt(input * input - 1), domain=(1.2, 3))  # fmt: skip
+acosh = unary(
+    "acosh",
+    "Inverse hyperbolic cosine.",
+    lambda xp, grad, input: grad * xp.rsqrt(input * input - 1),
+    domain=(1.2, 3),
+)
 atanh = unary("atanh", "Inverse hyperbolic tangent.",
               lambda xp, grad, input: grad / (1 - input * input), domain=(-0.9, 0.9))  # fmt: skip
 sigmoid = unary("sigmoid", "1 / (1 + exp(-x)).", lambda xp, grad, out: grad * (out * (1 - out)))
 
 # -- special functions ------------------------------------------------------------------------
 
-erf = unary("erf", "Error function.",
-            lambda xp, grad, input: grad * xp.exp(-(input * input)) * (2 / math.sqrt(math.pi)))  # fmt: skip
-erfc = unary("erfc", "Complementary error function, 1 - erf(x).",
-             lambda xp, grad, input: grad * xp.exp(-(input * input)) * (-2 / math.sqrt(math.pi)))  # fmt: skip
+erf = unary(
+    "erf",
+    "Error function.",
+    lambda xp, grad, input: grad * xp.exp(-(input * input)) * (2 / math.sqrt(math.pi)),
+)
+erfc = unary(
+    "erfc",
+    "Complementary error function, 1 - erf(x).",
+    lambda xp, grad, input: grad * xp.exp(-(input * input)) * (-2 / math.sqrt(math.pi)),
+)
 erfinv = unary("erfinv", "Inverse error function.",
                lambda xp, grad, out: grad * xp.exp(out * out) * (math.sqrt(math.pi) / 2),
                domain=(-0.9, 0.9))  # fmt: skip

@@ -231,9 +231,7 @@ def lstm_layer(
     return output, _last(xp, states[0], reverse), _last(xp, states[1], reverse), states
 
 
-@lstm_layer.vjp(
-    "input", "hx", "cx", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"
-)
+@lstm_layer.vjp("input", "hx", "cx", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 def _(xp, grad, input, hx, cx, weight_ih, weight_hh, weight_hr, batch_sizes, reverse, aux, needs):
     h, c, i, f, g, o = aux
     every, last = _outgoing(xp, grad, (h, c), batch_sizes)
@@ -347,9 +345,7 @@ def _(xp, grad, input, hx, weight_ih, weight_hh, batch_sizes, reverse, aux, need
     every, last = _outgoing(xp, grad, (h,), batch_sizes)
     before = _before(xp, hx, h, reverse)
     elements = [every, before, r, z, n, hn, *_running(xp, batch_sizes)]
-    found, slopes, recurrent = xp.scan(
-        _gru_step_back, last, elements, [weight_hh], not reverse
-    )
+    found, slopes, recurrent = xp.scan(_gru_step_back, last, elements, [weight_hh], not reverse)
     of_input, of_weight, of_bias = _input_gradients(
         xp, slopes, input, weight_ih, batch_sizes, (needs[0], needs[2], needs[4])
     )

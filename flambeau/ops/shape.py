@@ -139,9 +139,7 @@ def _(xp, grad, dim0, dim1):
 def t(xp, input: Array):
     """A matrix transposed; tensors of fewer dims as they are."""
     if input.ndim > 2:
-        raise RuntimeError(
-            f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D"
-        )
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
     return xp.permute(input, tuple(range(input.ndim))[::-1])
 
 
@@ -196,9 +194,7 @@ def _(xp, grad, input_shape):
 
 def _squeezed(shape: Sequence[int], dim: Any) -> tuple[int, ...]:
     dims = wrap_dims(dim, len(shape)) if not isinstance(dim, (tuple, list)) or dim else ()
-    return tuple(
-        n for i, n in enumerate(shape) if n != 1 or not (dims is None or i in dims)
-    )
+    return tuple(n for i, n in enumerate(shape) if n != 1 or not (dims is None or i in dims))
 
 
 @operation(view=True, samples=(((1, 3, 1),), ((1, 3, 1), 0), ((2, 1, 1), (1, 2))))
@@ -295,9 +291,7 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     if start < 0:
         start += n
     if start + length > n:
-        raise RuntimeError(
-            f"start ({start}) + length ({length}) exceeds dimension size ({n})."
-        )
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
     return slice_part(input, (*(slice(None),) * dim, slice(start, start + length)))
 
 
@@ -345,8 +339,7 @@ def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, .
             )
         if size == 0 and n:
             raise RuntimeError(
-                "split_size can only be 0 if dimension size is 0, but got dimension size of "
-                f"{n}"
+                f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}"
             )
         sizes = tuple(min(size, n - i) for i in range(0, n, size)) if n else (0,)
     head = (slice(None),) * dim
@@ -513,9 +506,7 @@ def _rolled(xp: Any, x: Any, shifts: Any, dims: Any, sign: int) -> Any:
     shifts = as_ints(shifts, "shifts")
     if dims is None or dims == ():
         if len(shifts) != 1:
-            raise RuntimeError(
-                f"shifts and dimensions must align. shifts: {len(shifts)}, dims:0"
-            )
+            raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:0")
         flat = _rolled(xp, xp.reshape(x, (math.prod(x.shape),)), shifts, 0, sign)
         return xp.reshape(flat, tuple(x.shape))
     dims = as_ints(dims, "dims")
@@ -629,9 +620,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
             f"({destinations} dims)"
         )
     rest = iter(d for d in range(n) if d not in sources)
-    order = [
-        sources[destinations.index(i)] if i in destinations else next(rest) for i in range(n)
-    ]
+    order = [sources[destinations.index(i)] if i in destinations else next(rest) for i in range(n)]
     return permute(input, tuple(order))
 
 

@@ -49,7 +49,9 @@ def _extreme_of_dim(name: str, arg: str, doc: str) -> Operation:
         samples=(((3, 4), 1), ((3, 4), 0, True)), dtypes="number",
     )  # fmt: skip
     defined.vjp("input")(
-        lambda xp, grad, input_shape, dim, keepdim, aux: _at(xp, grad, input_shape, dim, keepdim, aux)
+        lambda xp, grad, input_shape, dim, keepdim, aux: _at(
+            xp, grad, input_shape, dim, keepdim, aux
+        )
     )
 
     @defined.checked
@@ -61,12 +63,12 @@ def _extreme_of_dim(name: str, arg: str, doc: str) -> Operation:
 
 
 max_dim = _extreme_of_dim("max_dim", "argmax", "The largest elements along ``dim``, their indices.")
-min_dim = _extreme_of_dim("min_dim", "argmin", "The smallest elements along ``dim``, their indices.")
+min_dim = _extreme_of_dim(
+    "min_dim", "argmin", "The smallest elements along ``dim``, their indices."
+)
 
 
-def _max_or_min(
-    name: str, of_dim: Operation, of_all: Operation, of_pair: str
-) -> Any:
+def _max_or_min(name: str, of_dim: Operation, of_all: Operation, of_pair: str) -> Any:
     def function(
         input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None,
         keepdims: Any = None, out: Any = None,

@@ -14,8 +14,14 @@ from .operation import Array, composite, operation
 from .reduction import _count, spread
 
 
-@operation(public=False, method=False, name="variance", dtypes="inexact",
-           node_name="VarBackward0", samples=(((3, 4), None), ((3, 4), 1), ((3, 4), 0, 0, True)))  # fmt: skip
+@operation(
+    public=False,
+    method=False,
+    name="variance",
+    dtypes="inexact",
+    node_name="VarBackward0",
+    samples=(((3, 4), None), ((3, 4), 1), ((3, 4), 0, 0, True)),
+)
 def variance(xp, input: Array, dim: Any = None, correction: float = 1, keepdim: bool = False):
     """The variance over ``dim``, of ``count - correction`` degrees of freedom."""
     dims = wrap_dims(dim, input.ndim)

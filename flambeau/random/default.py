@@ -42,6 +42,8 @@ def draw(
         parameters: numbers; what depends on tensors is computed from the draw by operations.
         generator: to draw from, or None for the default one.
     """
+    if MODES.transforms is not None:
+        return MODES.transforms.draw(sampler, shape, dtype, parameters, generator)
     capture = MODES.capture
     if capture is not None:
         return capture.draw(sampler, shape, dtype, parameters, generator)

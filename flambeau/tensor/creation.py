@@ -266,7 +266,9 @@ def _filled(name: str, value: float, doc: str) -> Any:
         if shape:
             size = (shape.pop("size"),) if "size" in shape else size
             if shape:
-                raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(shape))}'")
+                raise TypeError(
+                    f"{name}() got an unexpected keyword argument '{next(iter(shape))}'"
+                )
         wanted = out._array.dtype if out is not None and dtype is None else _dtype(dtype)
         sizes = shape_of(size)
         if value == 0:
@@ -520,8 +522,10 @@ def legacy_constructor(cls: type, dtype: dtypes.dtype, *args: Any, **kwargs: Any
     if kwargs:
         raise TypeError(f"new() received an invalid combination of arguments: {sorted(kwargs)}")
     result: Any = new_object(cls)
-    if len(args) == 1 and isinstance(args[0], (list, tuple, np.ndarray, Tensor)) and not isinstance(
-        args[0], Size
+    if (
+        len(args) == 1
+        and isinstance(args[0], (list, tuple, np.ndarray, Tensor))
+        and not isinstance(args[0], Size)
     ):
         data = args[0]
         if isinstance(data, Tensor):
@@ -589,4 +593,3 @@ __all__ = [
     "linspace", "logspace", "numel", "ones", "ones_like", "scalar_tensor", "tensor", "zeros",
     "zeros_like",
 ]  # fmt: skip
-

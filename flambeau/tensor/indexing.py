@@ -55,8 +55,7 @@ def _as_index(item: Any) -> Any:
         if array.dtype.kind not in "fc":
             raise TypeError(f"{type(item).__name__} of {array.dtype} is no valid index")
         raise IndexError(
-            "tensors used as indices must be long, int, byte or bool tensors (got "
-            f"{array.dtype})"
+            f"tensors used as indices must be long, int, byte or bool tensors (got {array.dtype})"
         )
     if array.dtype == np.uint8:
         array = array.astype(bool)
@@ -190,7 +189,9 @@ def _index(value: Any) -> int:
     try:
         return value.__index__()
     except AttributeError:
-        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
+        raise TypeError(
+            "slice indices must be integers or None or have an __index__ method"
+        ) from None
 
 
 def _part_operation(basic: tuple[Any, ...], shape: Any) -> Any:
@@ -231,24 +232,29 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     """Write ``value`` (a tensor or a number, broadcast) to the part that ``key`` selects."""
     from .views import check_writable
 
+    number = None
     if not isinstance(value, Tensor):
         if not isinstance(value, (bool, int, float, complex, np.ndarray, np.generic)):
             from .views import type_name
 
             raise TypeError(f"can't assign a {type(value).__name__} to a {type_name(self)}")
+        if not isinstance(value, np.ndarray):
+            number = value
         value = wrap(np.asarray(value))
     if value._array.dtype != self._array.dtype:
         value = value.to(self.dtype)  # type: ignore[attr-defined]
     basic, advanced = resolve(self._array.shape, key)
     target = self
     if advanced is None:
-        check_writable(self, "__setitem__")
+        check_writable(self, "__setitem__", overlap=True)
         target = _part_operation(basic, self._array.shape).function(self, basic)
-        value = _fit(value, target)
-        target.copy_(value)  # type: ignore[attr-defined]
+        if number is not None:
+            target.fill_(number)  # type: ignore[attr-defined]
+        else:
+            target.copy_(_fit(value, target))  # type: ignore[attr-defined]
         return
     if any(item != _FULL for item in basic):
-        check_writable(self, "__setitem__")
+        check_writable(self, "__setitem__", overlap=True)
         target = _part_operation(basic, self._array.shape).function(self, basic)
     while advanced and advanced[-1] is None:
         advanced.pop()

@@ -341,7 +341,9 @@ class Tensor(metaclass=_TensorMeta):
         if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if self._node is not None:
-            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
         if self._post_accumulate_hooks is None:
             self._post_accumulate_hooks = OrderedDict()
         handle = RemovableHandle(self._post_accumulate_hooks)
@@ -424,9 +426,7 @@ class Tensor(metaclass=_TensorMeta):
         """
         array = self._array
         if array.size != 1:
-            raise RuntimeError(
-                f"a Tensor with {array.size} elements cannot be converted to Scalar"
-            )
+            raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
         if MODES.capture is not None and not hasattr(array, "batch_memory"):
             return MODES.capture.item(self)
         if array.__class__ is not ndarray:
@@ -594,9 +594,9 @@ class Tensor(metaclass=_TensorMeta):
         return _rebuild, (kind, array, self._requires_grad, extra)
 
 
-_OWN_ATTRIBUTES = frozenset(
-    name for name in Tensor.__annotations__ if name.startswith("_")
-) | {"_retains_grad"}
+_OWN_ATTRIBUTES = frozenset(name for name in Tensor.__annotations__ if name.startswith("_")) | {
+    "_retains_grad"
+}
 
 
 def _rebuild(

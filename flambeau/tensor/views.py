@@ -103,6 +103,9 @@ def refresh(view: Tensor) -> None:
     assert base is not None
     rebased = base._rebased
     if not rebased or view._seen >= rebased:
+        if base._requires_grad and not view._requires_grad and not GRAD_MODE.inference:
+            # made before requires_grad_() of its base
+            view._requires_grad = not view.__dict__.get("_detached")
         return
     if view._part_of is not None and base._requires_grad:
         raise _part_error(view, "its base or another view of its base has been")
@@ -152,8 +155,13 @@ def _overlaps_itself(array: Any) -> bool:
     return any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape))
 
 
-def check_writable(tensor: Tensor, name: str) -> None:
-    """Raise what PyTorch raises for an in-place operation on ``tensor``."""
+def check_writable(tensor: Tensor, name: str, overlap: bool = False) -> None:
+    """Raise what PyTorch raises for an in-place operation on ``tensor``.
+
+    Args:
+        name: the operation's.
+        overlap: whether it may write to one element's memory more than once.
+    """
     if tensor._base is not None:
         tensor._refresh()
     if GRAD_MODE.enabled and tensor._requires_grad:
@@ -172,9 +180,9 @@ def check_writable(tensor: Tensor, name: str) -> None:
                 f"operation. (The operation is {name}(); wrap it in torch.no_grad() to change the "
                 "value outside the tape.)"
             )
-    array = tensor._array
+    array = _memory(tensor._array)
     if array.__class__ is ndarray:
-        if name not in ("zero_", "fill_") and _overlaps_itself(array):
+        if not overlap and _overlaps_itself(array):
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to "
                 "a single memory location. Please clone() the tensor before performing the "
@@ -191,7 +199,7 @@ def write_in_place(
     tensor: Tensor, function: Callable[..., Tensor], args: Any, kwargs: Any, name: str
 ) -> Tensor:
     """Make ``function(tensor, *args, **kwargs)`` the value of ``tensor``."""
-    check_writable(tensor, name)
+    check_writable(tensor, name, overlap=name in ("fill_", "zero_"))
     before = tensor
     if GRAD_MODE.enabled and (
         tensor._requires_grad or _require_grad(args) or _require_grad(kwargs.values())
@@ -249,8 +257,10 @@ def assign(tensor: Tensor, result: Tensor, name: str) -> Tensor:
             )
         result = result.to(wanted)  # type: ignore[attr-defined]
         source = result._array
-    rebasing = result._requires_grad and GRAD_MODE.enabled or (
-        GRAD_MODE.enabled and tensor._requires_grad and tensor._node is not None
+    rebasing = (
+        result._requires_grad
+        and GRAD_MODE.enabled
+        or (GRAD_MODE.enabled and tensor._requires_grad and tensor._node is not None)
     )
     if rebasing and tensor._part_of is not None:
         raise _part_error(tensor, "is being")

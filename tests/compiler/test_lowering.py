@@ -492,7 +492,9 @@ def test_pooling_and_its_gradients(case: Any) -> None:
         places = xp.max_pool_indices(x, kernel, stride, padding, (1,) * dims, size)
         flat = xp.reshape(places, flat_out)
         zeros = xp.full(flat_in, 0, np.dtype(np.float32))
-        spread = xp.scatter_add(zeros, dim=len(flat_in) - 1, index=flat, src=xp.reshape(g, flat_out))
+        spread = xp.scatter_add(
+            zeros, dim=len(flat_in) - 1, index=flat, src=xp.reshape(g, flat_out)
+        )
         return [
             places,
             xp.reshape(xp.gather(xp.reshape(x, flat_in), dim=len(flat_in) - 1, index=flat), out),

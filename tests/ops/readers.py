@@ -24,9 +24,7 @@ class Derivatives:
 
     def __init__(self, case: Case, dtype: Any = np.float64) -> None:
         self.case = case
-        self.inputs = [
-            a.astype(dtype) if a.dtype == np.float64 else a for a in case.arrays
-        ]
+        self.inputs = [a.astype(dtype) if a.dtype == np.float64 else a for a in case.arrays]
         random = np.random.default_rng(case.number)
         outs = self.results(self.inputs)
         self.cotangents = [
@@ -118,6 +116,5 @@ def on_graph(function: Any, arrays: Sequence[np.ndarray]) -> list[tuple[Any, Any
     values, _ = evaluate(Graph(inputs, outputs), arrays)
     by_identity = {id(v): a for v, a in zip(outputs, values)}
     return [
-        (None, None, None) if v is None else (v.shape, v.dtype, by_identity[id(v)])
-        for v in traced
+        (None, None, None) if v is None else (v.shape, v.dtype, by_identity[id(v)]) for v in traced
     ]

@@ -55,9 +55,7 @@ def shapes_and_keys(draw: Any) -> tuple[tuple[int, ...], Any]:
             items.append(draw(st.integers(-n, n - 1)))
         elif kind == "slice":
             bound = st.none() | st.integers(-n - 2, n + 2)
-            items.append(
-                slice(draw(bound), draw(bound), draw(st.none() | st.integers(1, 3)))
-            )
+            items.append(slice(draw(bound), draw(bound), draw(st.none() | st.integers(1, 3))))
         elif kind in ("index", "array", "list"):
             size = broadcast if kind != "list" else broadcast[-1:] or (1,)
             if kind == "list" and len(size) != 1:

@@ -161,12 +161,9 @@ class Builder:
             inner = ", ".join([x.typed] * lanes)
             return Register(f"<{inner}>", x.type, lanes, 0, x.literal)
         vector = f"<{lanes} x {x.type}>"
-        one = self._place(
-            f"insertelement {vector} poison, {x.typed}, i32 0", x.type, lanes, (x,)
-        )
+        one = self._place(f"insertelement {vector} poison, {x.typed}, i32 0", x.type, lanes, (x,))
         return self._place(
-            f"shufflevector {vector} {one.name}, {vector} poison, "
-            f"<{lanes} x i32> zeroinitializer",
+            f"shufflevector {vector} {one.name}, {vector} poison, <{lanes} x i32> zeroinitializer",
             x.type,
             lanes,
             (one,),
@@ -185,9 +182,7 @@ class Builder:
         """``opcode`` may carry flags: ``"fadd contract"``."""
         if x.lanes != y.lanes:
             x, y = self.level_operands(x, y)
-        return self._place(
-            f"{opcode} {x.full_type} {x.name}, {y.name}", x.type, x.lanes, (x, y)
-        )
+        return self._place(f"{opcode} {x.full_type} {x.name}, {y.name}", x.type, x.lanes, (x, y))
 
     def unary(self, opcode: str, x: Register) -> Register:
         return self._place(f"{opcode} {x.full_type} {x.name}", x.type, x.lanes, (x,))
@@ -196,9 +191,7 @@ class Builder:
         """``predicate`` is ``"fcmp olt"``, ``"icmp slt"`` and the like."""
         if x.lanes != y.lanes:
             x, y = self.level_operands(x, y)
-        return self._place(
-            f"{predicate} {x.full_type} {x.name}, {y.name}", BOOL, x.lanes, (x, y)
-        )
+        return self._place(f"{predicate} {x.full_type} {x.name}, {y.name}", BOOL, x.lanes, (x, y))
 
     def select(self, condition: Register, x: Register, y: Register) -> Register:
         if condition.literal is not None:
@@ -370,9 +363,7 @@ class Builder:
             )
         elif mask is not None:
             name = f"llvm.masked.load.v{lanes}{_suffix(memory)}.p0"
-            self.declarations.add(
-                f"declare {vector} @{name}(ptr, i32, <{lanes} x i1>, {vector})"
-            )
+            self.declarations.add(f"declare {vector} @{name}(ptr, i32, <{lanes} x i1>, {vector})")
             text = (
                 f"call {vector} @{name}({address.typed}, i32 {align}, {mask.typed}, "
                 f"{vector} zeroinitializer)"
@@ -419,9 +410,7 @@ class Builder:
             )
         elif mask is not None:
             name = f"llvm.masked.store.v{lanes}{_suffix(x.type)}.p0"
-            self.declarations.add(
-                f"declare void @{name}({x.full_type}, ptr, i32, <{lanes} x i1>)"
-            )
+            self.declarations.add(f"declare void @{name}({x.full_type}, ptr, i32, <{lanes} x i1>)")
             self.statement(
                 f"call void @{name}({x.typed}, {address.typed}, i32 {align}, {mask.typed})"
             )

@@ -344,9 +344,7 @@ def _atom_register(builder: Builder, atom: Atom, lanes: bool) -> Register:
             raise RuntimeError("a dynamic index is used before it is read")
         return atom.register if lanes else builder.extract(atom.register, 0)
     inner = _register(builder, atom.index, lanes)
-    return builder.binary(
-        "urem" if atom.remainder else "udiv", inner, builder.index(atom.divisor)
-    )
+    return builder.binary("urem" if atom.remainder else "udiv", inner, builder.index(atom.divisor))
 
 
 def vector_stride(index: Index) -> int | None:

@@ -15,6 +15,7 @@ from .builder import INDEX, Builder, Register
 from .elementwise import EMIT, as_bool, llvm_type
 from .expressions import Array, Expressions
 from .indexing import Index, Quotient, Variable, lane_register, linear, variable_index
+from .partition import best_loop, divided_loop, unit_count
 
 _UNROLLED = 32
 """Iterations of inner loops that are written out where a vector lies across the outer loop."""
@@ -29,7 +30,9 @@ IsLeaf = Callable[[Value], bool]
 # -- the shape of the loops ---------------------------------------------------------------------
 
 
-def _flat_uses(kernel: Kernel, is_leaf: IsLeaf, strides: Strides) -> list[tuple[Group, Index, bool]]:
+def _flat_uses(
+    kernel: Kernel, is_leaf: IsLeaf, strides: Strides
+) -> list[tuple[Group, Index, bool]]:
     """Every memory position and condition of the kernel: (group, index, is a store)."""
     found: list[tuple[Group, Index, bool]] = []
     in_registers = {id(v) for v in kernel.values} - {id(v) for v in kernel.stored}
@@ -242,17 +245,52 @@ class LoopCode:
         self.expressions = expressions
         self.stored = stored
         self.lanes = lanes_for(kernel, vector_bytes)
-        self.outer_vector, self.group_vectors = choose_vectors(
-            kernel, is_leaf, strides, self.lanes
-        )
+        self.outer_vector, self.group_vectors = choose_vectors(kernel, is_leaf, strides, self.lanes)
 
-    def write(self) -> None:
-        if any(v.extent == 0 for v in self.kernel.outer):
-            return
+    def _ordered_loops(self) -> list[Variable]:
         loops = [v for v in self.kernel.outer if v is not self.outer_vector]
         if self.outer_vector is not None:
             loops.append(self.outer_vector)
-        self._outer(loops)
+        return loops
+
+    def units(self) -> int:
+        """Into how many parts the kernel can be divided."""
+        loops = self._ordered_loops()
+        if not loops or any(v.extent == 0 for v in loops):
+            return 1
+        sizes = [(v, self._lanes_of(v)) for v in loops]
+        variable, size = sizes[best_loop(sizes)]
+        return unit_count(variable.extent, size)
+
+    def write(self, divided: bool = False) -> None:
+        """All of the kernel, or with ``divided`` the units that it is asked for."""
+        loops = self._ordered_loops()
+        if any(v.extent == 0 for v in loops):
+            return
+        if not divided:
+            self._outer(loops)
+            return
+        sizes = [(v, self._lanes_of(v)) for v in loops]
+        variable, lanes = sizes[best_loop(sizes)]
+        others = [v for v in loops if v is not variable]
+        expressions = self.expressions
+
+        def full(counter: Register) -> None:
+            variable.lanes, variable.register, variable.offset = lanes, counter, 0
+            expressions.fresh()
+            self._outer(others)
+
+        def rest() -> None:
+            whole, active = divmod(variable.extent, lanes)
+            variable.lanes, variable.register = lanes, self.builder.index(0)
+            variable.offset = whole * lanes
+            expressions.fresh()
+            expressions.mask = self.builder.lane_mask(lanes, active)
+            self._outer(others)
+            expressions.mask = None
+
+        divided_loop(self.builder, variable, lanes, full, rest)
+        expressions.fresh()
 
     def _outer(self, loops: Sequence[Variable]) -> None:
         if not loops:
@@ -448,8 +486,7 @@ class LoopCode:
             parts = [ends[i * width : (i + 1) * width] for i in range(many)]
             while len(parts) > 1:
                 parts = [
-                    self._joined(combiners, parts[i], parts[i + 1])
-                    for i in range(0, len(parts), 2)
+                    self._joined(combiners, parts[i], parts[i + 1]) for i in range(0, len(parts), 2)
                 ]
             return parts[0]
 

@@ -113,9 +113,7 @@ def _polynomial(b: Builder, x: Register, coefficients: Sequence[float]) -> Regis
     return result
 
 
-def _exp_parts(
-    b: Builder, x: Register, base2: bool = False
-) -> tuple[Register, Register, Register]:
+def _exp_parts(b: Builder, x: Register, base2: bool = False) -> tuple[Register, Register, Register]:
     """``x = n ln(2) + r``: n as an integer in the lowest bits, n, and ``exp(r) - 1``."""
     f = _format(x)
     c = lambda value: b.constant(x.type, value)  # noqa: E731

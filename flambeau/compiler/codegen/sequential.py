@@ -68,9 +68,7 @@ def _cumulative(builder: Builder, value: Value, expressions: Expressions, array:
     _nest(builder, expressions, outer, line)
 
 
-def _copy(
-    builder: Builder, x: Value, expressions: Expressions, array: Array
-) -> None:
+def _copy(builder: Builder, x: Value, expressions: Expressions, array: Array) -> None:
     def element(position: Position) -> None:
         expressions.store(expressions.value(x, position), array, position, x.dtype)
 

@@ -16,6 +16,7 @@ from .builder import Builder, Register
 from .expressions import Array, Condition, Expressions, trace
 from .indexing import Index, Variable, linear, scalar_register
 from .loops import Combiner, IsLeaf, LoopCode, Strides, lanes_for
+from .partition import best_loop, divided_loop, unit_count
 from .tile_plan import TilePlan, TileProblem, plan_tiles
 
 _WRITTEN_OUT = 128
@@ -127,16 +128,45 @@ class TileCode(LoopCode):
             assert bound is not None
             self.bounds.setdefault(bound.variable, []).append(bound)
 
-    def write(self) -> None:
-        if any(v.extent == 0 for v in self.kernel.outer):
-            return
+    def _block_loops(self) -> list[tuple[Variable, int, int]]:
+        """The loops over tiles, outermost first: (loop, vectors or iterations, lanes)."""
         tiled = dict(self.plan.tiles)
         plain = [v for v in self.kernel.outer if v not in tiled and v is not self.plan.vector]
         blocks: list[tuple[Variable, int, int]] = [(v, 1, 1) for v in plain]
         if not self.reduces:
             blocks.append((self.plan.vector, self.plan.vectors, self.plan.lanes))
-        blocks += [(v, size, 1) for v, size in self.plan.tiles]
-        self._blocks(blocks, {})
+        return blocks + [(v, size, 1) for v, size in self.plan.tiles]
+
+    def units(self) -> int:
+        """Into how many parts the kernel can be divided."""
+        sizes = [(v, count * unit) for v, count, unit in self._block_loops()]
+        if not sizes or any(v.extent == 0 for v, _ in sizes):
+            return 1
+        variable, size = sizes[best_loop(sizes)]
+        return unit_count(variable.extent, size)
+
+    def write(self, divided: bool = False) -> None:
+        """All of the kernel, or with ``divided`` the units that it is asked for."""
+        blocks = self._block_loops()
+        if any(v.extent == 0 for v, _, _ in blocks):
+            return
+        if not divided:
+            self._blocks(blocks, {})
+            return
+        chosen = best_loop([(v, count * unit) for v, count, unit in blocks])
+        variable, count, unit = blocks.pop(chosen)
+        size = count * unit
+
+        def full(counter: Register) -> None:
+            variable.lanes, variable.register = unit, counter
+            self._blocks(blocks, {variable: (0, size)})
+
+        def rest() -> None:
+            whole, remaining = divmod(variable.extent, size)
+            variable.lanes, variable.register = unit, self.builder.index(0)
+            self._blocks(blocks, {variable: (whole * size, remaining)})
+
+        divided_loop(self.builder, variable, size, full, rest)
 
     def _blocks(
         self, blocks: list[tuple[Variable, int, int]], sizes: dict[Variable, tuple[int, int]]

@@ -10,6 +10,7 @@ from .elementwise import llvm_type
 from .expressions import Array, Expressions, trace
 from .indexing import Index, Variable, linear, scalar_register
 from .loops import IsLeaf, Strides
+from .partition import divided_loop, unit_count
 
 _SMALLEST = 8
 """Below this extent of one of the two dims, plain loops do."""
@@ -113,11 +114,37 @@ class TransposingCode:
         self.target = target.pointer
         self.target_index = linear(self.member.position, target.strides)
 
-    def write(self) -> None:
-        others = [v for v in self.kernel.outer if v not in (self.along, self.across)]
+    def _others(self) -> list[Variable]:
+        return [v for v in self.kernel.outer if v not in (self.along, self.across)]
+
+    def units(self) -> int:
+        """Into how many parts the kernel can be divided."""
+        return unit_count(self.across.extent, self.lanes)
+
+    def write(self, divided: bool = False) -> None:
+        """All of the kernel, or with ``divided`` the units that it is asked for."""
+        if not divided:
+            self._around([self.across, self.along], [])
+            return
+        variable = self.across
+
+        def full(counter: Register) -> None:
+            variable.register, variable.offset = counter, 0
+            self._around([self.along], [self.lanes])
+
+        def rest() -> None:
+            whole, remaining = divmod(variable.extent, self.lanes)
+            variable.register, variable.offset = self.builder.index(0), whole * self.lanes
+            self._around([self.along], [remaining])
+
+        divided_loop(self.builder, variable, self.lanes, full, rest)
+        variable.register, variable.offset = None, 0
+
+    def _around(self, blocked: list[Variable], sizes: list[int]) -> None:
+        others = self._others()
         for variable in others:
             variable.register, _ = self.builder.open_loop(0, variable.extent, 1)
-        self._blocks([self.across, self.along], [])
+        self._blocks(blocked, sizes)
         for variable in reversed(others):
             self.builder.close_loop()
             variable.register = None

@@ -263,9 +263,7 @@ class RNNBase(Module):
         if tuple(hx.size()) != tuple(expected_hidden_size):
             raise RuntimeError(msg.format(expected_hidden_size, list(hx.size())))
 
-    def check_forward_args(
-        self, input: Tensor, hidden: Tensor, batch_sizes: Tensor | None
-    ) -> None:
+    def check_forward_args(self, input: Tensor, hidden: Tensor, batch_sizes: Tensor | None) -> None:
         """Raise unless input and hidden states fit the module and each other."""
         self.check_input(input, batch_sizes)
         self.check_hidden_size(hidden, self.get_expected_hidden_size(input, batch_sizes))
@@ -279,7 +277,9 @@ class RNNBase(Module):
     def _check_dims(self, name: str, input: Tensor, word: str = "") -> bool:
         """Whether ``input`` is one sequence without a batch."""
         if input.dim() not in (2, 3):
-            raise ValueError(f"{name}: Expected input to be 2D or 3D, got {input.dim()}D{word} instead")
+            raise ValueError(
+                f"{name}: Expected input to be 2D or 3D, got {input.dim()}D{word} instead"
+            )
         return input.dim() == 2
 
     def _run(
@@ -296,9 +296,7 @@ class RNNBase(Module):
         return (output.transpose(0, 1) if swapped else output), last
 
     def _zeros(self, input: Tensor, batch: int, width: int) -> Tensor:
-        return flambeau.zeros(
-            self._states(), batch, width, dtype=input.dtype, device=input.device
-        )
+        return flambeau.zeros(self._states(), batch, width, dtype=input.dtype, device=input.device)
 
     def _forward_one_state(self, name: str, input: Any, hx: Tensor | None, word: str = "") -> Any:
         """``forward`` of RNN and GRU."""

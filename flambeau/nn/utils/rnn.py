@@ -157,11 +157,11 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
 
 def _checked_lengths(lengths: Any, batch: int) -> np.ndarray:
     if isinstance(lengths, Tensor):
-        if lengths.dim() != 1 or lengths.device.type != "cpu" or lengths.dtype is not flambeau.int64:
+        place, kind = lengths.device.type, lengths.type().rsplit(".")[-1].removesuffix("Tensor")
+        if lengths.dim() != 1 or place != "cpu" or kind != "Long":
             raise RuntimeError(
                 "'lengths' argument should be a 1D CPU int64 tensor, but got "
-                f"{lengths.dim()}D {lengths.device.type} {lengths.type().rsplit('.')[-1][:-6]} "
-                "tensor"
+                f"{lengths.dim()}D {place} {kind} tensor"
             )
         numbers = lengths.tolist()
     else:
@@ -205,9 +205,9 @@ def pack_padded_sequence(
     else:
         given = [int(n) for n in (lengths.tolist() if isinstance(lengths, Tensor) else lengths)]
     if not enforce_sorted:
-        as_tensor = given if isinstance(given, Tensor) else flambeau.tensor(given, dtype=flambeau.int64)
-        ordered, sorted_indices = flambeau.sort(as_tensor, descending=True)
-        given = ordered
+        if not isinstance(given, Tensor):
+            given = flambeau.tensor(given, dtype=flambeau.int64)
+        given, sorted_indices = flambeau.sort(given, descending=True)
         sorted_indices = sorted_indices.to(input.device)
         input = input.index_select(0 if batch_first else 1, sorted_indices)
     else:

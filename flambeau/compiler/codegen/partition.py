@@ -1,0 +1,66 @@
+"""Dividing a kernel's outermost loop among threads.
+
+A divided kernel takes two more parameters, ``first`` and ``last``: it does the *units* between
+them, of ``units`` in all.  A unit is one iteration, or a vector or a tile of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .builder import INDEX, Builder, Register
+from .indexing import Variable
+
+_ENOUGH = 8
+"""Units from which a loop is divided well enough."""
+
+
+def unit_count(extent: int, size: int) -> int:
+    """Units of ``size`` elements in ``extent``, the last being smaller."""
+    return -(-extent // size)
+
+
+def best_loop(loops: Sequence[tuple[Variable, int]]) -> int:
+    """Which of ``loops``, with the sizes of their units, to divide: the outermost good one."""
+    counts = [unit_count(v.extent, size) for v, size in loops]
+    for i, count in enumerate(counts):
+        if count >= _ENOUGH:
+            return i
+    return counts.index(max(counts))
+
+
+def range_parameters(builder: Builder) -> tuple[Register, Register]:
+    """The registers of ``first`` and ``last``."""
+    return Register("%first", INDEX), Register("%last", INDEX)
+
+
+def divided_loop(
+    builder: Builder,
+    variable: Variable,
+    size: int,
+    full_body: Callable[[Register], None],
+    rest_body: Callable[[], None],
+) -> None:
+    """The units from ``first`` to ``last``: ``full_body`` at the start of each whole one.
+
+    ``rest_body`` is the last unit, if it is smaller.
+    """
+    b = builder
+    first, last = range_parameters(b)
+    full, rest = divmod(variable.extent, size)
+    if full:
+        limit = b.index(full)
+        end = b.select(b.compare("icmp slt", last, limit), last, limit)
+        b.open_branch(b.compare("icmp slt", first, end))
+        start = b.index_multiply(first, size)
+        counter, _ = b.open_loop(start, b.index_multiply(end, size), size)
+        full_body(counter)
+        b.close_loop()
+        b.close_branch()
+    if rest:
+        b.open_branch(b.compare("icmp sgt", last, b.index(full)))
+        rest_body()
+        b.close_branch()
+
+
+__all__ = ["best_loop", "divided_loop", "range_parameters", "unit_count"]

@@ -1,0 +1,309 @@
+"""The team: threads that run compiled programs together with the thread that calls them.
+
+A call publishes its program; the workers, who spin for a short while after the last one and then
+sleep, join in.  Parts of kernels are taken from counters in the program's own table, so nobody waits
+for a thread that has not come: the caller alone finishes any program.  What is waited for is only
+parts that somebody is at work on.
+
+Each run has a number, which is a part of every counter.  A worker that comes late finds other
+numbers there and leaves.  Memory and code of a program that is no longer used are released only
+when no worker can be in it (:func:`retire`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+
+from . import runtime
+
+GENERATION, FUNCTION, TABLE, SLEEPERS, ACTIVE, STOP, BUSY = 0, 8, 16, 24, 32, 40, 48
+"""Words of the team's memory, each on a cache line of its own; BUSY has one line per worker."""
+_LINE = 8
+_MOST_WORKERS = 63
+_SPINS = 4000
+"""Times that a worker looks for work before it sleeps: some tens of microseconds."""
+
+_FUTEX = {"x86_64": 202, "aarch64": 98, "arm64": 98}
+"""The number of the system call ``futex`` on Linux."""
+
+
+def _pause() -> str:
+    machine = platform.machine().lower()
+    if machine in ("x86_64", "amd64", "i686"):
+        return 'call void asm sideeffect "pause", "~{memory}"()'
+    if machine in ("aarch64", "arm64"):
+        return 'call void asm sideeffect "yield", "~{memory}"()'
+    return 'call void asm sideeffect "", "~{memory}"()'
+
+
+def supported() -> bool:
+    """Whether this system has what the team sleeps by."""
+    return sys.platform.startswith("linux") and platform.machine() in _FUTEX
+
+
+def worker_source() -> str:
+    """The code of a worker: ``flambeau_worker(team, index)``; it returns when the team stops."""
+    number = _FUTEX[platform.machine()]
+    return f"""
+declare i64 @syscall(i64, ...)
+define void @flambeau_worker(ptr %team, i64 %index) #0 {{
+entry:
+  %function_at = getelementptr i64, ptr %team, i64 {FUNCTION}
+  %table_at = getelementptr i64, ptr %team, i64 {TABLE}
+  %sleepers_at = getelementptr i64, ptr %team, i64 {SLEEPERS}
+  %active_at = getelementptr i64, ptr %team, i64 {ACTIVE}
+  %stop_at = getelementptr i64, ptr %team, i64 {STOP}
+  %line = mul i64 %index, {_LINE}
+  %busy_word = add i64 %line, {BUSY}
+  %busy_at = getelementptr i64, ptr %team, i64 %busy_word
+  %started = load atomic i64, ptr %team seq_cst, align 8
+  br label %look
+look:
+  %seen = phi i64 [ %started, %entry ], [ %seen, %next ], [ %seen, %sleep_end ],
+          [ %now, %ran ], [ %now, %skip ]
+  %spins = phi i64 [ 0, %entry ], [ %spins_next, %next ], [ 0, %sleep_end ], [ 0, %ran ],
+           [ %spins, %skip ]
+  %now = load atomic i64, ptr %team seq_cst, align 8
+  %same = icmp eq i64 %now, %seen
+  br i1 %same, label %idle, label %begin
+idle:
+  {_pause()}
+  %spins_next = add i64 %spins, 1
+  %tired = icmp sgt i64 %spins, {_SPINS}
+  br i1 %tired, label %sleep, label %next
+next:
+  br label %look
+sleep:
+  %stop = load atomic i64, ptr %stop_at seq_cst, align 8
+  %stopping = icmp ne i64 %stop, 0
+  br i1 %stopping, label %leave, label %park
+park:
+  %more = atomicrmw add ptr %sleepers_at, i64 1 seq_cst
+  %seen32 = trunc i64 %seen to i32
+  %slept = call i64 (i64, ...) @syscall(i64 {number}, ptr %team, i64 128, i32 %seen32, ptr null,
+           ptr null, i64 0)
+  %fewer = atomicrmw sub ptr %sleepers_at, i64 1 seq_cst
+  br label %sleep_end
+sleep_end:
+  br label %look
+begin:
+  %stop2 = load atomic i64, ptr %stop_at seq_cst, align 8
+  %stopping2 = icmp ne i64 %stop2, 0
+  br i1 %stopping2, label %leave, label %check
+check:
+  %active = load atomic i64, ptr %active_at seq_cst, align 8
+  %wanted = icmp slt i64 %index, %active
+  br i1 %wanted, label %enter, label %skip
+enter:
+  store atomic i64 1, ptr %busy_at seq_cst, align 8
+  %function = load atomic ptr, ptr %function_at seq_cst, align 8
+  %table = load atomic ptr, ptr %table_at seq_cst, align 8
+  %again = load atomic i64, ptr %team seq_cst, align 8
+  %valid = icmp eq i64 %again, %now
+  %some = icmp ne ptr %function, null
+  %good = and i1 %valid, %some
+  br i1 %good, label %work, label %done
+work:
+  %thread = add i64 %index, 1
+  call void %function(ptr %table, i64 %thread, i64 %now)
+  br label %done
+done:
+  store atomic i64 0, ptr %busy_at seq_cst, align 8
+  br label %ran
+ran:
+  br label %look
+skip:
+  br label %look
+leave:
+  ret void
+}}
+attributes #0 = {{ nounwind }}
+"""
+
+
+def helper_source() -> str:
+    """Functions that threaded programs call.
+
+    A counter is ``run << 16 | front << 8 | back``: parts from front to back are still to be taken,
+    from the front by the caller's thread and from the back by the others.
+    """
+    number = _FUTEX[platform.machine()]
+    return f"""
+declare i64 @syscall(i64, ...)
+declare i32 @sched_yield()
+define internal i64 @take(ptr %counter, i64 %run, i64 %thread) #0 {{
+entry:
+  %front_end = icmp eq i64 %thread, 0
+  br label %try
+try:
+  %word = load atomic i64, ptr %counter seq_cst, align 8
+  %its_run = lshr i64 %word, 16
+  %right = icmp eq i64 %its_run, %run
+  br i1 %right, label %look, label %none
+look:
+  %shifted = lshr i64 %word, 8
+  %front = and i64 %shifted, 255
+  %back = and i64 %word, 255
+  %left = icmp ult i64 %front, %back
+  br i1 %left, label %grab, label %none
+grab:
+  %from_front = add i64 %word, 256
+  %from_back = sub i64 %word, 1
+  %new = select i1 %front_end, i64 %from_front, i64 %from_back
+  %pair = cmpxchg ptr %counter, i64 %word, i64 %new seq_cst seq_cst
+  %taken = extractvalue {{ i64, i1 }} %pair, 1
+  %last = sub i64 %back, 1
+  %part = select i1 %front_end, i64 %front, i64 %last
+  br i1 %taken, label %have, label %try
+have:
+  ret i64 %part
+none:
+  ret i64 -1
+}}
+define internal i1 @reached(ptr %word, i64 %target) #0 {{
+entry:
+  %run = lshr i64 %target, 16
+  br label %look
+look:
+  %spins = phi i64 [ 0, %entry ], [ %more, %wait ], [ 0, %yield ]
+  %now = load atomic i64, ptr %word seq_cst, align 8
+  %its_run = lshr i64 %now, 16
+  %same = icmp eq i64 %its_run, %run
+  br i1 %same, label %current, label %other
+current:
+  %there = icmp uge i64 %now, %target
+  br i1 %there, label %yes, label %pause
+other:
+  %newer = icmp ugt i64 %its_run, %run
+  br i1 %newer, label %no, label %pause
+pause:
+  {_pause()}
+  %more = add i64 %spins, 1
+  %long = icmp sgt i64 %more, 2000
+  br i1 %long, label %yield, label %wait
+wait:
+  br label %look
+yield:
+  %yielded = call i32 @sched_yield()
+  br label %look
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}}
+define internal i64 @begin_run(ptr %team, ptr %function, ptr %table) #0 {{
+entry:
+  %function_at = getelementptr i64, ptr %team, i64 {FUNCTION}
+  %table_at = getelementptr i64, ptr %team, i64 {TABLE}
+  %sleepers_at = getelementptr i64, ptr %team, i64 {SLEEPERS}
+  %old = load atomic i64, ptr %team seq_cst, align 8
+  %run = add i64 %old, 2
+  %odd = add i64 %old, 1
+  store atomic i64 %odd, ptr %team seq_cst, align 8
+  store atomic ptr %function, ptr %function_at seq_cst, align 8
+  store atomic ptr %table, ptr %table_at seq_cst, align 8
+  store atomic i64 %run, ptr %team seq_cst, align 8
+  %sleepers = load atomic i64, ptr %sleepers_at seq_cst, align 8
+  %some = icmp ne i64 %sleepers, 0
+  br i1 %some, label %wake, label %go
+wake:
+  %woken = call i64 (i64, ...) @syscall(i64 {number}, ptr %team, i64 129, i32 64, ptr null,
+           ptr null, i64 0)
+  br label %go
+go:
+  ret i64 %run
+}}
+"""
+
+
+class Team:
+    """The workers of this process."""
+
+    def __init__(self) -> None:
+        raw = np.zeros(BUSY + _LINE * (_MOST_WORKERS + 1) + 8, np.int64)
+        start = (-raw.ctypes.data % 64) // 8
+        self.memory = raw[start:]
+        self.address = self.memory.ctypes.data
+        self.workers: list[threading.Thread] = []
+        self.code: runtime.LoadedCode | None = None
+        self.graveyard: list[Any] = []
+        self.limit: int | None = None
+
+    def grow(self, count: int) -> None:
+        """Have ``count`` workers take part in programs from now on."""
+        count = max(0, min(count, _MOST_WORKERS, _cores() - 1))
+        if count and self.code is None:
+            self.code = runtime.LoadedCode(runtime.object_code(worker_source()))
+        while len(self.workers) < count:
+            assert self.code is not None
+            function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(
+                self.code.address("flambeau_worker")
+            )
+            thread = threading.Thread(
+                target=function,
+                args=(self.address, len(self.workers)),
+                name="flambeau-worker",
+                daemon=True,
+            )
+            thread.start()
+            self.workers.append(thread)
+        self.memory[ACTIVE] = count
+
+    def retire(self, *things: Any) -> None:
+        """Let go of ``things`` once no worker can be using them."""
+        self.graveyard.extend(things)
+        self.memory[FUNCTION] = 0
+        busy = self.memory[BUSY : BUSY + _LINE * max(1, len(self.workers)) : _LINE]
+        if not busy[: len(self.workers)].any():
+            self.graveyard.clear()
+
+    def forget(self) -> None:
+        """After a fork: the workers are the parent's."""
+        self.workers = []
+        self.memory[:] = 0
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_team: Team | None = None
+_lock = threading.Lock()
+
+
+def team() -> Team:
+    """The team, with as many threads as :func:`flambeau.get_num_threads` allows."""
+    global _team
+    with _lock:
+        if _team is None:
+            _team = Team()
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=_team.forget)
+        if _team.limit is None:
+            from ..threads import get_num_threads
+
+            _team.grow(get_num_threads() - 1)
+        elif len(_team.workers) < _team.limit - 1:
+            _team.grow(_team.limit - 1)
+        return _team
+
+
+def set_count(threads: int) -> None:
+    """Let compiled programs use at most ``threads`` threads, the caller's among them."""
+    if not supported():
+        return
+    current = team()
+    current.limit = threads
+    current.grow(threads - 1)
+
+
+__all__ = ["Team", "helper_source", "set_count", "supported", "team"]
