@@ -243,10 +243,31 @@ class LocalResponseNorm(Module):
 
 
 class CrossMapLRN2d(LocalResponseNorm):
-    """:class:`LocalResponseNorm` under its older name.
+    """:class:`LocalResponseNorm` under its older name, with PyTorch's windows of that time.
+
+    They are ``size // 2`` channels to both sides (``size`` even or odd), and channel 0 is never
+    taken out of the sum again.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CrossMapLRN2d.html
     """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
         super().__init__(size, alpha, beta, k)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+        channels = input.shape[1]
+        reach = int((self.size - 1) / 2 + 1)
+        windows = flambeau.tensor(
+            [
+                [
+                    float(abs(channel - other) < reach or (other == 0 and channel >= reach))
+                    for other in range(channels)
+                ]
+                for channel in range(channels)
+            ],
+            dtype=input.dtype,
+        )
+        sums = flambeau.matmul(windows, (input * input).flatten(2)).reshape(tuple(input.shape))
+        return input * (sums * (self.alpha / self.size) + self.k) ** -self.beta
