@@ -20,7 +20,7 @@ _interop = 1
 
 
 @cache
-def _blas() -> Any:
+def blas_threads() -> Any:
     """The functions ``(get, set)`` of NumPy's OpenBLAS; None where NumPy has another BLAS."""
     folders = (Path(np.__file__).parent.parent / "numpy.libs", Path(np.__file__).parent / ".dylibs")
     for folder in folders:
@@ -42,7 +42,7 @@ def _cores() -> int:
 
 def get_num_threads() -> int:
     """How many threads an operation may use."""
-    blas = _blas()
+    blas = blas_threads()
     return int(blas[0]()) if blas is not None else _cores()
 
 
@@ -56,7 +56,7 @@ def set_num_threads(num: int) -> None:
         raise TypeError(f"set_num_threads expects an int, but got {type(num).__name__}")
     if num < 1:
         raise RuntimeError("set_num_threads expects a positive integer")
-    blas = _blas()
+    blas = blas_threads()
     if blas is not None:
         blas[1](num)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .numpy_blas import dot
 from .numpy_convolution import conv, conv_input, conv_weight
 from .numpy_special import digamma, erf, erfc, erfinv, lgamma, polygamma
 from .numpy_windows import avg_pool, avg_pool_input, max_pool_indices
@@ -140,7 +141,7 @@ def sum(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
             if len(_ONES) > 64:
                 _ONES.clear()
             ones = _ONES[rows] = np.ones(rows, _FLOAT32)
-        result = ones.dot(x)
+        result = dot(ones, x)
         return result[None] if keepdim else result
     return np.add.reduce(x, axis=dim, dtype=dtype, keepdims=keepdim)
 
@@ -219,7 +220,8 @@ def flip(x: Array, dims: Sequence[int]) -> Array:
 
 
 def cat(arrays: Sequence[Array], dim: int) -> Array:
-    return np.concatenate(arrays, axis=dim)
+    result = np.concatenate(arrays, axis=dim)
+    return result if result.flags.c_contiguous else np.ascontiguousarray(result)
 
 
 def pad(x: Array, widths: Sequence[tuple[int, int]], value: float = 0) -> Array:
@@ -312,7 +314,7 @@ _THIS = sys.modules[__name__]
 
 def matmul(x: Array, y: Array) -> Array:
     if x.ndim == 2 and y.ndim == 2:
-        return x.dot(y)  # half of matmul's overhead
+        return dot(x, y)
     return np.matmul(x, y)
 
 

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from .numpy_blas import dot
+
 Array = Any
 Sizes = Sequence[int]
 
@@ -200,7 +202,7 @@ def conv(
         block = columns.of(piece)
         if groups == 1:
             result = _WORKSPACE.array("result", (filters, block.shape[1]), x.dtype)
-            matrix.dot(block, out=result)
+            dot(matrix, block, result)
         else:
             result = np.matmul(
                 matrix.reshape(groups, filters // groups, -1),
@@ -244,7 +246,7 @@ def conv_gradients(
         if need_weight:
             block = columns.of(piece)
             if groups == 1:
-                product_ = rows[0].dot(block.T)
+                product_ = dot(rows[0], block.T)
             else:
                 block = block.reshape(groups, -1, block.shape[1])
                 product_ = np.matmul(rows, block.transpose(0, 2, 1))
@@ -253,7 +255,7 @@ def conv_gradients(
             if groups == 1:
                 # the columns are done with: their memory takes their gradient
                 spread = _WORKSPACE.array("columns", (geometry.rows, rows.shape[2]), grad.dtype)
-                matrix[0].T.dot(rows[0], out=spread)
+                dot(matrix[0].T, rows[0], spread)
             else:
                 spread = np.matmul(matrix.transpose(0, 2, 1), rows)
             spread = spread.reshape(x.shape[1], *geometry.kernel, *size, part.shape[0])

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..namespaces.numpy_blas import dot
 from ..namespaces.numpy_constants import ones
 from .dims import wrap_dim
 from .operation import Array, composite, operation
@@ -379,7 +380,7 @@ def sum_along(x: np.ndarray, dim: int) -> np.ndarray:
     """The sum over one dim, which is kept; over a last dim of float32 by BLAS."""
     if dim == x.ndim - 1 and x.dtype == np.float32 and x.flags.c_contiguous and x.shape[dim] < 4096:
         n = x.shape[dim]
-        total = x.reshape(-1, n).dot(ones(n, x.dtype))
+        total = dot(x.reshape(-1, n), ones(n, x.dtype))
         return total.reshape(*x.shape[:-1], 1)
     return np.add.reduce(x, axis=dim, keepdims=True)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..namespaces.numpy_blas import dot
 from ..namespaces.numpy_constants import numbers, ones
 from .activation import sum_along
 from .index_checks import require_in_range
@@ -281,7 +282,7 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean", label_smo
         places += numbers(n)
         picked = e.reshape(-1).take(places)
         np.exp(e, out=e)
-        sums = ones(classes, e.dtype).dot(e)
+        sums = dot(ones(classes, e.dtype), e)
     else:
         e = np.subtract(input, np.maximum.reduce(input, axis=1, keepdims=True))
         places = numbers(n) * classes
@@ -385,3 +386,23 @@ def _(input, target, weight=None, reduction="mean", label_smoothing=0.0):
             f"cross_entropy: weight tensor should be defined either for all {n} classes or no "
             f"classes but got weight tensor of shape: {list(weight.shape)}"
         )
+
+
+# -- PyTorch's names for the last step of each ------------------------------------------------
+
+
+def _images(node: Any) -> str:
+    return "NllLoss2DBackward0" if node.input.ndim > 2 else "NllLossBackward0"
+
+
+def _class_name(node: Any) -> str:
+    return "AddBackward0" if node.label_smoothing else _images(node)
+
+
+def _probability_name(node: Any) -> str:
+    return {"mean": "DivBackward1", "sum": "NegBackward0", "none": "NegBackward0"}[node.reduction]
+
+
+nll_loss.naming = _images
+cross_entropy_classes.naming = _class_name
+cross_entropy_probabilities.naming = _probability_name

@@ -28,7 +28,21 @@ def clone(xp, input: Array, *, memory_format: Any = None):
 
 @clone.kernel
 def _(input, memory_format=None):
-    return input.copy(order="K" if memory_format is None else "C")
+    keep = memory_format is None or str(memory_format) == "torch.preserve_format"
+    return input.copy(order="K" if keep and _fills_its_memory(input) else "C")
+
+
+def _fills_its_memory(array: np.ndarray) -> bool:
+    """Whether the elements lie side by side in some order, none twice: PyTorch keeps such strides."""
+    if array.flags.c_contiguous or array.flags.f_contiguous:
+        return True
+    step = array.itemsize
+    for stride, n in sorted(zip(array.strides, array.shape)):
+        if n > 1:
+            if stride != step:
+                return False
+            step *= n
+    return True
 
 
 @clone.vjp("input")

@@ -105,6 +105,15 @@ def l1_loss(xp, input: Array, target: Array, reduction: str = "mean"):
     return reduced(xp, xp.abs(difference), reduction), difference
 
 
+def _reduction_name(none: str) -> Any:
+    """The name of a node whose last step in PyTorch is the reduction."""
+    last = {"mean": "MeanBackward0", "sum": "SumBackward0", "none": none}
+    return lambda node: last[node.reduction]
+
+
+l1_loss.naming = _reduction_name("AbsBackward0")
+
+
 @l1_loss.vjp("input")
 def _(xp, grad, aux, reduction):
     return xp.sign(aux) * spread(grad, _difference_count(aux), reduction)
@@ -286,3 +295,6 @@ def _(xp, grad, input, target, log_target, reduction):
         return grad * (xp.exp(target) * (target - input + 1))
     positive = target > 0
     return grad * xp.where(positive, xp.log(xp.where(positive, target, 1)) + 1 - input, 0)
+
+
+kl_div_values.naming = _reduction_name("SubBackward0")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..namespaces import numpy_blas
 from .dtype_checks import NUMBERS, require_kinds
 from .operation import Array, composite, operation, renamed, sum_to
 
@@ -136,7 +137,7 @@ def linear(xp, input: Array, weight: Array, bias: Array | None = None):
 @linear.kernel
 def _(input, weight, bias=None):
     if input.ndim == 2 and weight.ndim == 2:
-        result = input.dot(weight.T)
+        result = numpy_blas.dot(input, weight.T)
         if bias is not None:
             result += bias
         return result

@@ -219,6 +219,14 @@ def _(xp, grad, input_shape, kernel, aux):
     return _put(xp, grad, aux, input_shape, len(kernel))
 
 
+def _max_name(node: Any) -> str:
+    dims = len(node.kernel)
+    return "SqueezeBackward1" if dims == 1 else f"MaxPool{dims}DWithIndicesBackward0"
+
+
+max_pool.naming = max_pool_with_indices.naming = _max_name
+
+
 def _max_pool(dims: int, input: Any, *options: Any, return_indices: bool = False) -> Any:
     window = _arguments(f"max_pool{dims}d", dims, input, *options)
     if not return_indices and input.is_floating_point():
@@ -415,6 +423,14 @@ def _(xp, grad, input_shape, kernel, stride, padding, size, count_include_pad, d
         xp, input_shape, xp.dtype(grad), kernel, stride, padding, size, count_include_pad, divisor
     )
     return xp.avg_pool_input(grad / divisors, tuple(input_shape), kernel, stride, padding)
+
+
+def _mean_name(node: Any) -> str:
+    dims = len(node.kernel)
+    return "SqueezeBackward1" if dims == 1 else f"AvgPool{dims}DBackward0"
+
+
+mean_pool.naming = _mean_name
 
 
 def _avg_pool(

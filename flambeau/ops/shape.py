@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -545,7 +546,33 @@ def view(input: Any, shape: Any) -> Any:
         result = wrap(input._array.view(shape.numpy))
         result._base = input if input._base is None else input._base
         return result
-    return view_shape(input, shape)
+    try:
+        return view_shape(input, shape)
+    except RuntimeError:
+        if not _made_contiguous(input):
+            raise
+        return view_shape(input, shape)
+
+
+def _made_contiguous(tensor: Any) -> bool:
+    """Lay out the memory of ``tensor`` in row-major order, if nothing else shares it.
+
+    NumPy gives results of expanded operands another layout than PyTorch, whose programs count on
+    the row-major one when they call ``view``.
+    """
+    array = tensor._array
+    if (
+        tensor._base is not None
+        or array.__class__ is not np.ndarray
+        or array.base is not None
+        or array.flags.c_contiguous
+    ):
+        return False
+    kept = getattr(tensor._node, "out", None) is array
+    if getrefcount(array) > 3 + kept:  # this local, the tensor's attribute, the argument
+        return False
+    tensor._array = np.ascontiguousarray(array)
+    return True
 
 
 @composite
