@@ -135,7 +135,8 @@ class _BatchNorm(_NormBase):
                 count_batch(count)
                 if self.momentum is None:  # a cumulative average
                     momentum = 1.0 / float(count)
-        own, buffers = self._parameters, self._buffers
+        own: Any = self._parameters
+        buffers = self._buffers
         try:  # `self.weight` takes four times as long; it may have been parametrized away
             weight, bias = own["weight"], own["bias"]
             mean, variance = buffers["running_mean"], buffers["running_var"]
