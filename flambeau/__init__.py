@@ -14,6 +14,7 @@ from typing import Any as _Any
 # NumPy reports 1/0 and its like as warnings; PyTorch's results are inf and nan without a word.
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"flambeau\.")
 
+from . import allocation as _allocation  # noqa: E402, F401
 from . import dtypes as _dtypes  # noqa: E402
 from . import ops as _ops  # noqa: E402
 from . import random as random  # noqa: E402
