@@ -44,7 +44,8 @@ class ModuleCase:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return self.name
+        shapes = [getattr(x, "shape", x) for x in self.inputs if x is not None]
+        return " ".join([self.name, *("x".join(map(str, shape)) for shape in shapes)])
 
 
 def case(code: str, *inputs: Any, **options: Any) -> ModuleCase:
