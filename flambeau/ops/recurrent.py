@@ -355,6 +355,24 @@ def _(xp, grad, input, hx, weight_ih, weight_hh, batch_sizes, reverse, aux, need
     return of_input, first, of_weight, of_recurrent, of_bias, of_recurrent_bias
 
 
+@gru_layer.kernel
+def _(input, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None, batch_sizes=None,
+      reverse=False):  # fmt: skip
+    operands = (input, hx, weight_ih, weight_hh, bias_ih, bias_hh)
+    if not kernels.fits(*operands):
+        return gru_layer.forward(numpy, *operands, batch_sizes, reverse)
+    return kernels.gru_forward(*operands, batch_sizes, reverse)
+
+
+@gru_layer.vjp_kernel("input", "hx", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
+def _(grad, input, hx, weight_ih, weight_hh, batch_sizes, reverse, aux, needs):
+    if not isinstance(aux, kernels.Gru):
+        return gru_layer.vjps[0].function(
+            numpy, grad, input, hx, weight_ih, weight_hh, batch_sizes, reverse, aux, needs
+        )
+    return kernels.gru_backward(grad, hx, weight_ih, weight_hh, aux, needs, input.shape)
+
+
 # -- plain recurrence -------------------------------------------------------------------------
 
 
@@ -435,3 +453,24 @@ def _(xp, grad, input, hx, weight_ih, weight_hh, nonlinearity, batch_sizes, reve
     of_recurrent = _product(xp, slopes, _before(xp, hx, aux, reverse)) if needs[3] else None
     first = _last(xp, found, not reverse)
     return of_input, first, of_weight, of_recurrent, of_bias, of_bias
+
+
+@rnn_layer.kernel
+def _(input, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None, nonlinearity="tanh",
+      batch_sizes=None, reverse=False):  # fmt: skip
+    operands = (input, hx, weight_ih, weight_hh, bias_ih, bias_hh)
+    if not kernels.fits(*operands):
+        return rnn_layer.forward(numpy, *operands, nonlinearity, batch_sizes, reverse)
+    return kernels.plain_forward(*operands, nonlinearity, batch_sizes, reverse)
+
+
+@rnn_layer.vjp_kernel("input", "hx", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
+def _(grad, input, hx, weight_ih, weight_hh, nonlinearity, batch_sizes, reverse, aux, needs):
+    if not isinstance(aux, kernels.Plain):
+        return rnn_layer.vjps[0].function(
+            numpy, grad, input, hx, weight_ih, weight_hh, nonlinearity, batch_sizes, reverse, aux,
+            needs,
+        )  # fmt: skip
+    return kernels.plain_backward(
+        grad, hx, weight_ih, weight_hh, nonlinearity, aux, needs, input.shape
+    )

@@ -7,6 +7,7 @@ weights.  ``sigmoid(x)`` is ``(1 + tanh(x / 2)) / 2``, the halves being in the w
 call of tanh does all gates.
 
 Packed rows are what is worked on; of a padded batch all steps have the same number of sequences.
+The user may write to the outputs in place, so the backward pass has a copy of its own.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ def lstm_forward(
             c[:, :width] = cell
     kept = Lstm()
     kept.steps, kept.ones, kept.gates = steps, ones, gates
-    kept.cells, kept.tanh_cells, kept.output = cells, tanh_cells, output
+    kept.cells, kept.tanh_cells, kept.output = cells, tanh_cells, output.copy()
     shape = output.shape if batch_sizes is not None else (*input.shape[:2], hidden)
     return output.reshape(shape), h.copy(), c.T.copy(), kept
 
@@ -276,3 +277,252 @@ def _recurrent_weights(
         before[start : start + shared] = output[from_ : from_ + shared]
         before[start + shared : end] = hx[shared:width]
     return np.dot(slopes, before)
+
+
+# -- gated recurrent unit -----------------------------------------------------------------------
+
+
+class Gru:
+    """What the forward pass of a GRU leaves to the backward pass."""
+
+    __slots__ = ("steps", "ones", "gates", "recurrent", "states", "output")
+
+
+def _halved(weight: Array, rows: int) -> Array:
+    result = weight.copy()
+    result[:rows] *= 0.5
+    return result
+
+
+def gru_forward(
+    input: Array,
+    hx: Array,
+    weight_ih: Array,
+    weight_hh: Array,
+    bias_ih: Array | None,
+    bias_hh: Array | None,
+    batch_sizes: Sequence[int] | None,
+    reverse: bool,
+) -> tuple[Array, Array, Gru]:
+    """Outputs, last state, and what the backward pass needs."""
+    dtype = input.dtype
+    steps = Steps(input, batch_sizes, reverse)
+    rows, hidden, widest = steps.rows, hx.shape[1], steps.widest
+    sigmoids, height = 2 * hidden, 3 * hidden
+    ones = _with_ones(rows, input)
+    for_inputs = np.zeros((height, ones.shape[1]), dtype)
+    for_inputs[:, :-1] = weight_ih
+    offset = np.zeros((hidden, 1), dtype)  # of the new gate's recurrent part, which r multiplies
+    if bias_ih is not None and bias_hh is not None:
+        for_inputs[:, -1] = bias_ih
+        for_inputs[:sigmoids, -1] += bias_hh[:sigmoids]
+        offset[:, 0] = bias_hh[sigmoids:]
+    for_inputs[:sigmoids] *= 0.5
+    for_states = _halved(weight_hh, sigmoids)
+    projected = np.dot(for_inputs, ones.T)
+    gates = np.empty(height * rows, dtype)
+    recurrent, states = np.empty(hidden * rows, dtype), np.empty(hidden * rows, dtype)
+    output = np.empty((rows, hidden), dtype)
+    h, turned = hx.copy(), hx.T.copy()
+    half = np.array(0.5, dtype)
+    products, product = np.empty(height * widest, dtype), np.empty(hidden * widest, dtype)
+    for start, end, width in steps.spans:
+        g = gates[height * start : height * end].reshape(height, width)
+        hn = recurrent[hidden * start : hidden * end].reshape(hidden, width)
+        state = states[hidden * start : hidden * end].reshape(hidden, width)
+        m = products[: height * width].reshape(height, width)
+        p = product[: hidden * width].reshape(hidden, width)
+        np.dot(for_states, h[:width].T, out=m)
+        s, n = g[:sigmoids], g[sigmoids:]
+        np.add(m[:sigmoids], projected[:sigmoids, start:end], out=s)
+        np.tanh(s, out=s)
+        np.multiply(s, half, out=s)
+        np.add(s, half, out=s)
+        np.add(m[sigmoids:], offset, out=hn)
+        np.multiply(g[:hidden], hn, out=p)
+        np.add(p, projected[sigmoids:, start:end], out=n)
+        np.tanh(n, out=n)
+        np.subtract(turned[:, :width], n, out=state)
+        np.multiply(state, g[hidden:sigmoids], out=state)
+        np.add(state, n, out=state)
+        out = output[start:end]
+        out.T[...] = state
+        if steps.even:
+            h, turned = out, state
+        else:
+            h[:width] = out
+            turned[:, :width] = state
+    kept = Gru()
+    kept.steps, kept.ones, kept.gates = steps, ones, gates
+    kept.recurrent, kept.states, kept.output = recurrent, states, output.copy()
+    shape = output.shape if batch_sizes is not None else (*input.shape[:2], hidden)
+    return output.reshape(shape), h.copy(), kept
+
+
+def gru_backward(
+    grad: Sequence[Array | None],
+    hx: Array,
+    weight_ih: Array,
+    weight_hh: Array,
+    kept: Gru,
+    needs: Sequence[bool],
+    input_shape: tuple[int, ...],
+) -> tuple[Any, ...]:
+    """The gradients of input, first state, weights and biases."""
+    steps, gates, spans = kept.steps, kept.gates, kept.steps.spans
+    dtype, hidden, widest, rows = hx.dtype, hx.shape[1], steps.widest, steps.rows
+    height, sigmoids = 3 * hidden, 2 * hidden
+    for_states = weight_hh.T.copy()
+    every = None if grad[0] is None else grad[0].reshape(rows, hidden)
+    dh = np.zeros((hidden, widest), dtype) if grad[1] is None else grad[1].T.copy()
+    # the slopes of n's inputs, then of r's, z's, and of what r multiplies in n
+    slopes = _turned(rows, 4 * hidden, dtype)
+    one = np.array(1, dtype)
+    buffers = [np.empty(n * hidden * widest, dtype) for n in (1, 1, 1, 2)]
+    first = hx.T.copy()
+    for k in range(len(spans) - 1, -1, -1):
+        start, end, width = spans[k]
+        g = gates[height * start : height * end].reshape(height, width)
+        r, z, n = g[:hidden], g[hidden:sigmoids], g[sigmoids:]
+        hn = kept.recurrent[hidden * start : hidden * end].reshape(hidden, width)
+        p, q, u = (b[: hidden * width].reshape(hidden, width) for b in buffers[:3])
+        w = buffers[3][: sigmoids * width].reshape(sigmoids, width)
+        before = _state_before(spans, k, kept.states, hidden, first)
+        x = dh if steps.even else dh[:, :width]
+        d = slopes[:, start:end]
+        if every is not None:
+            np.add(x, every[start:end].T, out=x)
+        np.multiply(g[:sigmoids], g[:sigmoids], out=w)
+        np.subtract(g[:sigmoids], w, out=w)
+        np.subtract(before, n, out=p)
+        np.multiply(p, x, out=p)
+        np.multiply(p, w[hidden:], out=d[sigmoids:height])
+        np.multiply(x, z, out=q)
+        np.subtract(x, q, out=p)
+        np.multiply(n, n, out=u)
+        np.subtract(one, u, out=u)
+        np.multiply(p, u, out=u)
+        d[:hidden] = u
+        np.multiply(u, r, out=d[height:])
+        np.multiply(u, hn, out=u)
+        np.multiply(u, w[:hidden], out=d[hidden:sigmoids])
+        np.add(np.dot(for_states, d[hidden:]), q, out=x)
+    found: list[Any] = [None] * 6
+    order = np.arange(height).reshape(3, hidden)[[1, 2, 0]].reshape(-1)  # from n, r, z to r, z, n
+    if needs[0]:
+        turned = slopes[:height][order]
+        found[0] = np.dot(turned.T, weight_ih).reshape(input_shape)
+    found[1] = dh.T
+    if needs[2] or needs[4]:
+        of_inputs = np.dot(slopes[:height], kept.ones)[order]
+        found[2], found[4] = of_inputs[:, :-1], of_inputs[:, -1].copy()
+    if needs[3]:
+        found[3] = _recurrent_weights(slopes[hidden:], kept.output, hx, spans)
+    if needs[5]:
+        found[5] = slopes[hidden:].sum(1)
+    return tuple(found)
+
+
+# -- plain recurrence -----------------------------------------------------------------------------
+
+
+class Plain:
+    """What the forward pass of an Elman network leaves to the backward pass."""
+
+    __slots__ = ("steps", "ones", "states", "output")
+
+
+def plain_forward(
+    input: Array,
+    hx: Array,
+    weight_ih: Array,
+    weight_hh: Array,
+    bias_ih: Array | None,
+    bias_hh: Array | None,
+    nonlinearity: str,
+    batch_sizes: Sequence[int] | None,
+    reverse: bool,
+) -> tuple[Array, Array, Plain]:
+    """Outputs, last state, and what the backward pass needs."""
+    dtype = input.dtype
+    steps = Steps(input, batch_sizes, reverse)
+    rows, hidden, widest = steps.rows, hx.shape[1], steps.widest
+    ones = _with_ones(rows, input)
+    for_inputs = np.zeros((hidden, ones.shape[1]), dtype)
+    for_inputs[:, :-1] = weight_ih
+    if bias_ih is not None and bias_hh is not None:
+        for_inputs[:, -1] = bias_ih + bias_hh
+    projected = np.dot(for_inputs, ones.T)
+    states, output = np.empty(hidden * rows, dtype), np.empty((rows, hidden), dtype)
+    h = hx.copy()
+    zero = np.zeros((), dtype)
+    products = np.empty(hidden * widest, dtype)
+    for start, end, width in steps.spans:
+        state = states[hidden * start : hidden * end].reshape(hidden, width)
+        m = products[: hidden * width].reshape(hidden, width)
+        np.dot(weight_hh, h[:width].T, out=m)
+        np.add(m, projected[:, start:end], out=m)
+        if nonlinearity == "tanh":
+            np.tanh(m, out=state)
+        else:
+            np.maximum(m, zero, out=state)
+        out = output[start:end]
+        out.T[...] = state
+        if steps.even:
+            h = out
+        else:
+            h[:width] = out
+    kept = Plain()
+    kept.steps, kept.ones, kept.states, kept.output = steps, ones, states, output.copy()
+    shape = output.shape if batch_sizes is not None else (*input.shape[:2], hidden)
+    return output.reshape(shape), h.copy(), kept
+
+
+def plain_backward(
+    grad: Sequence[Array | None],
+    hx: Array,
+    weight_ih: Array,
+    weight_hh: Array,
+    nonlinearity: str,
+    kept: Plain,
+    needs: Sequence[bool],
+    input_shape: tuple[int, ...],
+) -> tuple[Any, ...]:
+    """The gradients of input, first state, weights and biases (the two biases share one)."""
+    steps, spans = kept.steps, kept.steps.spans
+    dtype, hidden, widest, rows = hx.dtype, hx.shape[1], steps.widest, steps.rows
+    for_states = weight_hh.T.copy()
+    every = None if grad[0] is None else grad[0].reshape(rows, hidden)
+    dh = np.zeros((hidden, widest), dtype) if grad[1] is None else grad[1].T.copy()
+    slopes = _turned(rows, hidden, dtype)
+    one, zero = np.array(1, dtype), np.array(0, dtype)
+    buffer = np.empty(hidden * widest, dtype)
+    for k in range(len(spans) - 1, -1, -1):
+        start, end, width = spans[k]
+        state = kept.states[hidden * start : hidden * end].reshape(hidden, width)
+        p = buffer[: hidden * width].reshape(hidden, width)
+        x = dh if steps.even else dh[:, :width]
+        d = slopes[:, start:end]
+        if every is not None:
+            np.add(x, every[start:end].T, out=x)
+        if nonlinearity == "tanh":
+            np.multiply(state, state, out=p)
+            np.subtract(one, p, out=p)
+            np.multiply(x, p, out=d)
+        else:
+            d[...] = np.where(state > zero, x, zero)
+        if steps.even:
+            np.dot(for_states, d, out=dh)
+        else:
+            x[...] = np.dot(for_states, d)
+    found: list[Any] = [None] * 6
+    if needs[0]:
+        found[0] = np.dot(slopes.T, weight_ih).reshape(input_shape)
+    found[1] = dh.T
+    if needs[2] or needs[4] or needs[5]:
+        of_inputs = np.dot(slopes, kept.ones)
+        found[2] = of_inputs[:, :-1]
+        found[4] = found[5] = of_inputs[:, -1].copy()
+    if needs[3]:
+        found[3] = _recurrent_weights(slopes, kept.output, hx, spans)
+    return tuple(found)
