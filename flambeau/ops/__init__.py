@@ -2,7 +2,8 @@
 
 :mod:`.operation` tells what a definition is and makes fast functions of it.  The families:
 :mod:`.pointwise`, :mod:`.comparison`, :mod:`.reduction`, :mod:`.statistics`, :mod:`.shape`,
-:mod:`.diagonals`, :mod:`.indexing`, :mod:`.sorting`, :mod:`.selection`, :mod:`.matmul`, :mod:`.conversion`,
+:mod:`.diagonals`, :mod:`.indexing`, :mod:`.sorting`, :mod:`.selection`, :mod:`.matmul`,
+:mod:`.conversion`,
 :mod:`.activation`, :mod:`.loss`, :mod:`.convolution`, :mod:`.pooling`, :mod:`.normalization`,
 :mod:`.embedding`, :mod:`.dropout`, :mod:`.recurrent`, :mod:`.recurrent_stack`.
 """

@@ -143,7 +143,11 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
     """The lines of the direct path, and whether there is one."""
     parameters = operation.parameters
     tensors = [p for p in parameters if p.is_tensor]
-    if not tensors or any(p.kind == "arrays" for p in tensors):
+    if not tensors:
+        return [], False
+    if tensors[0].kind == "arrays" and len(tensors) == 1 and not operation.outputs:
+        return _sequence_path(operation, tensors[0]), True
+    if any(p.kind == "arrays" for p in tensors):
         return [], False
     if sum(operation.differentiable) > 1:
         return [], False
@@ -170,6 +174,9 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
     for p in rest:
         n = p.name
         tests = f"a_{n}.__class__ is ARRAY" + (f" and a_{n}.dtype is dtype_" if same_dtype else "")
+        if operation.promote == "where" and p is rest[0]:  # the condition has no say in the dtype
+            conditions[-1] = f"a_{first.name}.dtype is BOOL"
+            tests = f"a_{n}.__class__ is ARRAY and (dtype_ := a_{n}.dtype).kind != 'V'"
         if p.kind == "operand":
             lines += [
                 f"    class_{n} = {n}.__class__",
@@ -181,9 +188,11 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
                 f"        grad_{n} = {n}._requires_grad",
                 "    else:",
                 f"        a_{n} = {n}",
-                f"        ok_{n} = (class_{n} is float or class_{n} is int) and dtype_ is not INT64",
+                f"        ok_{n} = class_{n} in (float, int) and dtype_ is not INT64",
                 f"        grad_{n} = False",
             ]
+            if operation.promote == "where":
+                lines[-4:] = ["    else:", f"        ok_{n} = False"]
             conditions.append(f"ok_{n}")
         elif p.kind == "optional":
             lines += [
@@ -235,13 +244,14 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
     elif operation.aux:
         inner.append("result, aux = result")
     if operation.outputs:
+        first_differentiable = (*operation.differentiable, True).index(True) % len(operation.outputs)
         inner += [
             "tensors = []",
             "for array in result:",
             "    tensor = new(Tensor)",
             "    tensor._array = array if array.__class__ is ARRAY else asarray(array)",
             "    tensors.append(tensor)",
-            f"tensor = tensors[{operation.differentiable.index(True) if True in operation.differentiable else 0}]",
+            f"tensor = tensors[{first_differentiable}]",
         ]
         if "out" in _needs(operation):
             inner.append("result = [t._array for t in tensors]")
@@ -279,7 +289,11 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
         if operation.promote is not None and len(targets) > 1:
             shapes = [f"a_{t}.shape" if named[t].kind == "array" else f"getattr(a_{t}, 'shape', ())"
                       for t in targets]  # fmt: skip
-            if len(targets) == 2 and all(named[t].kind != "optional" for t in targets):
+            if operation.promote == "where":
+                record.append(f"if a_{targets[0]}.shape != result.shape"
+                              f" or a_{targets[1]}.shape != result.shape:")  # fmt: skip
+                record.append(f"    node.shapes = ({', '.join(shapes)},)")
+            elif len(targets) == 2 and all(named[t].kind != "optional" for t in targets):
                 second = targets[1]
                 if named[second].kind == "operand":
                     record.append(f"if grad_{second} or a_{second}.__class__ is ARRAY:")
@@ -309,6 +323,61 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
     return lines, True
 
 
+def _sequence_path(operation: Operation, first: Parameter) -> list[str]:
+    """The direct path of an operation on a sequence of tensors."""
+    name, others = first.name, [p.name for p in operation.parameters if p is not first]
+    rest = "".join(f", {n}" for n in others)
+    if operation.numpy_kernel is not None:
+        call = f"kernel_{operation.name}(arrays{rest})"
+    else:
+        call = f"forward_{operation.name}(NUMPY, arrays{rest})"
+    every = "".join(f"{p.name}, " for p in operation.parameters)
+    lines = [
+        f"if {name}.__class__ in SEQUENCES and {name}{' and out is None' if operation.takes_out else ''}:",
+        "    arrays = []",
+        "    dtype_ = None",
+        "    recorded = False",
+        f"    for item in {name}:",
+        "        if item.__class__ not in TENSORS:",
+        "            break",
+        "        if item._base is not None:",
+        "            item._refresh()",
+        "        array = item._array",
+        "        if array.__class__ is not ARRAY or dtype_ is not None and array.dtype is not dtype_:",
+        "            break",
+        "        dtype_ = array.dtype",
+        "        if item._requires_grad:",
+        "            recorded = True",
+        "        arrays.append(array)",
+        "    if dtype_ is not None and dtype_.kind != 'V' and dtype_.char != 'e'"
+        f" and len(arrays) == len({name}):",
+        "        try:",
+        f"            result = {call}",
+        "        except Exception:",
+        f"            return general_{operation.name}(({every}))",
+        "        tensor = new(Tensor)",
+        "        tensor._array = result",
+        "        if recorded and GRAD_MODE.enabled:",
+        f"            node = new(node_{operation.name})",
+        "            node._sequence = next_sequence()",
+        f"            node.edges = tuple([(t._node or t) if t._requires_grad else None for t in {name}])",
+    ]
+    for need in _needs(operation):
+        if need == f"{name}_shape":
+            value = "[a.shape for a in arrays]"
+        elif need == "out":
+            value = "result"
+        else:
+            value = need
+        lines.append(f"            node.{need} = {value}")
+    return [
+        *lines,
+        "            tensor._node = node",
+        "            tensor._requires_grad = True",
+        "        return tensor",
+    ]
+
+
 def _view_lines(operation: Operation, first: Parameter, every: str) -> list[str]:
     DIRECT[f"operation_{operation.name}"] = operation
     arguments = every.split(", ", 1)[1]
@@ -318,7 +387,8 @@ def _view_lines(operation: Operation, first: Parameter, every: str) -> list[str]
         f" or result.base is a_{first.name}:",
         f"    if result is a_{first.name}:",
         "        tensor._array = result = result[...]",
-        f"    tensor._base = root = {first.name} if {first.name}._base is None else {first.name}._base",
+        f"    root = {first.name}._base",
+        f"    tensor._base = root = {first.name} if root is None else root",
         "    if root._rebased:",
         "        tensor._seen = root._rebased",
         f"    tensor._view = (operation_{operation.name}, {first.name}, ({arguments}))",
@@ -429,6 +499,13 @@ def _backward_method(
         if recorded:
             passed = ", ".join(p if parameters[p].is_tensor else f"self.{p}" for p in parameters)
             body.append(f"aux = forward_{name}(RECORDED, {passed})[-1]")
+        elif operation.numpy_kernel is not None and tensors:
+            # what a kernel keeps is for its own vjps: a batch of gradients needs the definition's
+            passed = ", ".join(p if parameters[p].is_tensor else f"self.{p}" for p in parameters)
+            body.append(
+                f"aux = self.aux if xp is NUMPY or {tensors[0]}.__class__ is not NDARRAY"
+                f" else forward_{name}(xp, {passed})[-1]"
+            )
         else:
             body.append("aux = self.aux")
     edges = [t for v in operation.vjps for t in v.targets]

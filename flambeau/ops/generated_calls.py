@@ -59,8 +59,8 @@ def _raise_modified(node: Node, what: str, tensor: Any = None) -> None:
         described = f" {list(getattr(out, 'shape', ()))}, which is output 0 of {node.name()},"
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace "
-        f"operation:{described} was written after {type(node).operation.name}() had kept it for its "  # type: ignore[attr-defined]
-        f"gradient. {hint(node)}"
+        f"operation:{described} was written after {node.name()} had kept it for its gradient. "
+        f"{hint(node)}"
     )
 
 
@@ -113,14 +113,17 @@ class _Recorded:
 
 
 DIRECT.update(
+    BOOL=np.dtype(bool),
     FLOAT32=np.dtype(np.float32),
     FLOAT64=np.dtype(np.float64),
     INT64=np.dtype(np.int64),
     GRAD_MODE=GRAD_MODE,
     MISSING=MISSING,
+    NDARRAY=np.ndarray,
     NUMPY=numpy_namespace,
     Node=Node,
     RECORDED=_Recorded(),
+    SEQUENCES=frozenset((list, tuple)),
     TENSORS=TENSORS,
     Tensor=Tensor,
     arrays_of=lambda t: t._array if isinstance(t, Tensor) else t,

@@ -267,7 +267,7 @@ for _operation in (gather, scatter_values, scatter_add):
 @composite
 def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None,
             reduce: str | None = None) -> Any:  # fmt: skip
-    """``input`` with ``src`` (a tensor, or one number) put at the places ``index`` along ``dim``."""
+    """``input`` with ``src`` (a tensor or a number) put at the places ``index`` along ``dim``."""
     from ..tensor import Tensor, wrap
 
     if src is None:

@@ -90,8 +90,8 @@ def _(input, other):
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a[-1]} and {b[0]}x{b[1]})"
         )
     raise RuntimeError(
-        f"Expected size for first two dimensions of batch2 tensor to be: [{b[0]}, {a[-1]}] but got: "
-        f"[{b[0]}, {inner}]. (matmul of shapes {list(a)} and {list(b)})"
+        "Expected size for first two dimensions of batch2 tensor to be: "
+        f"[{b[0]}, {a[-1]}] but got: [{b[0]}, {inner}]. (matmul of shapes {list(a)} and {list(b)})"
     )
 
 

@@ -115,7 +115,7 @@ class Vjp:
 
 
 def _positional(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` with its keyword-only parameters as positional ones, which are faster to pass."""
+    """``function`` with its keyword-only parameters as positional ones: faster to pass."""
     code = function.__code__
     if not code.co_kwonlyargcount:
         return function
@@ -241,7 +241,7 @@ class Operation:
         return self
 
     def scattered(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Decorator: for a view, ``(xp, base, values, ...)``: base with the view's part replaced."""
+        """Decorator: for a view, ``(xp, base, values, ...)``: base with its part replaced."""
         self.scatter = function  # type: ignore[method-assign]
         return function
 

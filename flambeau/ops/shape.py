@@ -301,7 +301,7 @@ def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     """Views of every entry along ``dim``."""
     shape = input._array.shape
     if not shape:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     dim = wrap_dim(dim, len(shape))
     head = (slice(None),) * dim
     parts = tuple(select_part(input, (*head, i)) for i in range(shape[dim]))
@@ -319,7 +319,7 @@ def _as_parts(parts: tuple[Any, ...], function: str) -> tuple[Any, ...]:
 
 @composite
 def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Views of consecutive parts along ``dim``: of one size (the last may be smaller), or several."""
+    """Views of consecutive parts along ``dim``: of one size (the last may be less), or several."""
     shape = input._array.shape
     if not shape:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
