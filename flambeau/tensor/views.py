@@ -147,6 +147,15 @@ def _part_error(view: Tensor, what: str) -> RuntimeError:
     )
 
 
+def _refuse_parts(view: Tensor) -> None:
+    """Raise if ``view``, or what it is a view of, came along with other views."""
+    tensor = view
+    while tensor._view is not None:
+        if tensor._part_of is not None:
+            raise _part_error(tensor, "is being")
+        tensor = tensor._view[1]
+
+
 # -- in-place writes --------------------------------------------------------------------------
 
 
@@ -172,8 +181,8 @@ def check_writable(tensor: Tensor, name: str, overlap: bool = False) -> None:
                 "outside the tape.)"
             )
         base = tensor._base
-        if tensor._part_of is not None:
-            raise _part_error(tensor, "is being")
+        if base is not None:
+            _refuse_parts(tensor)
         if base is not None and base._node is None and base._requires_grad:
             raise RuntimeError(
                 "a view of a leaf Variable that requires grad is being used in an in-place "
@@ -262,8 +271,8 @@ def assign(tensor: Tensor, result: Tensor, name: str) -> Tensor:
         and GRAD_MODE.enabled
         or (GRAD_MODE.enabled and tensor._requires_grad and tensor._node is not None)
     )
-    if rebasing and tensor._part_of is not None:
-        raise _part_error(tensor, "is being")
+    if rebasing and tensor._base is not None:
+        _refuse_parts(tensor)
     chain = chain_of(tensor) if tensor._base is not None else None
     base = tensor._base
     base_before = _before(base) if rebasing and base is not None else None
