@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .backward import backward, grad
 from .grad_mode import (
@@ -14,24 +17,29 @@ from .grad_mode import (
 )
 
 
-def __getattr__(name: str):  # type: ignore[no-untyped-def]
-    if name in ("Function", "function"):
-        from . import function
+_LAZY = {
+    "Function": "function",
+    "gradcheck": "gradcheck",
+    "gradgradcheck": "gradcheck",
+    "GradcheckError": "gradcheck",
+    "Variable": "variable",
+}
+"""Names whose modules are imported when they are first asked for."""
 
-        return function if name == "function" else function.Function
-    if name in ("gradcheck", "gradgradcheck", "GradcheckError"):
-        from importlib import import_module
 
-        return getattr(import_module(f"{__name__}.gradcheck"), name)
-    if name == "Variable":
-        from ..tensor import Tensor
-
-        return Tensor
-    if name == "functional":
-        from importlib import import_module
-
-        return import_module(f"{__name__}.functional")
-    raise AttributeError(f"module 'torch.autograd' has no attribute {name!r}")
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None and name not in ("function", "functional", "graph", "variable"):
+        raise AttributeError(f"flambeau has no torch.autograd.{name}")
+    try:
+        found = import_module(f"{__name__}.{module or name}")
+    except ModuleNotFoundError as error:
+        raise AttributeError(f"flambeau has no torch.autograd.{name}") from error
+    if module is None:
+        return found
+    value = getattr(found, name)
+    globals()[name] = value  # over the submodule of that name, if there is one
+    return value
 
 
 __all__ = [

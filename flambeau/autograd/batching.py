@@ -8,7 +8,7 @@ first, and the gradient of the lifting is that sum.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -133,23 +133,29 @@ def levels_of(*tensors: Any) -> tuple[Level, ...]:
     return merged_levels([t._array for t in tensors if isinstance(t, Tensor)])
 
 
-def lift_operands(operation: Any, values: list[Any], arrays: list[Any]) -> list[Any]:
-    """The operands of an operation that has batched ones, those that require grad lifted."""
+def lift_operands(operation: Any, values: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
+    """The operands of an operation that has batched ones, those that require grad lifted.
+
+    It is ``values`` itself if there is nothing to lift.
+    """
     levels = merged_levels(arrays)
+    changed = False
 
     def raised(value: Any) -> Any:
-        if isinstance(value, Tensor) and value._requires_grad:
-            return lift(value, levels)
-        return value
+        nonlocal changed
+        if not isinstance(value, Tensor) or not value._requires_grad:
+            return value
+        result = lift(value, levels)
+        changed = changed or result is not value
+        return result
 
-    return [
-        value
-        if parameter.kind == "plain"
-        else type(value)(raised(v) for v in value)
-        if isinstance(value, (list, tuple))
-        else raised(value)
-        for parameter, value in zip(operation.parameters, values)
-    ]
+    results = []
+    for parameter, value in zip(operation.parameters, values):
+        if parameter.kind == "arrays":
+            results.append([raised(v) for v in value])
+        else:
+            results.append(raised(value) if parameter.is_tensor else value)
+    return results if changed else values
 
 
 batched.lift_operands = lift_operands  # type: ignore[attr-defined]

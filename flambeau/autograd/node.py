@@ -2,7 +2,8 @@
 
 A node is numbered when it is made; an operation's inputs exist before it, so numbers fall along
 every path of a backward pass and the engine needs no other order.  In-place writes draw from the
-same counter: a tensor was overwritten after a node saved it if its stamp is above the node's number.
+same counter: a tensor was overwritten after a node saved it if its stamp is above the node's
+number.
 
 An *edge* is the node that made the input, or the input itself if it is a leaf that requires grad
 (a Tensor's ``_sequence`` is 0), or None.
