@@ -7,6 +7,7 @@ among the batch dims broadcast; ``k`` is always the number of batch dims.
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import math
 import sys
@@ -264,7 +265,7 @@ class _Indexing:
         at = [i for i, a in enumerate(arrays) if a is not None]
         adjacent = at == list(range(at[0], at[-1] + 1))
         self.before = at[0] if adjacent else 0
-        self.varying = any(n != 1 for v in given for n in v.shape[:k])
+        self.varying = builtins.any(n != 1 for v in given for n in v.shape[:k])
         xp = namespace_of(*given)
         if self.varying:
             self.key = []
@@ -291,11 +292,14 @@ class _Indexing:
         self.to_logical = tuple(found.index(d) for d in logical)
         self.from_logical = tuple(logical.index(d) for d in found)
 
+    def namespace(self, *arrays: Any) -> Any:
+        return namespace_of(*arrays, *[i for i in self.key if i is not None])
+
 
 def index(x: Array, indices: Sequence[Array | None]) -> Array:
     x = as_batched(x)
     plan = _Indexing(x, indices)
-    found = namespace_of(plan.value, *plan.key).index(plan.value, tuple(plan.key))
+    found = plan.namespace(plan.value).index(plan.value, tuple(plan.key))
     return BatchedArray(_permuted(found, plan.to_logical), plan.levels)
 
 
@@ -312,7 +316,7 @@ def index_put(
     plan = _Indexing(x, indices, values)
     ndim = len(indexed_shape(x.shape, [None if i is None else as_batched(i) for i in indices]))
     source = _permuted(spread(values, plan.levels, ndim), plan.from_logical)
-    xp = namespace_of(plan.value, source, *plan.key)
+    xp = plan.namespace(plan.value, source)
     return BatchedArray(xp.index_put(plan.value, tuple(plan.key), source, accumulate), plan.levels)
 
 
@@ -379,7 +383,7 @@ class _Folding:
         self.sizes = common_batch((first, second), k)
         self.batch = math.prod(self.sizes[i] for i in self.samples)
         self.count = math.prod(self.sizes[i] for i in self.groups)
-        self.same = all(first.shape[i] == 1 for i in self.groups)
+        self.same = builtins.all(first.shape[i] == 1 for i in self.groups)
         """Whether the first operand is the same for all groups."""
 
     def fold_first(self, xp: Any, value: Any, spread_out: bool) -> Any:
@@ -645,7 +649,7 @@ def write(target: BatchedArray, source: Any, name: str) -> bool:
     levels = merged_levels((target, source))
     into, values = spread(target, levels), spread(source, levels)
     k = len(levels)
-    if any(n == 1 and m != 1 for n, m in zip(into.shape[:k], values.shape[:k])):
+    if builtins.any(n == 1 and m != 1 for n, m in zip(into.shape[:k], values.shape[:k])):
         raise RuntimeError(
             f"vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a "
             f"Tensor `other` in extra_args that has more elements than `self`. This happened due "
