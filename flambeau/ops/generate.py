@@ -495,6 +495,8 @@ def _backward_method(
             "    raise_modified(self, 'out')",
             "out = self.out" if not recorded else "out = recorded_out(self)",
         ]
+    if sum(operation.differentiable) > 1:
+        body.append(f"{'_' if recorded else 'xp'}, grad = grad.unpack(self)")
     if "aux" in needs:
         if recorded:
             passed = ", ".join(p if parameters[p].is_tensor else f"self.{p}" for p in parameters)
@@ -517,9 +519,6 @@ def _backward_method(
     else:
         for t in edges:
             body.append(f"edge_{t} = True")
-    multiple = sum(operation.differentiable) > 1
-    if multiple:
-        body.append(f"{'_' if recorded else 'xp'}, grad = grad.unpack(self)")
     for i, vjp in enumerate(operation.vjps):
         given: list[str] = []
         for need in vjp.needs:

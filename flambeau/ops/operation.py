@@ -379,7 +379,9 @@ class Operation:
         batched = xp is not numpy_namespace and getattr(xp, "OUTERMOST", False)
         if batched:
             if GRAD_MODE.enabled:
-                values = xp.lift_operands(self, values, found)
+                raised = xp.lift_operands(self, values, found)
+                if raised is not values:
+                    return self._apply(raised)
         elif capture is not None:
             xp = capture.namespace
         if self.check is not None:
