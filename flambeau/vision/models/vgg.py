@@ -1,0 +1,109 @@
+"""VGG: small filters, one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flambeau
+
+from ... import nn
+from ...tensor import Tensor
+from .initialization import initialize
+from .registry import register_model, without_weights
+
+_WIDTHS = (64, 128, 256, 512, 512)
+_DEPTHS = {
+    11: (1, 1, 2, 2, 2),
+    13: (2, 2, 2, 2, 2),
+    16: (2, 2, 3, 3, 3),
+    19: (2, 2, 4, 4, 4),
+}
+"""How many convolutions of each width: columns A, B, D and E of the paper's table 1."""
+
+
+class VGG(nn.Module):
+    """A VGG network.
+
+    Args:
+        features: the convolutions, ending in 512 channels.
+        num_classes: the number of outputs.
+        init_weights: begin with the paper's normal values rather than the layers' own.
+        dropout: the share of inputs that the last two linear layers do without.
+
+    Shape:
+        ``(N, 3, H, W)``, at least 32 by 32, to ``(N, num_classes)``.
+
+    Source: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
+    recognition" (2015); https://docs.pytorch.org/vision/0.28/models/vgg.html
+    """
+
+    def __init__(
+        self,
+        features: nn.Module,
+        num_classes: int = 1000,
+        init_weights: bool = True,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
+        self.classifier = nn.Sequential(
+            nn.Linear(_WIDTHS[-1] * 7 * 7, 4096),
+            nn.ReLU(True),
+            nn.Dropout(dropout),
+            nn.Linear(4096, 4096),
+            nn.ReLU(True),
+            nn.Dropout(dropout),
+            nn.Linear(4096, num_classes),
+        )
+        if init_weights:
+            initialize(self, nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = self.avgpool(self.features(x))
+        return self.classifier(flambeau.flatten(pooled, 1))
+
+
+def _features(depths: tuple[int, ...], batch_norm: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    channels = 3
+    for width, depth in zip(_WIDTHS, depths, strict=True):
+        for _ in range(depth):
+            layers.append(nn.Conv2d(channels, width, kernel_size=3, padding=1))
+            if batch_norm:
+                layers.append(nn.BatchNorm2d(width))
+            layers.append(nn.ReLU(inplace=True))
+            channels = width
+        layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+    return nn.Sequential(*layers)
+
+
+def _builder(depth: int, batch_norm: bool) -> Any:
+    name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
+
+    def build(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
+        options = without_weights(name, weights, kwargs)
+        return VGG(_features(_DEPTHS[depth], batch_norm), **options)
+
+    build.__name__ = build.__qualname__ = name
+    build.__doc__ = f"""Build VGG-{depth}{" with batch normalization" if batch_norm else ""}.
+
+    Args:
+        weights: None; there are no pretrained ones.
+        progress: of a download; there is none.
+        kwargs: as for :class:`VGG`, without ``features``.
+
+    Raises:
+        ValueError: pretrained weights are asked for.
+    """
+    return register_model(build)
+
+
+vgg11 = _builder(11, False)
+vgg11_bn = _builder(11, True)
+vgg13 = _builder(13, False)
+vgg13_bn = _builder(13, True)
+vgg16 = _builder(16, False)
+vgg16_bn = _builder(16, True)
+vgg19 = _builder(19, False)
+vgg19_bn = _builder(19, True)
