@@ -3,9 +3,9 @@
 :mod:`.operation` tells what a definition is and makes fast functions of it.  The families:
 :mod:`.pointwise`, :mod:`.comparison`, :mod:`.reduction`, :mod:`.statistics`, :mod:`.shape`,
 :mod:`.diagonals`, :mod:`.indexing`, :mod:`.sorting`, :mod:`.selection`, :mod:`.matmul`,
-:mod:`.conversion`,
-:mod:`.activation`, :mod:`.loss`, :mod:`.convolution`, :mod:`.pooling`, :mod:`.normalization`,
-:mod:`.embedding`, :mod:`.dropout`, :mod:`.recurrent`, :mod:`.recurrent_stack`.
+:mod:`.conversion`, :mod:`.activation`, :mod:`.loss`, :mod:`.convolution`, :mod:`.pooling`,
+:mod:`.normalization`, :mod:`.embedding`, :mod:`.dropout`, :mod:`.recurrent`,
+:mod:`.recurrent_stack`, :mod:`.attention`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 FAMILIES = (
     "pointwise", "comparison", "reduction", "statistics", "shape", "diagonals", "indexing",
     "sorting", "selection", "matmul", "conversion", "view_writes", "activation", "loss",
-    "classification", "convolution", "pooling", "normalization", "embedding", "dropout", "einsum",
-    "recurrent", "recurrent_stack",
+    "classification", "ctc", "convolution", "pooling", "unfolding", "resampling", "normalization",
+    "embedding", "dropout", "distance", "einsum",
+    "recurrent", "recurrent_stack", "attention",
 )  # fmt: skip
 """The modules of definitions, in the order of their import."""
 

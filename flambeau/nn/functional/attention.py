@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import flambeau
-from flambeau.nn.functional.dropouts import dropout
-from flambeau.ops import activation as _activation
+from flambeau.ops.attention import attention
+from flambeau.ops.dropout import dropout as drop_elements
 from flambeau.tensor import Tensor
 
 __all__ = [
@@ -16,7 +14,19 @@ __all__ = [
 
 def _repeated_heads(x: Tensor, heads: int) -> Tensor:
     """``x`` (..., H, S, E) with every head given ``heads / H`` times, side by side."""
+    if x.dim() < 3:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [-{x.dim()}, {x.dim() - 1}], but "
+            "got -3)"
+        )
     *batch, own, length, width = x.shape
+    if heads % own:
+        raise RuntimeError(
+            f"Number of heads in key and value must divide the number of heads in query, but got "
+            f"{own} and {heads}"
+        )
+    if own == heads:
+        return x
     spread = x.unsqueeze(-3).expand((*batch, own, heads // own, length, width))
     return spread.reshape((*batch, heads, length, width))
 
@@ -28,6 +38,7 @@ def scaled_dot_product_attention(
     attn_mask: Tensor | None = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
+    *,
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
@@ -39,35 +50,27 @@ def scaled_dot_product_attention(
         value: ``(N, ..., S, Ev)``.
         attn_mask: ``(N, ..., L, S)``: added to the scores; or, if bool, where they count.
         dropout_p: the probability that a weight is dropped (in evaluation too).
-        is_causal: whether position i sees positions up to i only.
+        is_causal: whether position i sees positions up to i only (of those that the mask shows).
         scale: the factor of the scores (default ``1 / sqrt(E)``).
         enable_gqa: whether several heads of the query share one of key and value.
 
     Returns:
-        ``(N, ..., L, Ev)``.
+        ``(N, ..., L, Ev)``; zeros for a position that sees nothing.
+
+    Raises:
+        RuntimeError: operands that do not fit each other.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/
+    torch.nn.functional.scaled_dot_product_attention.html
     """
-    length, width = query.shape[-2:]
-    scale = 1 / math.sqrt(width) if scale is None else scale
     if enable_gqa:
         key, value = (_repeated_heads(x, query.size(-3)) for x in (key, value))
-    scores = flambeau.matmul(query * scale, key.transpose(-2, -1))
-    if is_causal:
-        if attn_mask is not None:
-            raise RuntimeError(
-                "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
-                "is_causal=True"
-            )
-        attn_mask = flambeau.ones(length, key.shape[-2], dtype=flambeau.bool).tril()
-    if attn_mask is not None:
-        if attn_mask.dtype is flambeau.bool:
-            scores = scores.masked_fill(attn_mask.logical_not(), -math.inf)
-        else:
-            scores = scores + attn_mask
-    weights = _activation.softmax(scores, -1)
-    if attn_mask is not None and attn_mask.dtype is flambeau.bool and not is_causal:
-        # a row that sees nothing gives zeros, not NaN
-        blind = attn_mask.any(-1, keepdim=True).logical_not()
-        weights = weights.masked_fill(blind, 0.0)
+    factors = None
     if dropout_p > 0.0:
-        weights = dropout(weights, dropout_p)
-    return flambeau.matmul(weights, value)
+        batch = flambeau.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+        ones = query.new_ones((*batch, query.shape[-2], key.shape[-2]))
+        factors = drop_elements(ones, dropout_p, True)
+    if attn_mask is not None and attn_mask.is_floating_point() and not query.is_complex():
+        if attn_mask.dtype is flambeau.float32:
+            attn_mask = attn_mask.to(query.dtype)
+    return attention.function(query, key, value, attn_mask, factors, is_causal, scale)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import flambeau
+from flambeau.nn.functional.attention import scaled_dot_product_attention
 from flambeau.ops.activation import softmax
 from flambeau.ops.dropout import dropout
 from flambeau.ops.matmul import linear as _linear
@@ -232,6 +233,14 @@ def multi_head_attention_forward(
         padding = padding.reshape((batch * num_heads, 1, source))
         mask = padding if mask is None else mask + padding
 
+    if not need_weights:
+        causal = is_causal and padding is None
+        heads = scaled_dot_product_attention(
+            q, k, v, None if causal else mask, dropout_p if training else 0.0, causal
+        )
+        heads = heads.transpose(0, 1).reshape((length * batch, width))
+        result = linear(heads, out_proj_weight, out_proj_bias).reshape((length, batch, width))
+        return (result if batched else result.squeeze(1)), None
     scores = flambeau.matmul(q * math.sqrt(1.0 / head_width), k.transpose(1, 2))
     if mask is not None:
         scores = scores + mask
@@ -243,8 +252,6 @@ def multi_head_attention_forward(
     result = linear(result, out_proj_weight, out_proj_bias).reshape((length, batch, width))
     if not batched:
         result = result.squeeze(1)
-    if not need_weights:
-        return result, None
     attention = attention.reshape((batch, num_heads, length, source))
     if average_attn_weights:
         attention = attention.mean(1)
