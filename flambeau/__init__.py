@@ -53,9 +53,12 @@ from .random.functions import *  # noqa: E402, F403
 from .size import Size  # noqa: E402
 from .tensor import Tensor  # noqa: E402
 from .tensor import creation as _creation  # noqa: E402
+from .tensor import dlpack as _dlpack  # noqa: E402
 from .tensor.creation import *  # noqa: E402, F403
+from .tensor.dlpack import from_dlpack, to_dlpack  # noqa: E402
 from .version import __version__  # noqa: E402
 
+_dlpack.attach()
 for _name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
     setattr(Tensor, _name, getattr(_creation, _name))
 # What PyTorch has as methods of Tensor only (and `torch.cuda`, `torch.cpu` are modules).
@@ -75,6 +78,7 @@ newaxis = None
 _SUBMODULES = frozenset(
     "autograd compat compiler datasets distributed distributions fft func linalg nn optim plots "
     "serialization special testing training utils vision amp backends cuda mps hub jit onnx types "
+    "multiprocessing "
     "version".split()
 )
 _LAZY = {

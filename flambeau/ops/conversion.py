@@ -221,23 +221,18 @@ def is_pinned(input: Tensor, device: Any = None) -> bool:
 @composite
 def share_memory_(input: Tensor) -> Tensor:
     """Move this tensor's elements to memory that child processes share."""
-    from multiprocessing.heap import BufferWrapper
+    from ..tensor.shared_memory import share
 
-    array = input._concrete("share_memory_()")
-    if array.nbytes and not getattr(input, "_shared", None):
-        block = BufferWrapper(array.nbytes)
-        shared = np.frombuffer(block.create_memoryview(), array.dtype, array.size)
-        shared = shared.reshape(array.shape)
-        shared[...] = array
-        input._array = shared
-        input._shared = block  # type: ignore[attr-defined]
+    share(input)
     return input
 
 
 @composite
 def is_shared(input: Tensor) -> bool:
-    """Whether :meth:`share_memory_` has moved the elements."""
-    return getattr(input, "_shared", None) is not None
+    """Whether :meth:`share_memory_` has moved the elements, or those that it is a view of."""
+    from ..tensor.shared_memory import block_of
+
+    return block_of(input._array) is not None
 
 
 # -- plain writes -----------------------------------------------------------------------------

@@ -22,8 +22,12 @@ def return_type(name: str, fields: tuple[str, ...]) -> Any:
     def __new__(cls: Any, values: Any) -> Any:
         return tuple.__new__(cls, values)
 
+    def __reduce_ex__(self: Any, protocol: Any) -> Any:
+        return _rebuild, (name, fields, tuple(self))
+
     namespace: dict[str, Any] = {
         "__new__": __new__, "__repr__": __repr__, "__slots__": (), "_fields": fields,
+        "__reduce_ex__": __reduce_ex__,
         "n_fields": len(fields), "__module__": "torch.return_types",
     }  # fmt: skip
     for position, field in enumerate(fields):
@@ -31,3 +35,8 @@ def return_type(name: str, fields: tuple[str, ...]) -> Any:
     made = type(name, (tuple,), namespace)
     _PLURAL[name, fields] = made
     return made
+
+
+def _rebuild(name: str, fields: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+    """Make the named tuple that ``pickle`` or ``copy`` took apart."""
+    return return_type(name, fields)(values)

@@ -92,9 +92,11 @@ def _from_data(data: Any, dtype: Any) -> np.ndarray:
         if np.dtype(_dtype(dtype)).kind in "iu" and array.dtype.kind == "u":
             pass
         return array.astype(_dtype(dtype))
-    if array.dtype.kind == "f" and not isinstance(data, np.generic):
+    if array.dtype.kind in "fc" and (hasattr(data, "dtype") or _has_arrays(data)):
+        return array  # NumPy's numbers keep their precision
+    if array.dtype.kind == "f":
         return array.astype(dtypes.get_default_dtype().numpy)
-    if array.dtype.kind == "c" and not isinstance(data, np.generic):
+    if array.dtype.kind == "c":
         return array.astype(dtypes.default_complex_dtype().numpy)
     if array.size == 0 and not hasattr(data, "dtype"):
         return array.astype(dtypes.get_default_dtype().numpy)

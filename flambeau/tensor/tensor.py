@@ -485,6 +485,10 @@ class Tensor(metaclass=_TensorMeta):
             raise ValueError("Unable to avoid copy while creating an array as requested.")
         return array.astype(dtype)
 
+    def to_numpy(self) -> ndarray:
+        """:meth:`numpy`, by the name under which plotting and data frames ask any array for it."""
+        return self.numpy()
+
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         array = np.asarray(array)
         # PyTorch makes uint8 of the truth values that NumPy's functions give
@@ -569,8 +573,7 @@ class Tensor(metaclass=_TensorMeta):
 
         result = new_object(type(self))
         memo[id(self)] = result
-        array = self._array
-        result._array = array.copy(order="K") if array.__class__ is ndarray else array
+        result._array = self._copied_memory(memo)
         if self._requires_grad:
             result._requires_grad = True
         if self._grad is not None:
@@ -580,23 +583,32 @@ class Tensor(metaclass=_TensorMeta):
                 result.__dict__[name] = copy.deepcopy(value, memo)
         return result
 
+    def _copied_memory(self, memo: dict[int, Any]) -> Any:
+        """A copy of the array; of a view, the same part of the one copy of its base."""
+        array, base = self._array, self._base
+        if array.__class__ is not ndarray:
+            return array
+        if base is not None and type(base) is Tensor and base._array.__class__ is ndarray:
+            import copy
+
+            whole = copy.deepcopy(base if base._node is None else base.detach(), memo)._array
+            offset = array.ctypes.data - base._array.ctypes.data
+            if whole.strides == base._array.strides and 0 <= offset <= whole.nbytes:
+                flat = whole if whole.flags.c_contiguous else whole.T
+                if flat.flags.c_contiguous:
+                    return ndarray(array.shape, array.dtype, flat, offset, array.strides)
+        return array.copy(order="K")
+
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if self.grad_fn is not None:
-            raise RuntimeError(
-                "Cowardly refusing to serialize non-leaf tensor which requires_grad, since "
-                "autograd does not support crossing process boundaries.  If you just want to "
-                "transfer the data, call detach() on the tensor before serializing (e.g., putting "
-                "it on the queue)."
-            )
         extra = {k: v for k, v in self.__dict__.items() if k not in _OWN_ATTRIBUTES}
         array = self._concrete("pickling")
         kind = None if type(self) is Tensor else type(self)
-        return _rebuild, (kind, array, self._requires_grad, extra)
+        return _rebuild, (kind, array, self.requires_grad, extra)
 
 
 _OWN_ATTRIBUTES = frozenset(name for name in Tensor.__annotations__ if name.startswith("_")) | {
-    "_retains_grad"
-}
+    "_retains_grad", "_detached",
+}  # fmt: skip
 
 
 def _rebuild(

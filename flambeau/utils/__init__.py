@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from flambeau.utils import data, hooks
+from flambeau.utils import data, dlpack, hooks
 
-__all__ = ["data", "hooks"]
+__all__ = ["data", "dlpack", "hooks"]
