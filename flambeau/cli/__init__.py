@@ -11,6 +11,7 @@ USAGE = """\
 usage: flambeau run SCRIPT [ARGS...]     run a PyTorch program on flambeau
        flambeau run -m MODULE [ARGS...]
        flambeau train [RECIPE] [OPTIONS] train a model (default: digits-cnn)
+       flambeau compare RECIPE [OPTIONS] train it with some settings varied, and overlay the runs
        flambeau info                     versions, processor, threads, devices
        flambeau --version
 
@@ -38,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from flambeau.cli.train import train
 
             return train(rest)
+        case "compare":
+            from flambeau.cli.compare import compare
+
+            return compare(rest)
         case "info":
             from flambeau.cli.info import info
 
@@ -54,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(USAGE, end="", file=sys.stderr)
             return 2
     print(
-        f"flambeau: there is no command {command!r}; there are run, train and info"
+        f"flambeau: there is no command {command!r}; there are run, train, compare and info"
         + (f" (did you mean `flambeau run {command}`?)" if command.endswith(".py") else ""),
         file=sys.stderr,
     )

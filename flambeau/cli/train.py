@@ -6,11 +6,12 @@ import argparse
 import signal
 import sys
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import flambeau as torch
+from flambeau.cli.settings import add_data, add_settings, list_of_recipes, settings_asked_for
 from flambeau.training import (
     DEFAULT_RECIPE,
     RECIPES,
@@ -18,54 +19,46 @@ from flambeau.training import (
     DivergedError,
     Recipe,
     Run,
-    Settings,
     read_checkpoint,
     write_checkpoint,
 )
+from flambeau.training.checkpoint import read_weights
 from flambeau.training.loop import settings_of
+from flambeau.training.pictures import draw_picture
 from flambeau.training.progress import Progress, describe_row, stop_on_signal
-from flambeau.training.recipe import OPTIMIZERS, UnknownRecipeError, recipe_named
+from flambeau.training.recipe import UnknownRecipeError, recipe_named
 
 __all__ = ["train"]
 
 
 def _parser() -> argparse.ArgumentParser:
-    width = max(map(len, RECIPES))
-    recipes = "\n".join(
-        f"  {name:<{width}}  {recipe.description}" for name, recipe in RECIPES.items()
-    )
     parser = argparse.ArgumentParser(
         prog="flambeau train",
         allow_abbrev=False,
-        description="Trains a model by a recipe. Writes checkpoint.pt, metrics.csv and curves.png.",
-        epilog=f"recipes:\n{recipes}\n\nCtrl-C stops after the step that is under way; --resume "
+        description="Trains a model by a recipe. Writes checkpoint.pt, metrics.csv, curves.png "
+        "and, by recipe, fit.png,\nregions.png or answers.png: what the model has learnt.",
+        epilog=f"recipes:\n{list_of_recipes()}\n\n"
+        "Ctrl-C stops after the step that is under way; --resume "
         "goes on from\nthere, and ends where the run would have ended without the stop.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "recipe", nargs="?", default=DEFAULT_RECIPE, help=f"default: {DEFAULT_RECIPE}"
     )
-    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training rows")
-    parser.add_argument("--lr", type=float, metavar="RATE", help="learning rate")
-    parser.add_argument("--optimizer", choices=list(OPTIMIZERS), help="default: the recipe's")
-    parser.add_argument("--momentum", type=float, metavar="M", help="of sgd and rmsprop")
-    parser.add_argument("--batch-size", type=int, metavar="ROWS", help="rows in a batch")
-    parser.add_argument("--seed", type=int, metavar="N", help="of the weights and the shuffling")
-    parser.add_argument(
-        "--compile", action="store_true", default=None, help="compile the training step"
-    )
+    add_settings(parser)
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where to write (default: runs/RECIPE)"
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path("data"),
-        metavar="FOLDER",
-        help="where data sets are kept that are downloaded (default: data)",
-    )
+    add_data(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint in the output folder"
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="begin with the weights of this file: a state dict that torch.save wrote, of PyTorch "
+        "or flambeau, or a checkpoint with one under 'model' (or 'state_dict')",
     )
     return parser
 
@@ -103,16 +96,14 @@ def _complain(reason: object, status: int) -> int:
 
 
 def _prepare(recipe: Recipe, options: argparse.Namespace, state: dict[str, Any] | None) -> Run:
-    asked = {
-        field.name: value
-        for field in fields(Settings)
-        if (value := getattr(options, field.name)) is not None
-    }
+    asked = settings_asked_for(options)
     if state is None:
-        settings = recipe.settings
-        if asked.get("optimizer", settings.optimizer) != settings.optimizer:
-            settings = replace(settings, momentum=0.0)  # the recipe's is its own optimizer's
-        return Run(recipe, replace(settings, **asked), options.data)
+        run = Run(recipe, recipe.settings.changed(asked), options.data)
+        if options.weights is not None:
+            _begin_with(run, options.weights)
+        return run
+    if options.weights is not None:
+        raise CheckpointError("the run has weights of its own: leave --weights away")
 
     settings = settings_of(state)
     for name, value in asked.items():
@@ -132,6 +123,15 @@ def _prepare(recipe: Recipe, options: argparse.Namespace, state: dict[str, Any] 
     return run
 
 
+def _begin_with(run: Run, path: Path) -> None:
+    try:
+        run.model.load_state_dict(read_weights(path))
+    except CheckpointError as error:
+        raise ValueError(f"--weights: {error}") from error
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"--weights: {path} does not fit {run.recipe.name}: {error}") from error
+
+
 def _introduce(run: Run) -> None:
     from flambeau.training.summary import summary
 
@@ -142,8 +142,9 @@ def _introduce(run: Run) -> None:
     settings = asdict(run.settings)
     if settings["batch_size"] is None:
         settings["batch_size"] = "all rows"
-    if not settings["momentum"]:
-        del settings["momentum"]
+    for name in ("momentum", "weight_decay", "activation"):
+        if not settings[name]:
+            del settings[name]
     print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items()))
     if run.steps_done:
         where = f"epoch {run.epoch}" + (f" and {run.step} steps" if run.step else "")
@@ -185,6 +186,8 @@ def _carry_out(run: Run, out: Path) -> int:
     if steps:
         print(f"{steps} steps in {seconds:.1f} s, {1e6 * seconds / steps:.0f} us each")
     print(f"checkpoint  {checkpoint}\nmetrics     {out / 'metrics.csv'}\ncurves      {curves}")
+    if run.recipe.picture is not None:
+        print(f"{run.recipe.picture.name:<11} {_draw_model(run, out)}")
     return 0
 
 
@@ -195,6 +198,17 @@ def _draw(run: Run, path: Path) -> str:
         from flambeau.plots import training_curves
 
         training_curves(run.history.columns, title=run.recipe.name, path=path)
+    except ImportError as error:
+        return f"none: {error}"
+    return str(path)
+
+
+def _draw_model(run: Run, out: Path) -> str:
+    picture = run.recipe.picture
+    assert picture is not None
+    path = out / f"{picture.name}.png"
+    try:
+        draw_picture(picture, run, path)
     except ImportError as error:
         return f"none: {error}"
     return str(path)

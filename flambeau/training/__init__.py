@@ -9,6 +9,7 @@ print(run.history.last("test_accuracy"))
 from __future__ import annotations
 
 from flambeau.training.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from flambeau.training.comparison import Comparison, Outcome
 from flambeau.training.loop import DivergedError, Run, Watcher
 from flambeau.training.metrics import History, evaluate
 from flambeau.training.recipe import Recipe, Settings
@@ -18,8 +19,10 @@ __all__ = [
     "DEFAULT_RECIPE",
     "RECIPES",
     "CheckpointError",
+    "Comparison",
     "DivergedError",
     "History",
+    "Outcome",
     "Recipe",
     "Run",
     "Settings",

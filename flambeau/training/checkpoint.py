@@ -8,7 +8,7 @@ from typing import Any
 
 import flambeau as torch
 
-__all__ = ["FORMAT", "CheckpointError", "read_checkpoint", "write_checkpoint"]
+__all__ = ["FORMAT", "CheckpointError", "read_checkpoint", "read_weights", "write_checkpoint"]
 
 FORMAT = 1
 _KEYS = frozenset(
@@ -46,3 +46,29 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"the checkpoint {path} is of format {state['format']!r}; this flambeau reads {FORMAT}"
         )
     return state
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """Read a model's state dict out of a file of `torch.save`; nothing in it is executed.
+
+    Arguments:
+        path: a state dict, or a dict with one under `model`, `model_state_dict` or `state_dict`,
+            written by PyTorch or flambeau.
+
+    Raises:
+        CheckpointError: there is no such file, or no state dict in it.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"there is no file {path}")
+    try:
+        found = torch.load(path, weights_only=True)
+    except Exception as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if isinstance(found, dict):
+        for name in ("model", "model_state_dict", "state_dict"):
+            if isinstance(found.get(name), dict):
+                found = found[name]
+                break
+        if found and all(isinstance(value, torch.Tensor) for value in found.values()):
+            return found
+    raise CheckpointError(f"{path} holds no state dict of a model")

@@ -17,9 +17,10 @@ from typing import Any
 import flambeau as torch
 from flambeau import optim
 from flambeau.nn import Module
+from flambeau.training.by_hand import SGDByHand
 from flambeau.training.checkpoint import CheckpointError
 from flambeau.training.metrics import History, RunningMean, evaluate
-from flambeau.training.recipe import OPTIMIZERS, TAKE_MOMENTUM, Recipe, Settings
+from flambeau.training.recipe import ACTIVATIONS, OPTIMIZERS, TAKE_MOMENTUM, Recipe, Settings
 from flambeau.utils.data import DataLoader, TensorDataset
 
 __all__ = ["DivergedError", "Run", "Watcher", "make_optimizer"]
@@ -54,6 +55,10 @@ def make_optimizer(model: Module, settings: Settings) -> Any:
     options: dict[str, float] = {"lr": settings.lr}
     if settings.momentum:
         options["momentum"] = settings.momentum
+    if settings.weight_decay:
+        options["weight_decay"] = settings.weight_decay
+    if settings.optimizer == "sgd-by-hand":
+        return SGDByHand(model.parameters(), **options)
     return getattr(optim, OPTIMIZERS[settings.optimizer])(model.parameters(), **options)
 
 
@@ -67,6 +72,7 @@ class Run:
 
     Attributes:
         model, optimizer, loss_function, history: as the names say.
+        train_rows, test_rows: what the recipe's data are; there may be no test rows.
         epoch: epochs completed.
         step: steps done in the epoch that is under way.
         steps_per_epoch: how many it has.
@@ -84,14 +90,14 @@ class Run:
         self.settings = settings = settings or recipe.settings
         check(settings)
         train, test = recipe.data(data_folder)
-        self._train_rows = train
+        self.train_rows, self.test_rows = train, test
         rows = len(train)
         batch_size = settings.batch_size
         if batch_size is not None and batch_size > rows:
             raise ValueError(f"a batch of {batch_size} rows is more than the {rows} training rows")
 
         torch.manual_seed(settings.seed)
-        self.model = recipe.model()
+        self.model = recipe.make_model(settings)
         self.loss_function = recipe.loss()
         self.optimizer = make_optimizer(self.model, settings)
         self.history = History()
@@ -188,10 +194,10 @@ class Run:
                 {k: v for k, v in entry.items() if not isinstance(v, torch.Tensor)},
             )
         kept = [tensor.clone() for tensor in tensors]
-        rows = len(self._train_rows)
+        rows = len(self.train_rows)
         size = self.settings.batch_size or rows
         for part in {size, rows % size} - {0}:
-            inputs, targets = self._train_rows[:part]
+            inputs, targets = self.train_rows[:part]
             for _ in range(SETTLING_STEPS):
                 self._train_step(inputs, targets)
         with torch.no_grad():
@@ -303,6 +309,12 @@ def check(settings: Settings) -> None:
     if settings.momentum and settings.optimizer not in TAKE_MOMENTUM:
         raise ValueError(
             f"{settings.optimizer} takes no momentum; {' and '.join(TAKE_MOMENTUM)} do"
+        )
+    if not (math.isfinite(settings.weight_decay) and settings.weight_decay >= 0):
+        raise ValueError(f"the weight decay must be 0 or more, not {settings.weight_decay}")
+    if settings.activation is not None and settings.activation not in ACTIVATIONS:
+        raise ValueError(
+            f"there is no activation {settings.activation!r}; there are {', '.join(ACTIVATIONS)}"
         )
     if settings.batch_size is not None and settings.batch_size < 1:
         raise ValueError(f"a batch must have 1 row or more, not {settings.batch_size}")

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flambeau.nn import Module
+from flambeau.nn import Module, ReLU, Sigmoid, Tanh
 from flambeau.utils.data import TensorDataset
 
-__all__ = ["OPTIMIZERS", "Metric", "Recipe", "Settings", "UnknownRecipeError", "recipe_named"]
+if TYPE_CHECKING:
+    from flambeau.training.pictures import Picture
+
+__all__ = [
+    "ACTIVATIONS",
+    "OPTIMIZERS",
+    "TAKE_MOMENTUM",
+    "Metric",
+    "Recipe",
+    "Settings",
+    "UnknownRecipeError",
+    "recipe_named",
+]
 
 Metric = Callable[[Any, Any], int]
 """How many rows of a batch are right: takes the model's outputs and the targets."""
@@ -22,10 +34,15 @@ OPTIMIZERS = {
     "adamw": "AdamW",
     "adagrad": "Adagrad",
     "rmsprop": "RMSprop",
+    "sgd-by-hand": "SGDByHand",
 }
-"""The names that `--optimizer` takes, and the classes of `flambeau.optim` they mean."""
+"""The names that `--optimizer` takes, and the classes they mean: of `flambeau.optim`, and one of
+`flambeau.training.by_hand`."""
 
-TAKE_MOMENTUM = ("sgd", "rmsprop")
+TAKE_MOMENTUM = ("sgd", "rmsprop", "sgd-by-hand")
+
+ACTIVATIONS: dict[str, type[Module]] = {"relu": ReLU, "tanh": Tanh, "sigmoid": Sigmoid}
+"""The names that `--activation` takes."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,9 @@ class Settings:
         lr: the learning rate.
         optimizer: a key of `OPTIMIZERS`.
         momentum: for the optimizers that have one, else 0.
+        weight_decay: how much of each weight is added to its gradient.
         batch_size: rows in a batch; None: all rows at once, in their order.
+        activation: a key of `ACTIVATIONS`, for the recipes that let one choose, else None.
         seed: of the initial weights and of the shuffling.
         compile: whether the training step runs as one compiled function.
     """
@@ -46,9 +65,30 @@ class Settings:
     lr: float
     optimizer: str = "sgd"
     momentum: float = 0.0
+    weight_decay: float = 0.0
     batch_size: int | None = None
+    activation: str | None = None
     seed: int = 0
     compile: bool = False
+
+    def changed(self, changes: Mapping[str, Any]) -> Settings:
+        """These settings with some of them replaced.
+
+        With another optimizer, the momentum is 0 unless it is given too: a recipe's momentum is
+        meant for the recipe's optimizer (or the same one, written by hand).
+
+        Raises:
+            ValueError: there is no such setting.
+        """
+        names = [item.name for item in fields(self)]
+        for name in changes:
+            if name not in names:
+                raise ValueError(f"there is no setting {name!r}; there are {', '.join(names)}")
+        settings = self
+        optimizer = changes.get("optimizer", self.optimizer)
+        if optimizer.removesuffix("-by-hand") != self.optimizer.removesuffix("-by-hand"):
+            settings = replace(settings, momentum=0.0)
+        return replace(settings, **changes)
 
 
 @dataclass(frozen=True)
@@ -60,25 +100,42 @@ class Recipe:
         description: one line.
         data: gives the rows for training and those for testing (or None); takes the folder where
             downloaded data are kept.
-        model: makes the network, untrained.
+        model: makes the network, untrained; takes the class of the activation function where the
+            settings have an activation.
         loss: makes the loss, of outputs and targets.
         settings: the usual settings.
         input_size: the shape of one input, without the batch: what the summary shows.
         metric: counts right answers, for classifiers.
         record_every: epochs from one row of the metrics to the next.
         remark: what to say about the trained model, if anything.
+        picture: what to draw of the trained model, if anything.
+        comparison: what `flambeau compare` varies unless told: the settings' names and values.
     """
 
     name: str
     description: str
     data: Callable[[Path], tuple[TensorDataset, TensorDataset | None]]
-    model: Callable[[], Module]
+    model: Callable[..., Module]
     loss: Callable[[], Module]
     settings: Settings
     input_size: tuple[int, ...]
     metric: Metric | None = None
     record_every: int = 1
     remark: Callable[[Any], str] | None = field(default=None, repr=False)
+    picture: Picture | None = field(default=None, repr=False)
+    comparison: Mapping[str, Sequence[Any]] = field(default_factory=dict, repr=False)
+
+    def make_model(self, settings: Settings) -> Module:
+        """The network of the settings, untrained.
+
+        Raises:
+            ValueError: an activation is asked for, and the recipe has none to choose.
+        """
+        if settings.activation is None:
+            return self.model()
+        if self.settings.activation is None:
+            raise ValueError(f"{self.name} has no activation to choose")
+        return self.model(ACTIVATIONS[settings.activation])
 
 
 class UnknownRecipeError(LookupError):
