@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,9 @@ def set_num_threads(num: int) -> None:
     blas = blas_threads()
     if blas is not None:
         blas[1](num)
+    compiled = sys.modules.get("flambeau.compiler.team")
+    if compiled is not None:
+        compiled.set_count(num)
 
 
 def get_num_interop_threads() -> int:

@@ -4,8 +4,8 @@ An entry is one file, named after a hash of everything that the machine code dep
 the CPU and its features, and the versions of flambeau, its compiler and LLVM.  It is written beside
 its place and moved there, so that processes can share the directory; an entry that is damaged is
 as good as none.  ``FLAMBEAU_CACHE`` names the directory, ``FLAMBEAU_CACHE=0`` (or empty) means no
-cache; ``FLAMBEAU_CACHE_SIZE`` is the limit in bytes (default 256 MiB), beyond which the entries that
-were used longest ago are removed.
+cache; ``FLAMBEAU_CACHE_SIZE`` is the limit in bytes (default 256 MiB), beyond which the entries
+that were used longest ago are removed.
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ def _decoded(content: bytes) -> tuple[Program, bytes] | None:
             np.frombuffer(data, dtype).reshape(shape).copy()
             for data, dtype, shape in fields["constants"]
         ]
-        program = Program(fields["source"], constants, fields["arena_bytes"], kernels)
+        program = Program(
+            fields["source"], constants, fields["arena_bytes"], kernels, fields["divided"]
+        )
         return program, fields["code"]
     except Exception:
         return None
@@ -152,7 +154,8 @@ def store(key: str, program: Program, code: bytes) -> None:
         {
             "source": program.source,
             "arena_bytes": program.arena_bytes,
-            "kernels": [(k.name, k.computes, k.flops, k.bytes) for k in program.kernels],
+            "divided": program.divided,
+            "kernels": [(k.name, k.computes, k.flops, k.bytes, k.cost) for k in program.kernels],
             "constants": [(a.tobytes(), a.dtype.str, a.shape) for a in program.constants],
             "code": code,
         },

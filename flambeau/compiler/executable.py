@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from . import cache, runtime
+from . import cache, runtime, team
 from .graph import Graph
-from .lowering import FIRST_POINTER, PROFILE, KernelReport, Program, lower
+from .lowering import KernelReport, Program, lower
+from .program import ARENA, FIRST_POINTER, TEAM_POINTER, table_words
 from .unsupported import Unsupported
 
 _ALIGNED = 64
@@ -20,6 +22,27 @@ def _aligned_bytes(count: int) -> np.ndarray:
     raw = np.empty(count + _ALIGNED, np.uint8)
     start = -raw.ctypes.data % _ALIGNED
     return raw[start : start + count]
+
+
+class _Table(np.ndarray):
+    """A program's table, which holds what the machine code that is called with it needs."""
+
+    needs: tuple[object, ...]
+
+
+class _Machinery:
+    """Machine code and the memory it works on, for as long as anybody may be in it."""
+
+    def __init__(self, program: Program, code: runtime.LoadedCode) -> None:
+        self.program = program
+        self.code = code
+        self.entry = code.address("flambeau_entry")
+        self.arena = _aligned_bytes(program.arena_bytes)
+        self.tables: list[np.ndarray] = []
+
+    def __del__(self) -> None:
+        if self.program.divided:
+            team.retire(self.code, self.arena, self.tables)
 
 
 class Executable:
@@ -40,14 +63,11 @@ class Executable:
         self.compile_seconds = seconds
         self.cached = cached
         self.arena_bytes = program.arena_bytes
-        self._code = code
-        self._entry = code.address("flambeau_entry")
         self._program = program
+        self._machinery = _Machinery(program, code)
         self.input_specs = [(v.shape, v.dtype) for v in graph.inputs]
         self.output_specs = [(v.shape, v.dtype) for v in graph.outputs]
         self.updated = sorted(graph.updates)
-        self._keep: list[object] = []
-        self._arena = _aligned_bytes(program.arena_bytes)
         self._run = self._bound(range(len(graph.inputs)), {})
 
     def _bound(self, changing: Sequence[int], state: dict[int, np.ndarray]) -> Callable[..., int]:
@@ -56,16 +76,23 @@ class Executable:
         first_input = FIRST_POINTER + len(constants)
         slots = first_input + len(self.input_specs) + len(self.output_specs)
         outputs = range(first_input + len(self.input_specs), slots)
-        table = np.zeros(PROFILE + len(self.kernels), np.int64)
-        table[1] = self._arena.ctypes.data
+        words = table_words(len(self.kernels))
+        memory = _aligned_bytes(8 * words).view(np.int64)
+        machinery = self._machinery
+        machinery.tables.append(memory)
+        table = memory.view(_Table)
+        table.needs = (machinery, *state.values())
+        table[:] = 0
+        table[ARENA] = machinery.arena.ctypes.data
         for i, array in enumerate(constants):
             table[FIRST_POINTER + i] = array.ctypes.data
         for i, array in state.items():
             table[first_input + i] = array.ctypes.data
         mapped = [*(first_input + i for i in changing), *outputs]
         table[slots : slots + len(mapped)] = mapped
-        self._keep.extend([*state.values(), table])
-        return runtime.builtin_function(self._entry, table, self._keep)
+        if self._program.divided:
+            table[TEAM_POINTER] = team.team().address
+        return runtime.builtin_function(machinery.entry, table)
 
     def bind(self, state: Sequence[np.ndarray | None]) -> Callable[..., int]:
         """The program with some inputs fixed.
@@ -151,12 +178,13 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
     if not runtime.has_half_precision() and any(v.dtype.char == "e" for v in graph.values()):
         raise Unsupported("float16", "this CPU does not convert half precision")
     start = time.perf_counter()
-    key = cache.graph_key(graph, f"{runtime.target_description()} {profiled}")
+    threads = team.supported() and os.cpu_count() != 1
+    key = cache.graph_key(graph, f"{runtime.target_description()} {profiled} {threads}")
     kept = cache.load(key)
     if kept is not None:
         program, code = kept
     else:
-        program = lower(graph, runtime.vector_bytes(), profiled)
+        program = lower(graph, runtime.vector_bytes(), profiled, threads)
         code = runtime.object_code(program.source)
         cache.store(key, program, code)
     loaded = runtime.LoadedCode(code)

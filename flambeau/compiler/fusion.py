@@ -2,7 +2,7 @@
 
 Values that must exist as a whole (results of reductions and contractions, what several kernels
 read, the program's results) get a kernel each; all others are computed where they are used.  Then a
-kernel is joined with one that produces what it reads, where it reads it at the loop indices at which
+kernel is joined with one that produces what it reads, if it reads it at the loop indices at which
 it was produced, so that it is found in a register, or in memory that the same iteration wrote.
 """
 
@@ -243,7 +243,7 @@ class _Joiner:
     # -- one pair -------------------------------------------------------------------------------
 
     def join(self, producer: Kernel, consumer: Kernel) -> Kernel | None:
-        """``consumer`` run inside the outer loops of ``producer``, if that is right and sensible."""
+        """``consumer`` in the outer loops of ``producer``, if that is right and sensible."""
         if producer.is_sequential or consumer.is_sequential:
             return None
         if any(v.size == 0 for v in producer.values + consumer.values):

@@ -125,8 +125,9 @@ def member_accesses(
         everything: tuple[list[Access], list[Index]] = ([], [])
         for operand in member.value.operands:
             position = tuple(variable_index(loop_variable(n)) for n in operand.shape)
-            for found, all_found in zip(trace(operand, position, is_leaf), everything, strict=True):
-                all_found.extend(found)
+            found, used = trace(operand, position, is_leaf)
+            everything[0].extend(found)
+            everything[1].extend(used)
         return everything
     if member.reduction is None:
         return trace(member.value, member.position, is_leaf, root=True)

@@ -30,7 +30,7 @@ _PADDED = 2048
 
 @dataclass
 class Layouts:
-    """The order of the dims in memory, outermost first, of each value that has not the usual one."""
+    """The order of the dims in memory, outermost first, where it is not the usual one."""
 
     orders: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
@@ -57,7 +57,7 @@ class Layouts:
         return 1 + sum((n - 1) * s for n, s in zip(value.shape, strides, strict=True))
 
 
-# -- dims that are one ------------------------------------------------------------------------------
+# -- dims that are one ---------------------------------------------------------------------------
 
 
 class _Classes:

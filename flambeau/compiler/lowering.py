@@ -1,4 +1,4 @@
-"""From a graph to a module of LLVM code: kernels, their order, their memory, and the entry point."""
+"""From a graph to a module of LLVM code: kernels, their order, their memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .codegen.builder import Builder
+from .codegen.builder import Builder, Register
 from .codegen.elementwise import llvm_type
 from .codegen.expressions import Array, Expressions
 from .codegen.indexing import contiguous_strides
@@ -22,13 +22,13 @@ from .kernels import CONTRACTIONS, Kernel, member_accesses
 from .layout import choose_layouts
 from .memory import Lifetime, plan_arena
 from .passes import simplify
+from .program import FIRST_POINTER, PROFILE, Call, plain_program, team_program
 from .schedule import Schedule, updates_in_place
 
-PROFILE = 4096
-STATUS, ARENA, FIRST_POINTER = 0, 1, 2
-"""Positions in the table of words that a program is called with: the status, the arena's address,
-then the addresses of the constants, of the inputs and of the outputs; from PROFILE on the cycles
-that the kernels of a profiled program took."""
+DIVIDED_FROM = 5.0
+"""Microseconds from which a kernel is divided among threads."""
+THREADED_FROM = 25.0
+"""Microseconds from which a program is one for a team."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ class KernelReport:
     computes: str
     flops: int
     bytes: int
+    cost: float = 0.0
+    """An estimate of the time it takes, in microseconds."""
 
 
 @dataclass
@@ -62,6 +64,8 @@ class Program:
     constants: list[np.ndarray]
     arena_bytes: int
     kernels: list[KernelReport] = field(default_factory=list)
+    divided: int = 0
+    """Kernels that a team shares; if 0, the program is one for a single thread."""
 
 
 @dataclass
@@ -69,7 +73,6 @@ class Module:
     """What the functions of one module share."""
 
     vector_bytes: int
-    profiled: bool = False
     declarations: set[str] = field(default_factory=set)
     functions: dict[str, str] = field(default_factory=dict)
     """Text with ``@KERNEL`` for the name -> name."""
@@ -238,9 +241,11 @@ class Lowering:
 
     # -- code -----------------------------------------------------------------------------------
 
-    def calls(self, kernels: Sequence[Kernel], reports: list[KernelReport]) -> list[str]:
-        """Code that runs ``kernels``."""
-        lines: list[str] = []
+    def calls(
+        self, kernels: Sequence[Kernel], reports: list[KernelReport], divided: bool = False
+    ) -> list[Call]:
+        """What runs ``kernels``; with ``divided``, large ones in parts."""
+        calls: list[Call] = []
         for kernel in kernels:
             reads = self.read_values(kernel)
             arrays = {**reads, **{id(v): v for v in kernel.stored}}
@@ -248,28 +253,39 @@ class Lowering:
                 continue
             pointers = [self.places[key].register for key in arrays]
             scan = self.scans.get(id(kernel))
+            report = self._report("", kernel, arrays.values())
+            units = 1
             if scan is not None:
                 pointers.append(self.scratch[id(kernel)].register)
                 text = scan.text(kernel, list(arrays))
-            else:
-                text = self._kernel_text(kernel, reads, arrays)
-            name = self.module.add(text, kernel.anchor.primitive)
-            arguments = ["ptr %table", *(f"ptr {p}" for p in pointers)]
-            number = len(reports)
-            if self.module.profiled:
-                lines += _clock(number, "before")
-            lines.append(f"call void @{name}({', '.join(arguments)})")
-            if self.module.profiled:
-                lines += _clock(number, "after")
-            report = self._report(name, kernel, arrays.values())
-            if scan is not None:
                 report.flops = scan.flops
+                report.cost = scan.cost
+            else:
+                large = divided and report.cost >= DIVIDED_FROM
+                text, units = self._kernel_text(kernel, reads, arrays, large)
+            report.name = name = self.module.add(text, kernel.anchor.primitive)
+            arguments = ["ptr %table", *(f"ptr {p}" for p in pointers)]
+            reading = [self._extent(v) for v in reads.values()]
+            writing = [self._extent(v) for v in kernel.stored]
+            if scan is not None:
+                at = self.scratch[id(kernel)]
+                writing.append((at.kind, at.at, at.at + scan.scratch_bytes))
+            calls.append(Call(name, ", ".join(arguments), units, report.cost, reading, writing))
             reports.append(report)
-        return lines
+        return calls
+
+    def _extent(self, value: Value) -> tuple[str, int, int]:
+        """The memory that ``value`` takes: the kind of its place, first byte, end."""
+        place = self.places[id(value)]
+        if place.kind == "slot":
+            return ("slot", place.at, place.at + 1)
+        size = self.layouts.size(value) * value.dtype.itemsize
+        return ("arena", place.at, place.at + size)
 
     def _kernel_text(
-        self, kernel: Kernel, reads: dict[int, Value], arrays: dict[int, Value]
-    ) -> str:
+        self, kernel: Kernel, reads: dict[int, Value], arrays: dict[int, Value], large: bool
+    ) -> tuple[str, int]:
+        """The kernel's function, and into how many units it can be divided (1: it is not)."""
         parameters = [("ptr", "%table"), *(("ptr", f"%a{i}") for i in range(len(arrays)))]
         builder = Builder("KERNEL", parameters, self.module.declarations)
         pointers = {
@@ -288,22 +304,28 @@ class Lowering:
         )
         if kernel.is_sequential:
             write_sequential(builder, kernel.anchor, expressions, stored)
-            return builder.finish()
+            return builder.finish(), 1
         arrange_loops(kernel, self.is_leaf, self.strides)
+        code: TransposingCode | TileCode | LoopCode
         dims = transposed_dims(kernel, self.is_leaf, self.strides)
         if dims is not None:
-            TransposingCode(
+            code = TransposingCode(
                 builder, kernel, expressions, stored, dims, self.is_leaf, self.vector_bytes
-            ).write()
-            return builder.finish()
-        plan = tile_plan(kernel, self.is_leaf, self.strides, self.vector_bytes)
-        if plan is not None:
-            TileCode(builder, kernel, expressions, stored, plan).write()
-            return builder.finish()
-        LoopCode(
-            builder, kernel, expressions, stored, self.is_leaf, self.strides, self.vector_bytes
-        ).write()
-        return builder.finish()
+            )
+        else:
+            plan = tile_plan(kernel, self.is_leaf, self.strides, self.vector_bytes)
+            if plan is not None:
+                code = TileCode(builder, kernel, expressions, stored, plan)
+            else:
+                code = LoopCode(
+                    builder, kernel, expressions, stored, self.is_leaf, self.strides,
+                    self.vector_bytes,
+                )  # fmt: skip
+        units = code.units() if large else 1
+        if units > 1:
+            builder.parameters += [Register("%first", "i64"), Register("%last", "i64")]
+        code.write(divided=units > 1)
+        return builder.finish(), units
 
     def arena_pointers(self) -> list[str]:
         """Code that makes the addresses of everything in the arena."""
@@ -332,8 +354,10 @@ class Lowering:
                 factor = 2 if member.value.primitive in CONTRACTIONS else 1
                 flops += points * factor
         size = sum(v.size * v.dtype.itemsize for v in arrays)
+        speed = 200e3 if kernel.is_contraction else 10e3
+        cost = max(flops / speed, size / 40e3)
         computes = ", ".join(v.primitive for v in kernel.values)
-        return KernelReport(name, computes, flops, size)
+        return KernelReport(name, computes, flops, size, cost)
 
 
 class ScanCode:
@@ -358,18 +382,18 @@ class ScanCode:
         constants = range(self.carries + self.sequences, len(graph.inputs))
         self.body = Lowering(body, module, constants)
         self.extra: dict[int, int] = {}
-        self.scratch_bytes = self.body.arena_bytes
+        self.scratch_bytes: int = self.body.arena_bytes
         for k in range(self.carries):
             if k not in wanted:
                 self.extra[k] = self.scratch_bytes
                 value = graph.outputs[k]
                 self.scratch_bytes += 2 * (-(-value.size * value.dtype.itemsize // 64) * 64)
         reports: list[KernelReport] = []
-        profiled, module.profiled = module.profiled, False
-        before, inside = self.body.calls(self.body.prologue, reports), []
+        before = plain_calls(self.body.calls(self.body.prologue, reports))
         count = len(reports)
-        inside = self.body.calls(self.body.kernels, reports)
-        module.profiled = profiled
+        inside = plain_calls(self.body.calls(self.body.kernels, reports))
+        self.cost = sum(r.cost for r in reports[:count])
+        self.cost += self.steps * sum(r.cost for r in reports[count:])
         self.flops = sum(r.flops for r in reports[:count])
         self.flops += self.steps * sum(r.flops for r in reports[count:])
         slots = range(FIRST_POINTER, self.body.slot_count)
@@ -475,44 +499,34 @@ def _clock(number: int, moment: str) -> list[str]:
     return lines
 
 
-# The addresses in the table are followed by the slots that the call's arguments go to.
-_ENTRY = """
-define ptr @flambeau_entry(ptr %self, ptr %arguments, i64 %count) #0 {
-entry:
-  %data = getelementptr i8, ptr %self, i64 16
-  %table = load ptr, ptr %data
-  %map0 = getelementptr i64, ptr %table, i64 SLOTS
-  %some = icmp sgt i64 %count, 0
-  br i1 %some, label %bind, label %run
-bind:
-  %i = phi i64 [ 0, %entry ], [ %next, %bind ]
-  %object_at = getelementptr ptr, ptr %arguments, i64 %i
-  %object = load ptr, ptr %object_at
-  %pointer_at = getelementptr i8, ptr %object, i64 16
-  %pointer = load ptr, ptr %pointer_at
-  %slot_at = getelementptr i64, ptr %map0, i64 %i
-  %slot = load i64, ptr %slot_at
-  %target = getelementptr i64, ptr %table, i64 %slot
-  store ptr %pointer, ptr %target
-  %next = add nsw i64 %i, 1
-  %more = icmp slt i64 %next, %count
-  br i1 %more, label %bind, label %run
-run:
-  store i64 0, ptr %table
-  call void @program(ptr %table)
-  %status = load i64, ptr %table
-  %result = call ptr @PyLong_FromLong(i64 %status)
-  ret ptr %result
-}
-"""
+def plain_calls(calls: Sequence[Call], profiled: bool = False) -> list[str]:
+    """Code that makes ``calls`` one after the other."""
+    lines: list[str] = []
+    for number, call in enumerate(calls):
+        if profiled:
+            lines += _clock(number, "before")
+        lines.append(f"call void @{call.name}({call.arguments})")
+        if profiled:
+            lines += _clock(number, "after")
+    return lines
 
 
-def lower(graph: Graph, vector_bytes: int, profiled: bool = False) -> Program:
+def lower(
+    graph: Graph, vector_bytes: int, profiled: bool = False, threads: bool = False
+) -> Program:
     """The program of ``graph`` for a CPU with vectors of ``vector_bytes``.
 
-    A ``profiled`` program counts the cycles of each kernel in the table, from word PROFILE on.
+    With ``threads`` it can be run by a team, if it is large enough.  A ``profiled`` program counts
+    the cycles of each kernel in the table, from word PROFILE on.
     """
-    module = Module(vector_bytes, profiled)
+    program = _lowered(graph, vector_bytes, profiled, False)
+    if threads and not profiled and sum(k.cost for k in program.kernels) >= THREADED_FROM:
+        return _lowered(graph, vector_bytes, False, True)
+    return program
+
+
+def _lowered(graph: Graph, vector_bytes: int, profiled: bool, threads: bool) -> Program:
+    module = Module(vector_bytes)
     module.declarations |= {
         "declare ptr @PyLong_FromLong(i64)",
         "declare i64 @llvm.readcyclecounter()",
@@ -520,19 +534,22 @@ def lower(graph: Graph, vector_bytes: int, profiled: bool = False) -> Program:
     }
     lowering = Lowering(graph, module)
     reports: list[KernelReport] = []
-    body = ["%arenap = getelementptr i64, ptr %table, i64 1", "%arena = load ptr, ptr %arenap"]
+    head = ["%arenap = getelementptr i64, ptr %table, i64 1", "%arena = load ptr, ptr %arenap"]
     for slot in range(FIRST_POINTER, lowering.slot_count):
-        body.append(f"%p{slot} = getelementptr i64, ptr %table, i64 {slot}")
-        body.append(f"%s{slot} = load ptr, ptr %p{slot}")
-    body += lowering.arena_pointers()
-    body += lowering.calls(lowering.kernels, reports)
-    body += lowering.final_copies()
-    text = "\n".join(body)
-    module.others.append(f"define internal void @program(ptr %table) #0 {{\nentry:\n{text}\n"
-                         "ret void\n}\n")  # fmt: skip
-    module.others.append(_ENTRY.replace("SLOTS", str(lowering.slot_count)))
+        head.append(f"%p{slot} = getelementptr i64, ptr %table, i64 {slot}")
+        head.append(f"%s{slot} = load ptr, ptr %p{slot}")
+    head += lowering.arena_pointers()
+    calls = lowering.calls(lowering.kernels, reports, threads)
+    copies = lowering.final_copies()
+    divided = sum(c.units > 1 for c in calls) if threads else 0
+    if divided:
+        text, entry = team_program(calls, head, copies, lowering.slot_count)
+    else:
+        lines = [*head, *plain_calls(calls, profiled), *copies]
+        text, entry = plain_program(lines, lowering.slot_count)
+    module.others += [text, entry]
     constants = [np.ascontiguousarray(v.attributes["array"]) for v in lowering.constants.values()]
-    return Program(module.text(), constants, lowering.arena_bytes, reports)
+    return Program(module.text(), constants, lowering.arena_bytes, reports, divided)
 
 
-__all__ = ["FIRST_POINTER", "PROFILE", "KernelReport", "Program", "lower"]
+__all__ = ["KernelReport", "Program", "lower"]

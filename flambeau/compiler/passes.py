@@ -204,7 +204,7 @@ def _reduction(value: Value) -> Value | None:
     return None
 
 
-# -- gather and scatter with one index per row ------------------------------------------------------
+# -- gather and scatter with one index per row --------------------------------------------------
 
 
 @_rewrite("scatter_add", "scatter")

@@ -114,23 +114,24 @@ class _MethodDefinition(ctypes.Structure):
     ]
 
 
-def builtin_function(address: int, self_object: Any, keep: Any) -> Callable[..., int]:
+_definitions: dict[int, _MethodDefinition] = {}
+"""Python refers to a built-in function's definition for as long as the function lives."""
+
+
+def builtin_function(address: int, self_object: Any) -> Callable[..., int]:
     """The machine code at ``address`` as a built-in function of Python.
 
-    The code has the signature of ``METH_FASTCALL`` and gets ``self_object`` as its ``self``;
-    ``keep`` is kept alive with the function by the caller.
+    The code has the signature of ``METH_FASTCALL``; it gets ``self_object``, which the function
+    keeps alive, as its ``self``.
     """
-    definition = _MethodDefinition(b"compiled", address, METH_FASTCALL, None)
+    definition = _definitions.get(address)
+    if definition is None:
+        definition = _MethodDefinition(b"compiled", address, METH_FASTCALL, None)
+        _definitions[address] = definition
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype = ctypes.py_object
     new.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
-    function = new(ctypes.addressof(definition), self_object, None)
-    # Python reads the definition when it frees the function, whatever else is gone by then
-    _DEFINITIONS.append(definition)
-    return function
-
-
-_DEFINITIONS: list[Any] = []
+    return new(ctypes.addressof(definition), self_object, None)
 
 
 @cache

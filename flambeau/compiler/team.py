@@ -1,9 +1,9 @@
 """The team: threads that run compiled programs together with the thread that calls them.
 
 A call publishes its program; the workers, who spin for a short while after the last one and then
-sleep, join in.  Parts of kernels are taken from counters in the program's own table, so nobody waits
-for a thread that has not come: the caller alone finishes any program.  What is waited for is only
-parts that somebody is at work on.
+sleep, join in.  Parts of kernels are taken from counters in the program's own table, so nobody
+waits for a thread that has not come: the caller alone finishes any program.  What is waited for is
+only parts that somebody is at work on.
 
 Each run has a number, which is a part of every counter.  A worker that comes late finds other
 numbers there and leaves.  Memory and code of a program that is no longer used are released only
@@ -12,6 +12,7 @@ when no worker can be in it (:func:`retire`).
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import platform
@@ -34,13 +35,11 @@ _FUTEX = {"x86_64": 202, "aarch64": 98, "arm64": 98}
 """The number of the system call ``futex`` on Linux."""
 
 
-def _pause() -> str:
-    machine = platform.machine().lower()
-    if machine in ("x86_64", "amd64", "i686"):
-        return 'call void asm sideeffect "pause", "~{memory}"()'
-    if machine in ("aarch64", "arm64"):
-        return 'call void asm sideeffect "yield", "~{memory}"()'
-    return 'call void asm sideeffect "", "~{memory}"()'
+def _pause() -> tuple[str, str]:
+    """An instruction for waiting loops: its call and its declaration."""
+    if platform.machine() in ("aarch64", "arm64"):
+        return "call void @llvm.aarch64.hint(i32 1)", "declare void @llvm.aarch64.hint(i32)"
+    return "call void @llvm.x86.sse2.pause()", "declare void @llvm.x86.sse2.pause()"
 
 
 def supported() -> bool:
@@ -51,8 +50,10 @@ def supported() -> bool:
 def worker_source() -> str:
     """The code of a worker: ``flambeau_worker(team, index)``; it returns when the team stops."""
     number = _FUTEX[platform.machine()]
+    pause, declaration = _pause()
     return f"""
 declare i64 @syscall(i64, ...)
+{declaration}
 define void @flambeau_worker(ptr %team, i64 %index) #0 {{
 entry:
   %function_at = getelementptr i64, ptr %team, i64 {FUNCTION}
@@ -71,10 +72,13 @@ look:
   %spins = phi i64 [ 0, %entry ], [ %spins_next, %next ], [ 0, %sleep_end ], [ 0, %ran ],
            [ %spins, %skip ]
   %now = load atomic i64, ptr %team seq_cst, align 8
-  %same = icmp eq i64 %now, %seen
+  %unchanged = icmp eq i64 %now, %seen
+  %bit = and i64 %now, 1
+  %being_written = icmp ne i64 %bit, 0
+  %same = or i1 %unchanged, %being_written
   br i1 %same, label %idle, label %begin
 idle:
-  {_pause()}
+  {pause}
   %spins_next = add i64 %spins, 1
   %tired = icmp sgt i64 %spins, {_SPINS}
   br i1 %tired, label %sleep, label %next
@@ -124,6 +128,11 @@ skip:
 leave:
   ret void
 }}
+define void @flambeau_wake(ptr %team) #0 {{
+  %woken = call i64 (i64, ...) @syscall(i64 {number}, ptr %team, i64 129, i32 64, ptr null,
+           ptr null, i64 0)
+  ret void
+}}
 attributes #0 = {{ nounwind }}
 """
 
@@ -135,8 +144,10 @@ def helper_source() -> str:
     from the front by the caller's thread and from the back by the others.
     """
     number = _FUTEX[platform.machine()]
+    pause, declaration = _pause()
     return f"""
 declare i64 @syscall(i64, ...)
+{declaration}
 declare i32 @sched_yield()
 define internal i64 @take(ptr %counter, i64 %run, i64 %thread) #0 {{
 entry:
@@ -184,7 +195,7 @@ other:
   %newer = icmp ugt i64 %its_run, %run
   br i1 %newer, label %no, label %pause
 pause:
-  {_pause()}
+  {pause}
   %more = add i64 %spins, 1
   %long = icmp sgt i64 %more, 2000
   br i1 %long, label %yield, label %wait
@@ -198,27 +209,34 @@ yes:
 no:
   ret i1 false
 }}
-define internal i64 @begin_run(ptr %team, ptr %function, ptr %table) #0 {{
+define internal i64 @next_run(ptr %team) #0 {{
+  %old = load atomic i64, ptr %team seq_cst, align 8
+  %run = add i64 %old, 2
+  ret i64 %run
+}}
+define internal void @publish(ptr %team, ptr %function, ptr %table, i64 %run) #0 {{
 entry:
   %function_at = getelementptr i64, ptr %team, i64 {FUNCTION}
   %table_at = getelementptr i64, ptr %team, i64 {TABLE}
   %sleepers_at = getelementptr i64, ptr %team, i64 {SLEEPERS}
-  %old = load atomic i64, ptr %team seq_cst, align 8
-  %run = add i64 %old, 2
-  %odd = add i64 %old, 1
+  %active_at = getelementptr i64, ptr %team, i64 {ACTIVE}
+  %odd = sub i64 %run, 1
   store atomic i64 %odd, ptr %team seq_cst, align 8
   store atomic ptr %function, ptr %function_at seq_cst, align 8
   store atomic ptr %table, ptr %table_at seq_cst, align 8
   store atomic i64 %run, ptr %team seq_cst, align 8
+  %active = load atomic i64, ptr %active_at seq_cst, align 8
   %sleepers = load atomic i64, ptr %sleepers_at seq_cst, align 8
-  %some = icmp ne i64 %sleepers, 0
+  %wanted = icmp sgt i64 %active, 0
+  %asleep = icmp ne i64 %sleepers, 0
+  %some = and i1 %wanted, %asleep
   br i1 %some, label %wake, label %go
 wake:
   %woken = call i64 (i64, ...) @syscall(i64 {number}, ptr %team, i64 129, i32 64, ptr null,
            ptr null, i64 0)
   br label %go
 go:
-  ret i64 %run
+  ret void
 }}
 """
 
@@ -238,6 +256,8 @@ class Team:
 
     def grow(self, count: int) -> None:
         """Have ``count`` workers take part in programs from now on."""
+        if self.memory[STOP]:
+            return
         count = max(0, min(count, _MOST_WORKERS, _cores() - 1))
         if count and self.code is None:
             self.code = runtime.LoadedCode(runtime.object_code(worker_source()))
@@ -264,6 +284,19 @@ class Team:
         if not busy[: len(self.workers)].any():
             self.graveyard.clear()
 
+    def stop(self) -> None:
+        """At the end of the process: let the workers return before their code goes."""
+        self.memory[STOP] = 1
+        self.memory[ACTIVE] = 0
+        self.memory[GENERATION] += 2
+        if self.code is not None and self.workers:
+            ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.code.address("flambeau_wake"))(
+                self.address
+            )
+        for worker in self.workers:
+            worker.join(1.0)
+        self.workers = []
+
     def forget(self) -> None:
         """After a fork: the workers are the parent's."""
         self.workers = []
@@ -286,6 +319,7 @@ def team() -> Team:
     with _lock:
         if _team is None:
             _team = Team()
+            atexit.register(_team.stop)
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=_team.forget)
         if _team.limit is None:
@@ -297,6 +331,12 @@ def team() -> Team:
         return _team
 
 
+def retire(*things: Any) -> None:
+    """Let go of what a program used, once no worker can be in it."""
+    if _team is not None:
+        _team.retire(*things)
+
+
 def set_count(threads: int) -> None:
     """Let compiled programs use at most ``threads`` threads, the caller's among them."""
     if not supported():
@@ -306,4 +346,4 @@ def set_count(threads: int) -> None:
     current.grow(threads - 1)
 
 
-__all__ = ["Team", "helper_source", "set_count", "supported", "team"]
+__all__ = ["Team", "helper_source", "retire", "set_count", "supported", "team"]

@@ -30,7 +30,7 @@ def size_of(type: str) -> int:
 
 
 class Register:
-    """An LLVM value: ``name`` of scalar ``type``, in ``lanes`` lanes, defined at loop depth ``level``."""
+    """An LLVM value of scalar ``type`` in ``lanes`` lanes, defined at loop depth ``level``."""
 
     __slots__ = ("name", "type", "lanes", "level", "literal")
 
@@ -263,7 +263,7 @@ class Builder:
         )
 
     def reduce(self, operation: str, x: Register) -> Register:
-        """All lanes of ``x`` combined: ``operation`` is ``"fadd"``, ``"fmaximum"``, ``"or"``, ..."""
+        """All lanes of ``x`` combined by ``"fadd"``, ``"fmaximum"``, ``"or"`` or the like."""
         if x.lanes == 1:
             return x
         suffix = {"half": "f16", "float": "f32", "double": "f64"}.get(x.type, x.type)

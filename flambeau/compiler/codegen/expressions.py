@@ -136,8 +136,8 @@ def sources(value: Value, index: Position, dynamic: DynamicIndex) -> list[Source
             condition = Condition(moved, 0, x.shape[dim])
             start += x.shape[dim]
             if x.shape[dim]:
-                position = (*index[:dim], moved, *index[dim + 1 :])
-                found.append(Source(x, position, () if condition.always else (condition,)))
+                there = (*index[:dim], moved, *index[dim + 1 :])
+                found.append(Source(x, there, () if condition.always else (condition,)))
         return found
     if name == "gather":
         x, chosen = operands
@@ -364,7 +364,9 @@ class Expressions:
             return self._elementwise(v, index, predicate)
         if v.primitive not in INLINE:
             raise RuntimeError(f"{v} has neither memory nor a register")
-        found = sources(v, index, lambda *read: self._dynamic(*read, predicate))
+        found = sources(
+            v, index, lambda array, at, n, wraps: self._dynamic(array, at, n, wraps, predicate)
+        )
         if len(found) == 1 and not found[0].conditions:
             return self.value(found[0].operand, found[0].index, predicate)
         if name == "pad":
@@ -515,7 +517,7 @@ class Expressions:
         """In how many lanes ``index`` differs."""
         lanes = 1
         for atom in index.terms:
-            if type(atom) is Variable:
+            if isinstance(atom, Variable):
                 lanes = max(lanes, atom.lanes)
             elif isinstance(atom, Dynamic):
                 lanes = max(lanes, atom.register.lanes if atom.register is not None else 1)

@@ -63,8 +63,8 @@ class Quotient:
         self.index = index
         self.divisor = divisor
         self.remainder = remainder
-        self.low = 0 if remainder else index.low // divisor
-        self.high = divisor - 1 if remainder else index.high // divisor
+        self.low: int = 0 if remainder else index.low // divisor
+        self.high: int = divisor - 1 if remainder else index.high // divisor
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -97,8 +97,8 @@ class Index:
             else:
                 low += coefficient * atom.high
                 high += coefficient * atom.low
-        self.low = low
-        self.high = high
+        self.low: int = low
+        self.high: int = high
         self._hash: int | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -351,7 +351,7 @@ def vector_stride(index: Index) -> int | None:
     """The distance between the elements of neighbouring lanes; None where there is no one."""
     total = 0
     for atom, coefficient in index.terms.items():
-        if type(atom) is Variable:
+        if isinstance(atom, Variable):
             if atom.lanes > 1:
                 total += coefficient
         elif isinstance(atom, Dynamic):

@@ -395,7 +395,6 @@ class LoopCode:
     # -- reductions -----------------------------------------------------------------------------
 
     def _reduce(self, group: Group) -> None:
-        b = self.builder
         vector = self.group_vectors.get(id(group))
         loops = list(group.reduced)
         if vector is not None:

@@ -42,7 +42,7 @@ class TileProblem:
         """None where an index is no affine function of the loops."""
         if not all(i.is_affine for i in (*factors, *results)):
             return None
-        as_dict = lambda index: {v: c for v, c in index.terms.items()}  # noqa: E731
+        as_dict = lambda index: dict(index.terms)  # noqa: E731
         return TileProblem(
             tuple(outer),
             tuple(reduced),

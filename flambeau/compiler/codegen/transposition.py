@@ -1,4 +1,4 @@
-"""Copies between layouts: blocks are read along one dim, turned in registers, written along another."""
+"""Copies between layouts: blocks are read along one dim and written along another."""
 
 from __future__ import annotations
 

@@ -1,0 +1,234 @@
+"""The function that runs a program's kernels, and the entry that Python calls.
+
+Everything a program works on is found through its table of 64-bit words: the status, the arena's
+address, then the addresses of the constants, of the inputs and of the outputs, and the slots that
+the arguments of a call go to; from word PROFILE on what profiling and threads count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+STATUS, ARENA, FIRST_POINTER = 0, 1, 2
+TEAM_POINTER = 4095
+PROFILE = 4096
+"""Positions in the table."""
+
+_LINE = 16
+"""Words between what different threads write."""
+_MOST_PARTS = 16
+_PART = 2.5
+"""Microseconds that a part of a kernel should take at least."""
+
+
+@dataclass
+class Call:
+    """A kernel's function with its arguments, and the memory that it reads and writes.
+
+    A kernel of several ``units`` takes the first and the last of those it is to do.
+    """
+
+    name: str
+    arguments: str
+    units: int
+    cost: float
+    reads: list[tuple[str, int, int]]
+    writes: list[tuple[str, int, int]]
+
+    @property
+    def parts(self) -> int:
+        """Into how many parts the kernel is divided."""
+        if self.units == 1:
+            return 1
+        return max(2, min(self.units, _MOST_PARTS, int(self.cost / _PART)))
+
+
+def table_words(kernels: int) -> int:
+    """The length of the table of a program of so many kernels."""
+    return PROFILE + 2 * _LINE * (kernels + 1)
+
+
+def _meet(a: Sequence[tuple[str, int, int]], b: Sequence[tuple[str, int, int]]) -> bool:
+    return any(x[0] == y[0] and x[1] < y[2] and y[1] < x[2] for x in a for y in b)
+
+
+def dependencies(calls: Sequence[Call]) -> list[list[int]]:
+    """For each call the earlier ones that must be finished, but for those implied by others."""
+    result: list[list[int]] = []
+    finished: list[set[int]] = []
+    for k, call in enumerate(calls):
+        needed: list[int] = []
+        implied: set[int] = set()
+        for j in range(k - 1, -1, -1):
+            if j in implied:
+                continue
+            earlier = calls[j]
+            if (
+                _meet(earlier.writes, call.reads)
+                or _meet(earlier.writes, call.writes)
+                or _meet(earlier.reads, call.writes)
+            ):
+                needed.append(j)
+                implied |= finished[j] | {j}
+        result.append(needed)
+        finished.append(implied)
+    return result
+
+
+_BIND = """
+define ptr @flambeau_entry(ptr %self, ptr %arguments, i64 %count) #0 {
+entry:
+  %data = getelementptr i8, ptr %self, i64 16
+  %table = load ptr, ptr %data
+  %map0 = getelementptr i64, ptr %table, i64 SLOTS
+  %some = icmp sgt i64 %count, 0
+  br i1 %some, label %bind, label %run
+bind:
+  %i = phi i64 [ 0, %entry ], [ %next, %bind ]
+  %object_at = getelementptr ptr, ptr %arguments, i64 %i
+  %object = load ptr, ptr %object_at
+  %pointer_at = getelementptr i8, ptr %object, i64 16
+  %pointer = load ptr, ptr %pointer_at
+  %slot_at = getelementptr i64, ptr %map0, i64 %i
+  %slot = load i64, ptr %slot_at
+  %target = getelementptr i64, ptr %table, i64 %slot
+  store ptr %pointer, ptr %target
+  %next = add nsw i64 %i, 1
+  %more = icmp slt i64 %next, %count
+  br i1 %more, label %bind, label %run
+run:
+  store i64 0, ptr %table
+RUN
+  %status = load i64, ptr %table
+  %result = call ptr @PyLong_FromLong(i64 %status)
+  ret ptr %result
+}
+"""
+
+
+def _entry(slots: int, run: Sequence[str]) -> str:
+    text = "\n".join(f"  {line}" for line in run)
+    return _BIND.replace("SLOTS", str(slots)).replace("RUN", text)
+
+
+def plain_program(lines: Sequence[str], slots: int) -> tuple[str, str]:
+    """The program of one thread that runs ``lines``, and its entry."""
+    text = "\n".join(lines)
+    program = f"define internal void @program(ptr %table) #0 {{\nentry:\n{text}\nret void\n}}\n"
+    return program, _entry(slots, ["call void @program(ptr %table)"])
+
+
+def team_program(
+    calls: Sequence[Call], head: Sequence[str], tail: Sequence[str], slots: int
+) -> tuple[str, str]:
+    """The program of a team, and its entry.
+
+    Every thread runs the same function.  The caller's (thread 0) does all undivided kernels, and
+    notes how far it has got; of the divided ones each thread takes parts.  A thread that finds the
+    counters of a later run leaves.
+    """
+    from .team import helper_source
+
+    needs = dependencies(calls)
+    numbers: dict[int, int] = {}
+    for k, call in enumerate(calls):
+        if call.units > 1:
+            numbers[k] = len(numbers) + 1
+    lines = ["%shifted_run = shl i64 %run, 16", *head]
+    lines.append(f"%serial = getelementptr i64, ptr %table, i64 {PROFILE}")
+    for k, number in numbers.items():
+        at = PROFILE + 2 * _LINE * number
+        lines.append(f"%counter{k} = getelementptr i64, ptr %table, i64 {at}")
+        lines.append(f"%done{k} = getelementptr i64, ptr %table, i64 {at + _LINE}")
+    lines.append("%is_caller = icmp eq i64 %thread, 0")
+
+    def wait(label: str, word: str, target: int, number: int) -> list[str]:
+        name = f"{label}w{number}"
+        return [
+            f"%{name}t = or i64 %shifted_run, {target}",
+            f"%{name}r = call i1 @reached(ptr {word}, i64 %{name}t)",
+            f"br i1 %{name}r, label %{name}, label %leave",
+            f"{name}:",
+        ]
+
+    for k, call in enumerate(calls):
+        label = f"k{k}"
+        divided = [j for j in needs[k] if j in numbers]
+        serial = [j for j in needs[k] if j not in numbers]
+        if k not in numbers:
+            lines += [f"br i1 %is_caller, label %{label}c, label %{label}e", f"{label}c:"]
+            for i, j in enumerate(divided):
+                lines += wait(label, f"%done{j}", calls[j].parts, i)
+            lines += [
+                f"call void @{call.name}({call.arguments})",
+                f"%{label}n = or i64 %shifted_run, {k + 1}",
+                f"store atomic i64 %{label}n, ptr %serial release, align 8",
+                f"br label %{label}e",
+                f"{label}e:",
+            ]
+            continue
+        for i, j in enumerate(divided):
+            lines += wait(label, f"%done{j}", calls[j].parts, i)
+        if serial:
+            lines += wait(label, "%serial", max(serial) + 1, len(divided))
+        lines += [
+            f"br label %{label}l",
+            f"{label}l:",
+            f"%{label}p = call i64 @take(ptr %counter{k}, i64 %run, i64 %thread)",
+            f"%{label}s = icmp sge i64 %{label}p, 0",
+            f"br i1 %{label}s, label %{label}b, label %{label}e",
+            f"{label}b:",
+            f"%{label}f0 = mul i64 %{label}p, {call.units}",
+            f"%{label}f = udiv i64 %{label}f0, {call.parts}",
+            f"%{label}g0 = add i64 %{label}f0, {call.units}",
+            f"%{label}g = udiv i64 %{label}g0, {call.parts}",
+            f"call void @{call.name}({call.arguments}, i64 %{label}f, i64 %{label}g)",
+            f"%{label}a = atomicrmw add ptr %done{k}, i64 1 seq_cst",
+            f"br label %{label}l",
+            f"{label}e:",
+        ]
+    lines += ["br i1 %is_caller, label %finish, label %leave", "finish:"]
+    for i, k in enumerate(numbers):
+        lines += wait("finish", f"%done{k}", calls[k].parts, i)
+    lines += [*tail, "br label %leave", "leave:"]
+    text = "\n".join(lines)
+    program = (
+        "define internal void @program(ptr %table, i64 %thread, i64 %run) #0 {\n"
+        f"entry:\n{text}\nret void\n}}\n"
+    )
+    run = [
+        f"%team_at = getelementptr i64, ptr %table, i64 {TEAM_POINTER}",
+        "%team = load ptr, ptr %team_at",
+        "%run_number = call i64 @next_run(ptr %team)",
+        "%shifted_run = shl i64 %run_number, 16",
+        f"%serial = getelementptr i64, ptr %table, i64 {PROFILE}",
+        "store i64 %shifted_run, ptr %serial",
+    ]
+    for k, number in numbers.items():
+        at = PROFILE + 2 * _LINE * number
+        run += [
+            f"%counter{k} = getelementptr i64, ptr %table, i64 {at}",
+            f"%done{k} = getelementptr i64, ptr %table, i64 {at + _LINE}",
+            f"%start{k} = or i64 %shifted_run, {calls[k].parts}",
+            f"store i64 %start{k}, ptr %counter{k}",
+            f"store i64 %shifted_run, ptr %done{k}",
+        ]
+    run += [
+        "call void @publish(ptr %team, ptr @program, ptr %table, i64 %run_number)",
+        "call void @program(ptr %table, i64 0, i64 %run_number)",
+    ]
+    return helper_source() + program, _entry(slots, run)
+
+
+__all__ = [
+    "ARENA",
+    "FIRST_POINTER",
+    "PROFILE",
+    "TEAM_POINTER",
+    "Call",
+    "dependencies",
+    "plain_program",
+    "table_words",
+    "team_program",
+]

@@ -1,0 +1,167 @@
+"""Programs that a team of threads runs: the same results, from any number of threads."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+pytest.importorskip("llvmlite")
+
+import flambeau.compiler.symbolic as xp
+from flambeau.compiler import team
+from flambeau.compiler.executable import Executable, compile_graph
+from flambeau.compiler.graph import Graph, Value, evaluate
+from flambeau.compiler.program import Call, dependencies
+
+from .graphs import graph_of
+
+pytestmark = pytest.mark.skipif(not team.supported(), reason="no team on this system")
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    before = team.team().limit
+    team.set_count(2)
+    yield
+    team.team().limit = before
+    team.team().grow(len(team.team().workers) if before is None else before - 1)
+
+
+RNG = np.random.default_rng(0)
+ROWS, FEATURES, HIDDEN, CLASSES = 701, 64, 70, 10
+
+
+def network() -> tuple[Graph, list[np.ndarray]]:
+    """A training step that is large enough to be divided."""
+    arrays = [
+        RNG.standard_normal((ROWS, FEATURES)).astype(np.float32),
+        (RNG.standard_normal((HIDDEN, FEATURES)) / 8).astype(np.float32),
+        RNG.standard_normal(HIDDEN).astype(np.float32),
+        (RNG.standard_normal((CLASSES, HIDDEN)) / 8).astype(np.float32),
+        RNG.integers(0, CLASSES, (ROWS, 1)),
+    ]
+    parts: dict[int, Value] = {}
+
+    def program(x: Value, w: Value, b: Value, v: Value, y: Value) -> list[Value]:
+        hidden = xp.relu(xp.matmul(x, xp.permute(w, (1, 0))) + b)
+        scores = xp.matmul(hidden, xp.permute(v, (1, 0)))
+        shifted = scores - xp.amax(scores, dim=(1,), keepdim=True)
+        log_sum = xp.log(xp.sum(xp.exp(shifted), dim=(1,), keepdim=True))
+        logs = shifted - log_sum
+        loss = xp.sum(xp.gather(logs, dim=1, index=y)) * (-1 / ROWS)
+        ones = xp.full((ROWS, 1), 1 / ROWS, np.dtype(np.float32))
+        zeros = xp.full((ROWS, CLASSES), 0, np.dtype(np.float32))
+        grad = xp.exp(logs) * ones - xp.scatter_add(zeros, dim=1, index=y, src=ones)
+        back = xp.where(hidden > 0, xp.matmul(grad, v), 0)
+        parts[1] = w - 0.1 * xp.matmul(xp.permute(back, (1, 0)), x)
+        parts[2] = b - 0.1 * xp.sum(back, dim=(0,))
+        parts[3] = v - 0.1 * xp.matmul(xp.permute(grad, (1, 0)), hidden)
+        return [loss]
+
+    graph = graph_of(program, arrays)
+    return Graph(graph.inputs, graph.outputs, parts), arrays
+
+
+def test_a_team_computes_what_one_thread_computes() -> None:
+    graph, arrays = network()
+    executable = compile_graph(graph)
+    assert executable._program.divided > 2
+    alone = [a.copy() for a in arrays]
+    together = [a.copy() for a in arrays]
+    reference = [a.copy() for a in arrays]
+    for _ in range(60):
+        team.set_count(1)
+        (first,) = executable(alone)
+        team.set_count(2)
+        (second,) = executable(together)
+        np.testing.assert_array_equal(first, second)
+    for a, b in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for _ in range(60):
+        (wanted,), updates = evaluate(graph, reference)
+        for i, array in updates.items():
+            reference[i] = np.array(array)
+    np.testing.assert_allclose(first, wanted, rtol=1e-3)
+
+
+def test_programs_that_go_away_while_workers_spin() -> None:
+    graph, arrays = network()
+    expected = None
+    for _ in range(8):
+        executable: Executable = compile_graph(graph)
+        state = [a.copy() for a in arrays]
+        for _ in range(5):
+            (loss,) = executable(state)
+        expected = loss if expected is None else expected
+        np.testing.assert_array_equal(loss, expected)
+        del executable
+        gc.collect()
+
+
+def test_two_programs_in_turns() -> None:
+    graph, arrays = network()
+    one, two = compile_graph(graph), compile_graph(graph)
+    first, second = [a.copy() for a in arrays], [a.copy() for a in arrays]
+    for _ in range(40):
+        np.testing.assert_array_equal(one(first)[0], two(second)[0])
+
+
+def test_a_forked_child_has_a_team_of_its_own() -> None:
+    graph, arrays = network()
+    executable = compile_graph(graph)
+    (wanted,) = executable([a.copy() for a in arrays])
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            (loss,) = executable([a.copy() for a in arrays])
+            again = compile_graph(graph)
+            (other,) = again([a.copy() for a in arrays])
+            status = 0 if loss == wanted == other else 2
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_process_with_a_team_ends() -> None:
+    program = """
+import numpy as np
+import flambeau.compiler.symbolic as xp
+from flambeau.compiler import team
+from flambeau.compiler.executable import compile_graph
+from flambeau.compiler.graph import Graph, input_value
+team.set_count(2)
+x = input_value((700, 300), np.dtype(np.float32))
+executable = compile_graph(Graph([x], [xp.matmul(x, xp.permute(x, (1, 0)))]))
+assert executable._program.divided
+executable([np.ones((700, 300), np.float32)])
+print("done")
+"""
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def test_dependencies_are_hazards_that_others_do_not_imply() -> None:
+    def call(reads: str, writes: str) -> Call:
+        place = lambda name: ("slot", ord(name), ord(name) + 1)  # noqa: E731
+        return Call("k", "", 1, 1.0, [place(r) for r in reads], [place(w) for w in writes])
+
+    calls = [
+        call("a", "b"),  # 0
+        call("a", "c"),  # 1: nothing in common but reading
+        call("b", "d"),  # 2: reads what 0 wrote
+        call("d", "e"),  # 3: 0 is implied by 2
+        call("e", "b"),  # 4: overwrites what 0 wrote and 2 read, both implied by 3
+        call("cb", "a"),  # 5
+    ]
+    assert dependencies(calls) == [[], [], [0], [2], [3], [4, 1]]
