@@ -266,13 +266,15 @@ class Tensor(metaclass=_TensorMeta):
                 raise RuntimeError("can't assign Variable as its own grad")
             if value._array.shape != self._array.shape:
                 raise RuntimeError(
-                    f"assigned grad has data of a different size: {list(value.shape)}, the "
-                    f"tensor's is {list(self.shape)}"
+                    f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of "
+                    f"size '{list(self.shape)}'. Please ensure that the gradient and the tensor are "
+                    "the same size"
                 )
             if value._array.dtype != self._array.dtype:
                 raise RuntimeError(
-                    f"assigned grad has data of a different type: {value.dtype}, the tensor's is "
-                    f"{self.dtype}"
+                    f"attempting to assign a gradient with dtype '{value.dtype.name}' to a tensor "
+                    f"with dtype '{self.dtype.name}'. Please ensure that the gradient and the "
+                    "tensor have the same dtype"
                 )
         if MODES.capture is not None:
             MODES.capture.note_grad(self, replaced=True)
