@@ -161,6 +161,14 @@ def lift_operands(operation: Any, values: Sequence[Any], arrays: Sequence[Any]) 
 batched.lift_operands = lift_operands  # type: ignore[attr-defined]
 
 
+def lift_arguments(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of a user's function, its tensors that require grad lifted."""
+    levels = levels_of(*arguments)
+    return tuple(
+        lift(a, levels) if isinstance(a, Tensor) and a.requires_grad else a for a in arguments
+    )
+
+
 @cache
 def inside(node_class: type[Node]) -> type[Node]:
     """``node_class`` for an operation on batched arrays: its gradients are such, too.

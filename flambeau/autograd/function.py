@@ -231,6 +231,10 @@ class Function:
         """
         context = object.__new__(_context_class(cls))
         context._function = cls
+        if any(isinstance(a, Tensor) and hasattr(a._array, "adapt_node") for a in args):
+            from .batching import lift_arguments
+
+            args = lift_arguments(args)
         tensors = [a if isinstance(a, Tensor) else None for a in args]
         recording = GRAD_MODE.enabled
         context.needs_input_grad = tuple(t is not None and t.requires_grad for t in tensors)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..modes import MODES
-from ..namespaces.batched_array import BatchedArray, Level
+from ..namespaces.batched_array import BatchedArray, Level, as_batched, expanded, spread
 
 
 class ActiveLevels:
@@ -34,13 +34,7 @@ class ActiveLevels:
         Raises:
             RuntimeError: some level's randomness is "error".
         """
-        if any(level.randomness == "error" for level in self.levels):
-            raise RuntimeError(
-                "vmap: called random operation while in randomness error mode. Please either use "
-                "the 'same' or 'different' randomness flags on vmap or perform the randomness "
-                "operation out of vmap"
-            )
-        different = tuple(level for level in self.levels if level.randomness == "different")
+        different = self._different()
         batch = tuple(level.size for level in different)
         if sampler.__name__ == "permutation" and batch:
             rows = [
@@ -49,6 +43,39 @@ class ActiveLevels:
             return BatchedArray(np.stack(rows).reshape(*batch, *shape), different)
         drawn = _drawn(sampler, (*batch, *shape), dtype, parameters, generator)
         return BatchedArray(drawn, different) if different else drawn
+
+    def multinomial(self, weights: Any, count: int, replacement: bool, generator: Any) -> Any:
+        """Indices drawn by ``weights``, (rows, categories) or (categories), for each member."""
+        from ..random import default_generator, sampling
+        from ..random.functions import _check_weights
+
+        different = self._different()
+        weights = as_batched(weights)
+        if any(level not in different for level in weights.levels):
+            raise RuntimeError(
+                "Vmap does not currently support same randomness with a batched tensor input: "
+                "use randomness='different' for multinomial()"
+            )
+        batch = tuple(level.size for level in different)
+        rows = expanded(spread(weights, different), batch)
+        *leading, categories = rows.shape
+        rows = rows.reshape(-1, categories) if leading else rows
+        _check_weights(rows)
+        drawn = sampling.multinomial(
+            default_generator if generator is None else generator, rows, count, replacement
+        )
+        drawn = drawn.reshape(*leading, count)
+        return BatchedArray(drawn, different) if different else drawn
+
+    def _different(self) -> tuple[Level, ...]:
+        """The levels whose members each draw their own numbers; RuntimeError if one forbids it."""
+        if any(level.randomness == "error" for level in self.levels):
+            raise RuntimeError(
+                "vmap: called random operation while in randomness error mode. Please either use "
+                "the 'same' or 'different' randomness flags on vmap or perform the randomness "
+                "operation out of vmap"
+            )
+        return tuple(level for level in self.levels if level.randomness == "different")
 
 
 def _drawn(

@@ -599,6 +599,11 @@ def refuse_concrete(wanted: str) -> None:
             "flow. We don't support that yet: every member of the batch would have to take the "
             "same branch. Write it with torch.where, or loop over the batch instead of vmap."
         )
+    if wanted in ("nonzero()", "unique()"):
+        raise RuntimeError(
+            "vmap: We do not support batching operators that can output dynamic shape. Attempted "
+            f"to vmap over {wanted}: the members' results would have different shapes."
+        )
     raise RuntimeError(
         f"vmap: It looks like you're calling .{wanted} on a Tensor. We don't support vmap over "
         f"calling .{wanted} on a Tensor, please try to rewrite what you're doing with other "
@@ -639,6 +644,11 @@ def _narrowed(value: Any, dtype: np.dtype) -> Any:
     return value
 
 
+_RANDOM_FILLS = frozenset(
+    "bernoulli_ cauchy_ exponential_ geometric_ log_normal_ normal_ random_ uniform_".split()
+)
+
+
 def write(target: BatchedArray, source: Any, name: str) -> bool:
     """Write ``source`` into the memory of ``target``; False if it has none.
 
@@ -650,6 +660,12 @@ def write(target: BatchedArray, source: Any, name: str) -> bool:
     into, values = spread(target, levels), spread(source, levels)
     k = len(levels)
     if builtins.any(n == 1 and m != 1 for n, m in zip(into.shape[:k], values.shape[:k])):
+        if name in _RANDOM_FILLS:
+            raise RuntimeError(
+                "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This "
+                "will appear like same randomness. Make a tensor of random numbers instead "
+                f"(torch.rand, torch.randn, ...), or call {name}() outside vmap."
+            )
         raise RuntimeError(
             f"vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a "
             f"Tensor `other` in extra_args that has more elements than `self`. This happened due "

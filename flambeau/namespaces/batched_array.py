@@ -88,6 +88,10 @@ class BatchedArray:
             value.copy(order=order) if value.__class__ is np.ndarray else value, self.levels
         )
 
+    def repeated(self, array: np.ndarray) -> BatchedArray:
+        """A copy of ``array`` for each member."""
+        return BatchedArray(np.tile(array, (*self.batch, *(1,) * array.ndim)), self.levels)
+
     def adapt_node(self, node: Any) -> None:
         """Let ``node``, which made this array, take gradients that are no batched arrays."""
         from ..autograd.batching import inside

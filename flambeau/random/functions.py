@@ -643,6 +643,8 @@ def multinomial(
             "cannot sample n_sample > prob_dist.size(-1) samples without replacement: "
             f"{count} of {categories}"
         )
+    if MODES.transforms is not None:
+        return wrap(MODES.transforms.multinomial(input._array, count, replacement, generator))
     weights = input._concrete("multinomial()")
     _check_weights(weights)
     drawn = wrap(

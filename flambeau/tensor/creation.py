@@ -33,6 +33,14 @@ def made(array: Any, requires_grad: bool = False, device: Any = None, out: Any =
     return tensor
 
 
+def _beside(tensor: Tensor, array: Any) -> Any:
+    """``array``, or one for each member of the batch if ``tensor`` is inside a ``vmap``."""
+    source = tensor._array
+    if source.__class__ is np.ndarray or MODES.capture is not None:
+        return array
+    return source.repeated(array) if hasattr(source, "repeated") else array
+
+
 def shape_of(size: tuple[Any, ...]) -> tuple[int, ...]:
     """The shape meant by ``zeros(2, 3)`` or ``zeros((2, 3))``."""
     from ..ops.dims import as_ints
@@ -339,7 +347,7 @@ def _like(name: str, doc: str) -> Any:
     ) -> Tensor:
         wanted = input._array.dtype if dtype is None else _dtype(dtype)
         maker = {"zeros_like": np.zeros, "ones_like": np.ones, "empty_like": np.empty}[name]
-        return made(maker(input._array.shape, wanted), requires_grad, device)
+        return made(_beside(input, maker(input._array.shape, wanted)), requires_grad, device)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
@@ -363,10 +371,9 @@ def full_like(
     memory_format: Any = None,
 ) -> Tensor:
     """``fill_value`` in the shape and dtype of ``input``."""
-    return full(
-        tuple(input._array.shape), fill_value, dtype=input.dtype if dtype is None else dtype,
-        device=device, requires_grad=requires_grad,
-    )  # fmt: skip
+    wanted = input._array.dtype if dtype is None else _dtype(dtype)
+    array = _beside(input, np.full(input._array.shape, fill_value, wanted))
+    return made(array, requires_grad, device)
 
 
 def arange(
@@ -488,7 +495,7 @@ def _new(name: str) -> Any:
             size = (shape["size"],)
         maker = {"new_zeros": np.zeros, "new_ones": np.ones, "new_empty": np.empty}[name]
         wanted = self._array.dtype if dtype is None else _dtype(dtype)
-        return made(maker(shape_of(size), wanted), requires_grad, device)
+        return made(_beside(self, maker(shape_of(size), wanted)), requires_grad, device)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"A tensor as by ``torch.{name[4:]}``, of this one's dtype and device."
@@ -503,8 +510,9 @@ def new_full(
     requires_grad: bool = False, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of the shape ``size`` filled with a value, of this one's dtype and device."""
-    return full(size, fill_value, dtype=self.dtype if dtype is None else dtype, device=device,
-                requires_grad=requires_grad)  # fmt: skip
+    wanted = self._array.dtype if dtype is None else _dtype(dtype)
+    array = _beside(self, np.full(shape_of((size,)), fill_value, wanted))
+    return made(array, requires_grad, device)
 
 
 def new_tensor(

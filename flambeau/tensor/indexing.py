@@ -144,6 +144,12 @@ def resolve(shape: tuple[int, ...], key: Any) -> tuple[tuple[Any, ...], list[Any
                 if index.__class__ is not np.ndarray:
                     from ..modes import ConcreteValueNeeded
 
+                    if hasattr(index, "batch_memory"):
+                        raise RuntimeError(
+                            "vmap: We do not support batching operators that can support dynamic "
+                            "shape. Attempting to batch over indexing with a boolean mask: the "
+                            "members would select different numbers of elements. Use torch.where."
+                        )
                     raise ConcreteValueNeeded("indexing with a mask")
                 advanced += list(np.nonzero(index))
                 basic += [_FULL] * index.ndim
@@ -243,6 +249,11 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
         value = wrap(np.asarray(value))
     if value._array.dtype != self._array.dtype:
         value = value.to(self.dtype)  # type: ignore[attr-defined]
+    if _masks_symbolically(key) and value._array.size == 1:
+        # a mask whose elements are not known: the other elements are written as they are
+        mask = key.reshape((*key.shape, *(1,) * (self.ndim - key.ndim)))
+        self.copy_(self.masked_fill(mask, value.reshape(())))  # type: ignore[attr-defined]
+        return
     basic, advanced = resolve(self._array.shape, key)
     target = self
     if advanced is None:
@@ -259,6 +270,16 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     while advanced and advanced[-1] is None:
         advanced.pop()
     target.index_put_(tuple(advanced), value)  # type: ignore[attr-defined]
+
+
+def _masks_symbolically(key: Any) -> bool:
+    """Whether ``key`` is a mask without known elements: symbolic, or one for each of a batch."""
+    return (
+        isinstance(key, Tensor)
+        and key._array.__class__ is not np.ndarray
+        and key._array.dtype == np.bool_
+        and key._array.ndim > 0
+    )
 
 
 def _fit(value: Tensor, target: Tensor) -> Tensor:

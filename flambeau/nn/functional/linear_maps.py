@@ -66,6 +66,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return flambeau.empty((*tensor.shape, num_classes), dtype=flambeau.int64)
+    if num_classes > 0 and hasattr(tensor._array, "batch_memory"):  # nobody knows its elements
+        return (tensor.unsqueeze(-1) == flambeau.arange(num_classes)).to(flambeau.int64)
     if int(tensor.min()) < 0:
         raise RuntimeError("Class values must be non-negative.")
     largest = int(tensor.max())
