@@ -252,10 +252,10 @@ def _(query, key, value, attn_mask=None, factors=None, is_causal=False, scale=No
     if -_SAFE < bounds[0] and bounds[1] < _SAFE:
         np.exp(e, out=e)
         if is_causal:
-            e *= _triangle(*e.shape[-2:], dtype)
+            e *= _triangle(e.shape[-2], e.shape[-1], dtype)
     else:
         if is_causal:
-            e = np.where(_triangle(*e.shape[-2:], _BOOL), e, dtype.type(-np.inf))
+            e = np.where(_triangle(e.shape[-2], e.shape[-1], _BOOL), e, dtype.type(-np.inf))
         largest = np.maximum.reduce(e, axis=-1, keepdims=True)
         largest[largest == -np.inf] = 0
         e -= largest
@@ -270,9 +270,11 @@ def _(query, key, value, attn_mask=None, factors=None, is_causal=False, scale=No
 @attention.vjp_kernel("query", "key", "value", "attn_mask")
 def _(grad, query, key, value, attn_mask, factors, scale, out, aux, needs):
     if not isinstance(aux, Exponentials):
-        return attention.vjps[0].function(
+        found = attention.vjps[0].function(
             numpy, grad, query, key, value, attn_mask, factors, scale, out, aux, needs
         )
+        # half precision was computed in float32
+        return tuple(None if g is None else g.astype(query.dtype, copy=False) for g in found)
     # with weights e / total: the slope of the scores is e * ((grad / total) @ value^T - rest),
     # rest = sum(grad * out) / total along the rows; it is one product with a column of -1
     shares = np.empty((*grad.shape[:-1], grad.shape[-1] + 1), grad.dtype)

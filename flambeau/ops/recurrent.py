@@ -147,6 +147,12 @@ def _split(xp: Any, gates: Any, count: int) -> list[Any]:
     return [xp.slice(gates, (slice(None), slice(k * n, (k + 1) * n))) for k in range(count)]
 
 
+def _without_kernel(layer: Any, dtype: np.dtype, *arguments: Any) -> tuple[Any, ...]:
+    """The gradients of ``layer`` by its definition; half precision was computed in float32."""
+    found = layer.vjps[0].function(numpy, *arguments)
+    return tuple(None if g is None else g.astype(dtype, copy=False) for g in found)
+
+
 # -- long short-term memory -------------------------------------------------------------------
 
 
@@ -256,19 +262,19 @@ def _(input, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None, weight_hr
     operands = (input, hx, cx, weight_ih, weight_hh, bias_ih, bias_hh)
     if weight_hr is not None or not kernels.fits(*operands):
         return lstm_layer.forward(numpy, *operands, weight_hr, batch_sizes, reverse)
-    return kernels.lstm_forward(*operands, batch_sizes, reverse)
+    return kernels.lstm.forward(*operands, batch_sizes, reverse)
 
 
 @lstm_layer.vjp_kernel(
     "input", "hx", "cx", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"
 )
 def _(grad, input, hx, cx, weight_ih, weight_hh, weight_hr, batch_sizes, reverse, aux, needs):
-    if not isinstance(aux, kernels.Lstm):
-        return lstm_layer.vjps[0].function(
-            numpy, grad, input, hx, cx, weight_ih, weight_hh, weight_hr, batch_sizes, reverse, aux,
-            needs,
+    if not isinstance(aux, kernels.lstm.Lstm):
+        return _without_kernel(
+            lstm_layer, input.dtype, grad, input, hx, cx, weight_ih, weight_hh, weight_hr,
+            batch_sizes, reverse, aux, needs,
         )  # fmt: skip
-    return kernels.lstm_backward(grad, hx, cx, weight_ih, weight_hh, aux, needs, input.shape)
+    return kernels.lstm.backward(grad, hx, cx, weight_ih, weight_hh, aux, needs, input.shape)
 
 
 # -- gated recurrent unit ---------------------------------------------------------------------
@@ -361,16 +367,17 @@ def _(input, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None, batch_sizes=N
     operands = (input, hx, weight_ih, weight_hh, bias_ih, bias_hh)
     if not kernels.fits(*operands):
         return gru_layer.forward(numpy, *operands, batch_sizes, reverse)
-    return kernels.gru_forward(*operands, batch_sizes, reverse)
+    return kernels.gru.forward(*operands, batch_sizes, reverse)
 
 
 @gru_layer.vjp_kernel("input", "hx", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
 def _(grad, input, hx, weight_ih, weight_hh, batch_sizes, reverse, aux, needs):
-    if not isinstance(aux, kernels.Gru):
-        return gru_layer.vjps[0].function(
-            numpy, grad, input, hx, weight_ih, weight_hh, batch_sizes, reverse, aux, needs
-        )
-    return kernels.gru_backward(grad, hx, weight_ih, weight_hh, aux, needs, input.shape)
+    if not isinstance(aux, kernels.gru.Gru):
+        return _without_kernel(
+            gru_layer, input.dtype, grad, input, hx, weight_ih, weight_hh, batch_sizes, reverse,
+            aux, needs,
+        )  # fmt: skip
+    return kernels.gru.backward(grad, hx, weight_ih, weight_hh, aux, needs, input.shape)
 
 
 # -- plain recurrence -------------------------------------------------------------------------
@@ -461,16 +468,16 @@ def _(input, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None, nonlinearity=
     operands = (input, hx, weight_ih, weight_hh, bias_ih, bias_hh)
     if not kernels.fits(*operands):
         return rnn_layer.forward(numpy, *operands, nonlinearity, batch_sizes, reverse)
-    return kernels.plain_forward(*operands, nonlinearity, batch_sizes, reverse)
+    return kernels.plain.forward(*operands, nonlinearity, batch_sizes, reverse)
 
 
 @rnn_layer.vjp_kernel("input", "hx", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
 def _(grad, input, hx, weight_ih, weight_hh, nonlinearity, batch_sizes, reverse, aux, needs):
-    if not isinstance(aux, kernels.Plain):
-        return rnn_layer.vjps[0].function(
-            numpy, grad, input, hx, weight_ih, weight_hh, nonlinearity, batch_sizes, reverse, aux,
-            needs,
+    if not isinstance(aux, kernels.plain.Plain):
+        return _without_kernel(
+            rnn_layer, input.dtype, grad, input, hx, weight_ih, weight_hh, nonlinearity,
+            batch_sizes, reverse, aux, needs,
         )  # fmt: skip
-    return kernels.plain_backward(
+    return kernels.plain.backward(
         grad, hx, weight_ih, weight_hh, nonlinearity, aux, needs, input.shape
     )

@@ -125,15 +125,19 @@ def _run(kind: str, arguments: tuple[Any, ...]) -> tuple[Tensor, list[Tensor]]:
     packed = isinstance(arguments[1], Tensor) and (
         kind == "lstm" or isinstance(arguments[2], Tensor)
     )
+    batch_sizes, batch_first = None, False
     if packed:
-        input, batch_sizes, hx, params, *options = arguments
-        states = list(hx) if kind == "lstm" else [hx]
-        return run_layers(kind, input, states, params, *options, as_sizes(batch_sizes))
-    input, hx, params, *options, batch_first = arguments
-    states = list(hx) if kind == "lstm" else [hx]
+        input, sizes, hx, *options = arguments
+        batch_sizes = as_sizes(sizes)
+    else:
+        input, hx, *options, batch_first = arguments
     if batch_first:
         input = input.transpose(0, 1)
-    output, last = run_layers(kind, input, states, params, *options)
+    params, has_biases, num_layers, dropout, train, bidirectional = options
+    output, last = run_layers(
+        kind, input, list(hx) if kind == "lstm" else [hx], params, has_biases, num_layers, dropout,
+        train, bidirectional, batch_sizes,
+    )  # fmt: skip
     return (output.transpose(0, 1) if batch_first else output), last
 
 
