@@ -91,6 +91,7 @@ _LAZY = {
     "autocast": "amp",
     "vmap": "func",
     "is_anomaly_enabled": "autograd.anomaly",
+    "is_anomaly_check_nan_enabled": "autograd.anomaly",
     "set_num_threads": "threads",
     "get_num_threads": "threads",
     "set_num_interop_threads": "threads",

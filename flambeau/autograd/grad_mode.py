@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..modes import DIRECT
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -138,6 +140,25 @@ class set_grad_enabled(_ModeContext):
         return type(self)(self.mode)
 
 
+_lock = threading.Lock()
+_inferring = 0
+
+
+def _count_inference(change: int) -> None:
+    """Let generated functions mark their results while some thread is in inference mode."""
+    global _inferring
+    with _lock:
+        _inferring += change
+        DIRECT["new"] = _new_marked if _inferring else object.__new__
+
+
+def _new_marked(cls: type) -> Any:
+    made = object.__new__(cls)
+    if GRAD_MODE.inference and cls is DIRECT["Tensor"]:
+        made._inference = True
+    return made
+
+
 class inference_mode(_ModeContext):
     """Context manager and decorator: no recording, and results never take part in it later."""
 
@@ -158,9 +179,11 @@ class inference_mode(_ModeContext):
         self._previous = (GRAD_MODE.enabled, GRAD_MODE.inference)
         GRAD_MODE.inference = self.mode
         GRAD_MODE.enabled = not self.mode
+        _count_inference(self.mode)
 
     def __exit__(self, *exc_info: object) -> None:
         GRAD_MODE.enabled, GRAD_MODE.inference = self._previous
+        _count_inference(-self.mode)
 
     def clone(self) -> inference_mode:
         return type(self)(self.mode)

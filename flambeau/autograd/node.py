@@ -61,6 +61,8 @@ class Node:
     out: Any
     aux: Any
     shapes: Any
+    keeper: Any = None
+    """The handle of the prehook by which ``retain_grad`` keeps the gradient: it runs last."""
     renamed: str | None = None
     """Another name than the class's, for this node."""
 
@@ -126,6 +128,8 @@ class Node:
             self.prehooks = OrderedDict()
         handle = RemovableHandle(self.prehooks)
         self.prehooks[handle.id] = fn
+        if self.keeper is not None and self.keeper.id in self.prehooks:
+            self.prehooks.move_to_end(self.keeper.id)
         return handle
 
 

@@ -541,6 +541,8 @@ def _array_of(value: Any, capture: Any) -> Any:
 
 def _tensor_of(array: Any) -> Tensor:
     tensor = new_object(Tensor)
+    if GRAD_MODE.inference:
+        tensor._inference = True
     tensor._array = np.asarray(array) if isinstance(array, (np.generic, int, float)) else array
     return tensor
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..autograd.grad_mode import GRAD_MODE
 from ..device import resolve
 from ..modes import MODES
 from ..size import Size
@@ -28,6 +29,8 @@ def made(array: Any, requires_grad: bool = False, device: Any = None, out: Any =
     if MODES.capture is not None:
         array = MODES.capture.constant(array)
     tensor = wrap(array)
+    if GRAD_MODE.inference:
+        tensor._inference = True
     if requires_grad:
         tensor.requires_grad = True
     return tensor

@@ -217,6 +217,11 @@ class Tensor(metaclass=_TensorMeta):
                     "use var_no_grad = var.detach()."
                 )
             return
+        if value and self._inference and not GRAD_MODE.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                "allowed."
+            )
         if value and self._array.dtype.kind not in "fcV":
             raise RuntimeError(
                 "only Tensors of floating point dtype can require gradients, this one is "
@@ -299,8 +304,16 @@ class Tensor(metaclass=_TensorMeta):
         if self._node is None or self._retains_grad:
             return
         self._retains_grad = True
+        self._keep_grad()
+
+    def _keep_grad(self) -> None:
+        """Let this tensor's node, and no earlier one, keep the gradient."""
         import weakref
 
+        assert self._node is not None
+        earlier = self.__dict__.pop("_keeper", None)
+        if earlier is not None:
+            earlier.remove()
         this = weakref.ref(self)
 
         def keep(grads: Any) -> None:
@@ -310,7 +323,7 @@ class Tensor(metaclass=_TensorMeta):
                 kept = tensor._grad
                 tensor._grad = grad.clone() if kept is None else kept + grad
 
-        self._node.register_prehook(keep)
+        self._keeper = self._node.keeper = self._node.register_prehook(keep)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
         """Call ``hook(grad)`` whenever a gradient for this tensor has been computed.

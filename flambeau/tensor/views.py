@@ -173,6 +173,11 @@ def check_writable(tensor: Tensor, name: str, overlap: bool = False) -> None:
     """
     if tensor._base is not None:
         tensor._refresh()
+    if tensor._inference and not GRAD_MODE.inference:
+        raise RuntimeError(
+            f"Inplace update to inference tensor outside InferenceMode is not allowed ({name}()). "
+            "You can make a clone to get a normal tensor before doing inplace update."
+        )
     if GRAD_MODE.enabled and tensor._requires_grad:
         if tensor._node is None:
             raise RuntimeError(
@@ -291,6 +296,8 @@ def assign(tensor: Tensor, result: Tensor, name: str) -> Tensor:
             tensor._node = result._node
             tensor._requires_grad = result._requires_grad
             tensor._rebased = next_sequence()
+            if tensor._retains_grad:
+                tensor._keep_grad()
         else:
             assert base_before is not None and chain is not None
             from ..ops.view_writes import record_view_write

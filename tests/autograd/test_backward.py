@@ -240,3 +240,27 @@ def test_deep_chains_need_no_recursion(m: Any) -> None:
     y.backward()
     assert x.grad.item() == 1.0
     del y  # nor does letting go of the chain
+
+
+def test_relu_writes_over_a_gradient_only_if_nobody_else_has_it():
+    x = torch.randn(40, 50, requires_grad=True)
+    positive = (x.detach() > 0).float()
+    given = torch.randn(40, 50)
+    before = given.clone()
+    (x * 1).relu().backward(given)
+    assert torch.equal(given, before)
+    x.grad = None
+    left, right = (x * 2).relu(), (x * 3).relu()
+    both = left + right
+    both.retain_grad()
+    seen = []
+    both.register_hook(seen.append)
+    both.sum().backward()
+    assert torch.equal(x.grad, 5 * positive)
+    assert torch.equal(both.grad, torch.ones(40, 50))
+    assert torch.equal(seen[0], torch.ones(40, 50))
+    middle = x * 2
+    result = middle.relu()
+    wanted = torch.autograd.grad((result * 3).sum(), [result, middle, x])
+    for gradient, factor in zip(wanted, (3 * torch.ones(40, 50), 3 * positive, 6 * positive)):
+        assert torch.equal(gradient, factor)
