@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import shutil
 import warnings
-import zlib
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ...serialization.atomic import replacing
 from ...serialization.loading import load
 from ...tensor import Tensor, wrap
 from ..transforms.batch import batch_form
 from .download import fetch
 from .idx import read_idx
+from .unpacking import unpack
 from .vision import VisionDataset
 
 
@@ -99,6 +96,11 @@ class MNIST(VisionDataset):
         """The names of the unpacked files."""
         return [os.path.splitext(os.path.basename(name))[0] for name, _ in self.resources]
 
+    def _names(self) -> tuple[str, str]:
+        """The unpacked files of this part: its images and its labels."""
+        part = "train" if self.train else "t10k"
+        return f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+
     def _found(self, name: str) -> str | None:
         """Where a file lies, unpacked or packed; None where it is missing."""
         path = os.path.join(self.raw_folder, name)
@@ -117,9 +119,7 @@ class MNIST(VisionDataset):
         )
 
     def _load_data(self) -> tuple[Tensor, Tensor]:
-        part = "train" if self.train else "t10k"
-        image_file = self._found(f"{part}-images-idx3-ubyte")
-        label_file = self._found(f"{part}-labels-idx1-ubyte")
+        image_file, label_file = (self._found(name) for name in self._names())
         assert image_file is not None and label_file is not None
         images = read_idx(image_file, ndim=3, dtype=np.uint8)
         labels = read_idx(label_file, ndim=1, dtype=np.uint8)
@@ -147,7 +147,7 @@ class MNIST(VisionDataset):
         for name, md5 in self.resources:
             packed = os.path.join(self.raw_folder, name)
             fetch([mirror + name for mirror in self.mirrors], packed, md5)
-            unpack_gzip(packed, os.path.splitext(packed)[0])
+            unpack(packed, os.path.splitext(packed)[0])
 
     @property
     def raw_folder(self) -> str:
@@ -166,12 +166,19 @@ class MNIST(VisionDataset):
         from ..transforms.pillow import image_of
 
         image: Any = image_of(self.data[index]._array, "L")
-        target: Any = int(self.targets[index])
+        target = self._target(index)
         if self.transform is not None:
             image = self.transform(image)
         if self.target_transform is not None:
             target = self.target_transform(target)
         return image, target
+
+    def _target(self, index: int) -> Any:
+        return int(self.targets[index])
+
+    def _all_targets(self) -> Any:
+        """The labels of all samples, an array whose rows are the samples' labels."""
+        return getattr(self.targets, "_array", None)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -188,7 +195,7 @@ class MNIST(VisionDataset):
         """
         transform = batch_form(self.transform)
         images = getattr(self.data, "_array", None)
-        labels = getattr(self.targets, "_array", None)
+        labels = self._all_targets()
         if (
             transform is None
             or self.target_transform is not None
@@ -196,11 +203,11 @@ class MNIST(VisionDataset):
             or type(labels) is not np.ndarray
             or images.dtype != np.uint8
             or images.ndim != 3
-            or labels.ndim != 1
+            or labels.ndim > 2
             or labels.dtype.kind not in "iu"
         ):
             return NotImplemented
-        labels = labels.take(indices).astype(np.int64, copy=False)
+        labels = labels.take(indices, axis=0).astype(np.int64, copy=False)
         return transform(images.take(indices, axis=0)), wrap(labels)
 
     @property
@@ -275,18 +282,3 @@ class KMNIST(MNIST):
         ("t10k-labels-idx1-ubyte.gz", "7320c461ea6c1c855c0b718fb2a4b134"),
     ]
     classes: ClassVar[list[str]] = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
-
-
-def unpack_gzip(packed: str, unpacked: str) -> None:
-    """Unpack a gzip file beside itself; what is in its place is always whole.
-
-    Raises:
-        RuntimeError: the file is truncated or corrupt.
-    """
-    try:
-        with gzip.open(packed, "rb") as source, replacing(unpacked) as target:
-            shutil.copyfileobj(source, target, 1 << 20)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise RuntimeError(
-            f"{packed} is truncated or corrupt: {error}. Delete it, and download it again."
-        ) from error

@@ -3,8 +3,8 @@
 A transform that treats every image alike and draws no random numbers may have a method
 ``_batch(images)`` that does to a batch ``(N, C, H, W)`` what the transform does to each image,
 to the same values, to the bit. It may overwrite what it is given. The conversions that come first
-(:class:`~.ToTensor`) have ``_first_batch(images)`` instead, from ``(N, H, W)`` of uint8, which is
-what the images of a dataset in memory are.
+(:class:`~.ToTensor`) have ``_first_batch(images)`` instead, from ``(N, H, W)`` or ``(N, H, W, C)``
+of uint8, which is what the images of a dataset in memory are.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ...tensor import Tensor, wrap
 
 
 def batch_form(transform: Any) -> Callable[[np.ndarray], Tensor] | None:
-    """What a transform does to a batch of one-channel images.
+    """What a transform does to a batch of images.
 
     Args:
         transform: the transform of one Pillow image.
 
     Returns:
-        A function from ``(N, H, W)``, uint8 and its own to overwrite, to a tensor
-        ``(N, C, H, W)``; None where some step is not known to treat every image alike.
+        A function from ``(N, H, W)`` or ``(N, H, W, C)``, uint8 and its own to overwrite, to a
+        tensor ``(N, C, H, W)``; None where some step is not known to treat every image alike.
     """
     from .compose import Compose
 
@@ -45,9 +45,14 @@ def batch_form(transform: Any) -> Callable[[np.ndarray], Tensor] | None:
     def run(images: np.ndarray) -> Tensor:
         for method in methods:
             images = method(images)
-        return wrap(images)
+        return wrap(np.ascontiguousarray(images))
 
     return run
+
+
+def channels_first(images: np.ndarray) -> np.ndarray:
+    """``(N, C, H, W)`` from ``(N, H, W)`` or ``(N, H, W, C)``, without a copy."""
+    return images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
 
 
 def _own_method(step: Any, name: str) -> Callable[[np.ndarray], np.ndarray] | None:

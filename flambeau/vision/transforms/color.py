@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import flambeau
 
 from ... import nn
+from ...tensor import wrap
 from . import functional as F
 
 
@@ -28,6 +31,9 @@ class Grayscale(nn.Module):
 
     def forward(self, img: Any) -> Any:
         return F.rgb_to_grayscale(img, self.num_output_channels)
+
+    def _batch(self, images: np.ndarray) -> np.ndarray:
+        return self.forward(wrap(images))._array
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(num_output_channels={self.num_output_channels})"

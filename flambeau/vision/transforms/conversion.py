@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes, nn
-from ...tensor import Tensor
+from ...tensor import Tensor, wrap
 from . import functional as F
+from .batch import channels_first
 
 
 class ToTensor:
@@ -27,7 +28,7 @@ class ToTensor:
         return f"{type(self).__name__}()"
 
     def _first_batch(self, images: np.ndarray) -> np.ndarray:
-        return F.unit_range(images[:, None])
+        return F.unit_range(channels_first(images))
 
 
 class PILToTensor:
@@ -43,7 +44,7 @@ class PILToTensor:
         return f"{type(self).__name__}()"
 
     def _first_batch(self, images: np.ndarray) -> np.ndarray:
-        return images[:, None]
+        return channels_first(images)
 
 
 class ToPILImage:
@@ -81,6 +82,9 @@ class ConvertImageDtype(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return F.convert_image_dtype(image, self.dtype)
+
+    def _batch(self, images: np.ndarray) -> np.ndarray:
+        return F.convert_image_dtype(wrap(images), self.dtype)._array
 
 
 class Normalize(nn.Module):

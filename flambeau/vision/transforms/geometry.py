@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 import flambeau
 
 from ... import nn
+from ...tensor import wrap
 from . import functional as F
 from .functional import InterpolationMode
 
@@ -58,6 +61,9 @@ class Resize(nn.Module):
     def forward(self, img: Any) -> Any:
         return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
 
+    def _batch(self, images: np.ndarray) -> np.ndarray:
+        return self.forward(wrap(images))._array
+
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(size={self.size}, interpolation={self.interpolation.value}, "
@@ -83,6 +89,9 @@ class CenterCrop(nn.Module):
 
     def forward(self, img: Any) -> Any:
         return F.center_crop(img, self.size)
+
+    def _batch(self, images: np.ndarray) -> np.ndarray:
+        return self.forward(wrap(images))._array
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size})"
@@ -124,6 +133,9 @@ class Pad(nn.Module):
 
     def forward(self, img: Any) -> Any:
         return F.pad(img, self.padding, self.fill, self.padding_mode)
+
+    def _batch(self, images: np.ndarray) -> np.ndarray:
+        return self.forward(wrap(images))._array
 
     def __repr__(self) -> str:
         return (
