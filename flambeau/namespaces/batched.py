@@ -63,7 +63,8 @@ def _elementwise(name: str) -> Callable[..., Array]:
     return function
 
 
-globals().update({name: _unary(name) for name in (*UNARY, *UNARY_PREDICATES)})
+COMPLEX_PARTS = ("conj", "real", "imag")
+globals().update({name: _unary(name) for name in (*UNARY, *UNARY_PREDICATES, *COMPLEX_PARTS)})
 globals().update({name: _elementwise(name) for name in (*BINARY, *BINARY_PREDICATES, "where")})
 
 
@@ -363,6 +364,38 @@ def _product(xp: Any, left: Any, right: Any) -> Any:
         found = xp.matmul(rows, xp.permute(xp.reshape(left, left.shape[-2:]), (1, 0)))
         return xp.reshape(found, (*right.shape[:-2], n, 1))
     return xp.matmul(left, right)
+
+
+# -- recurrence -------------------------------------------------------------------------------
+
+
+def scan(
+    step: Callable[..., Sequence[Array]], carries: Sequence[Array], xs: Sequence[Array],
+    consts: Sequence[Array], reverse: bool = False,
+) -> list[Array]:  # fmt: skip
+    made = [[as_batched(a) for a in arrays] for arrays in (carries, xs, consts)]
+    levels = merged_levels([a for arrays in made for a in arrays])
+    k, count = len(levels), len(made[0])
+    first, sequences, others = ([spread(a, levels) for a in arrays] for arrays in made)
+    # a carry that is the same for all members at first need not stay so
+    batch = common_batch([*first, *sequences, *others], k)
+    first = [expanded(c, batch) for c in first]
+    sequences = [_permuted(x, (k, *range(k), *range(k + 1, x.ndim))) for x in sequences]
+
+    def run(_: Any, *arguments: Any) -> list[Any]:
+        wrapped = [[BatchedArray(a, levels) for a in arrays] for arrays in arguments]
+        outputs = [spread(as_batched(o), levels) for o in step(_THIS, *wrapped)]
+        return [*(expanded(o, batch) for o in outputs[:count]), *outputs[count:]]
+
+    xp = namespace_of(*first, *sequences, *others)
+    found = xp.scan(run, first, sequences, others, reverse)
+    return [
+        BatchedArray(_permuted(v, (*range(1, k + 1), 0, *range(k + 1, v.ndim))), levels)
+        for v in found
+    ]
+
+
+_THIS = sys.modules[__name__]
 
 
 # -- convolution ------------------------------------------------------------------------------
