@@ -14,7 +14,7 @@ import importlib
 from typing import Any
 
 FAMILIES = (
-    "pointwise", "comparison", "reduction", "statistics", "shape", "diagonals", "indexing",
+    "pointwise", "complex_numbers", "comparison", "reduction", "statistics", "shape", "diagonals", "indexing",
     "sorting", "selection", "matmul", "conversion", "view_writes", "activation", "loss",
     "classification", "ctc", "convolution", "pooling", "unfolding", "resampling", "normalization",
     "embedding", "dropout", "distance", "einsum",

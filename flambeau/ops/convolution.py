@@ -494,3 +494,17 @@ def conv_transpose3d(
 ) -> Any:
     """The transpose of :func:`conv3d`; see :func:`conv_transpose1d`."""
     return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+@composite(method=False)
+def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
+    """The convolution of sequences whose dims are time, batch, channels.
+
+    Args:
+        input: (T, N, C).
+        weight: (kernel, C, filters).
+        bias: (filters,).
+        pad: zeros added at both ends.
+    """
+    result = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
+    return result.permute(2, 0, 1)

@@ -48,6 +48,7 @@ from flambeau.nn.functional.classification_loss import (
     binary_cross_entropy_with_logits,
     cross_entropy,
     kl_div,
+    linear_cross_entropy,
     multi_margin_loss,
     multilabel_margin_loss,
     multilabel_soft_margin_loss,
@@ -57,6 +58,7 @@ from flambeau.nn.functional.classification_loss import (
 from flambeau.nn.functional.distance import (
     cosine_similarity,
     pairwise_distance,
+    pdist,
 )
 from flambeau.nn.functional.dropouts import (
     alpha_dropout,
@@ -69,6 +71,10 @@ from flambeau.nn.functional.dropouts import (
 from flambeau.nn.functional.embeddings import (
     embedding,
     embedding_bag,
+)
+from flambeau.nn.functional.grids import (
+    affine_grid,
+    grid_sample,
 )
 from flambeau.nn.functional.linear_maps import (
     bilinear,
@@ -119,6 +125,7 @@ from flambeau.nn.functional.ranking_loss import (
 )
 from flambeau.nn.functional.rearranging import (
     channel_shuffle,
+    native_channel_shuffle,
     pixel_shuffle,
     pixel_unshuffle,
 )
@@ -130,10 +137,36 @@ from flambeau.nn.functional.regression_loss import (
     poisson_nll_loss,
     smooth_l1_loss,
 )
+from flambeau.nn.functional.resampling import (
+    interpolate,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
+from flambeau.nn.functional.sequence_loss import (
+    ctc_loss,
+)
+from flambeau.nn.functional.unpooling import (
+    fractional_max_pool2d,
+    fractional_max_pool2d_with_indices,
+    fractional_max_pool3d,
+    fractional_max_pool3d_with_indices,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
+from flambeau.nn.functional.windows import (
+    fold,
+    unfold,
+)
 from flambeau.ops.convolution import (
     conv1d,
     conv2d,
     conv3d,
+    conv_tbc,
     conv_transpose1d,
     conv_transpose2d,
     conv_transpose3d,
@@ -149,6 +182,7 @@ __all__ = [
     "adaptive_max_pool2d_with_indices",
     "adaptive_max_pool3d",
     "adaptive_max_pool3d_with_indices",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -163,12 +197,14 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_tbc",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "dropout1d",
     "dropout2d",
@@ -178,9 +214,15 @@ __all__ = [
     "embedding",
     "embedding_bag",
     "feature_alpha_dropout",
+    "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices",
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "hardshrink",
@@ -191,15 +233,20 @@ __all__ = [
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
     "leaky_relu_",
     "linear",
+    "linear_cross_entropy",
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "margin_ranking_loss",
     "max_pool1d",
     "max_pool1d_with_indices",
@@ -207,17 +254,22 @@ __all__ = [
     "max_pool2d_with_indices",
     "max_pool3d",
     "max_pool3d_with_indices",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "mse_loss",
     "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
+    "native_channel_shuffle",
     "nll_loss",
     "normalize",
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",
@@ -246,4 +298,8 @@ __all__ = [
     "threshold_",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
+    "unfold",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]

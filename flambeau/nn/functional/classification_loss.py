@@ -16,6 +16,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "kl_div",
+    "linear_cross_entropy",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
@@ -257,3 +258,44 @@ def multilabel_margin_loss(
     hinge = margins.clamp_min(0) * counted.unsqueeze(2) * (1 - is_target).unsqueeze(1)
     values = hinge.sum((1, 2)) / rows.shape[1]
     return reduced(values[0] if single else values, reduction)
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: object = None,
+) -> Tensor:
+    """The cross entropy of a linear map's scores with target classes.
+
+    Args:
+        input: ``(in_features)`` or ``(N, in_features)``.
+        linear_weight: ``(C, in_features)`` or ``(C, d_1, ..., d_K, in_features)``.
+        target: as for :func:`cross_entropy` with input ``(N, C, d_1, ..., d_K)``.
+        linear_bias: ``(C)`` or ``(C, d_1, ..., d_K)``.
+        weight, reduction, ignore_index, label_smoothing: as for :func:`cross_entropy`.
+        options: in PyTorch, how rows are put together to save memory; the numbers do not depend
+            on it, and here all scores are made at once.
+    """
+    *outer, features = linear_weight.shape
+    scores = flambeau.nn.functional.linear(input, linear_weight.reshape(-1, features))
+    if len(outer) > 1:
+        scores = scores.reshape(*input.shape[:-1], *outer)
+    if linear_bias is not None:
+        scores = scores + linear_bias
+    if ignore_index is not None and target.is_floating_point():
+        raise ValueError("ignore_index is not supported for floating point target")
+    return cross_entropy(
+        scores,
+        target,
+        weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import flambeau
+from flambeau.ops.distance import pdist
 from flambeau.tensor import Tensor
 
 __all__ = [
     "cosine_similarity",
     "pairwise_distance",
+    "pdist",
 ]
 
 

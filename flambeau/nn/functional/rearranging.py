@@ -6,6 +6,7 @@ from flambeau.tensor import Tensor
 
 __all__ = [
     "channel_shuffle",
+    "native_channel_shuffle",
     "pixel_shuffle",
     "pixel_unshuffle",
 ]
@@ -74,3 +75,8 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
         )
     split = input.reshape((n, groups, c // groups, *spatial))
     return split.transpose(1, 2).reshape(tuple(input.shape))
+
+
+def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """:func:`channel_shuffle`, by another of PyTorch's names."""
+    return channel_shuffle(input, groups)

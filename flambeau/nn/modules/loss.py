@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from flambeau.nn import functional as F
+from flambeau.nn.modules.linear import Linear
+from flambeau.nn.modules.linear_cross_entropy_options import LinearCrossEntropyOptions
 from flambeau.nn.modules.module import Module
 from flambeau.ops.loss import legacy_reduction
 from flambeau.tensor import Tensor
@@ -18,6 +21,7 @@ from flambeau.tensor import Tensor
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
@@ -25,6 +29,7 @@ __all__ = [
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LinearCrossEntropyLoss",
     "MSELoss",
     "MarginRankingLoss",
     "MultiLabelMarginLoss",
@@ -699,4 +704,121 @@ class TripletMarginWithDistanceLoss(_Loss):
             margin=self.margin,
             swap=self.swap,
             reduction=self.reduction,
+        )
+
+
+class CTCLoss(_Loss):
+    """Minus the log-likelihood of label sequences, over all ways to align them with the input.
+
+    Args:
+        blank: which class stands for no label.
+        reduction: ``"none"``, ``"mean"`` (of losses divided by target lengths) or ``"sum"``.
+        zero_infinity: whether losses of targets too long for their input count 0.
+
+    Shape:
+        - Input: log-probabilities ``(T, N, C)`` or ``(T, C)``; targets ``(N, S)`` or one after the
+          other; lengths of inputs and of targets ``(N)``
+        - Output: a number, or ``(N)`` for ``"none"``
+
+    Source: Graves et al., 2006;
+    https://docs.pytorch.org/docs/2.13/generated/torch.nn.CTCLoss.html
+    """
+
+    blank: int
+    zero_infinity: bool
+
+    def __init__(
+        self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(
+        self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any
+    ) -> Tensor:
+        return F.ctc_loss(
+            log_probs,
+            targets,
+            input_lengths,
+            target_lengths,
+            self.blank,
+            self.reduction,
+            self.zero_infinity,
+        )
+
+
+class LinearCrossEntropyLoss(_WeightedLoss):
+    """A linear map to scores of classes, and their cross entropy with the targets.
+
+    Args:
+        in_features: size of the input vectors.
+        num_classes: number of classes C.
+        out_features: further dims of the targets.
+        bias: whether the map has a bias.
+        reduction, weight, ignore_index, label_smoothing: as for :class:`CrossEntropyLoss`.
+        options: see :class:`LinearCrossEntropyOptions`.
+
+    Shape:
+        - Input: ``(in_features)`` or ``(N, in_features)``; targets ``()``, ``(N)`` or
+          ``(N, *out_features)``, or probabilities ``(N, C, *out_features)``
+        - Output: a number, or the targets' shape for ``"none"``
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LinearCrossEntropyLoss.html
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: LinearCrossEntropyOptions | None = None,
+    ) -> None:
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise RuntimeError(
+                f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}"
+            )
+        if not 0 <= label_smoothing <= 1:
+            raise RuntimeError(
+                f"expected label_smoothing to be in range [0, 1], got {label_smoothing}"
+            )
+        super().__init__(weight=weight, reduction=reduction)
+        self.num_classes = num_classes
+        self.out_features = out_features
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        self.linear = Linear(
+            in_features, math.prod(out_features, start=num_classes), bias, device, dtype
+        )
+        self.options = options
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        outer = (self.num_classes, *self.out_features)
+        bias = self.linear.bias
+        return F.linear_cross_entropy(
+            input,
+            self.linear.weight.reshape((*outer, self.linear.in_features)),
+            target,
+            linear_bias=None if bias is None else bias.reshape(outer),
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            options=self.options,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
+            f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
+            f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, options={self.options}"
         )

@@ -1,0 +1,328 @@
+"""Unpooling, and pooling by power means and by windows of random size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flambeau
+from flambeau.nn.functional.pooling import avg_pool1d, avg_pool2d, avg_pool3d
+from flambeau.ops.dims import repeated
+from flambeau.tensor import Tensor
+
+__all__ = [
+    "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+]
+
+
+# -- unpooling ----------------------------------------------------------------------------------
+
+
+def _unpooled_size(
+    input: Tensor, kernel: Any, stride: Any, padding: Any, output_size: Any
+) -> tuple[int, ...]:
+    dims = len(kernel)
+    spatial = tuple(input.shape[-dims:])
+    default = tuple((n - 1) * s + k - 2 * p for n, s, k, p in zip(spatial, stride, kernel, padding))
+    if output_size is None:
+        return default
+    wanted = tuple(output_size)
+    if len(wanted) == dims + 2:
+        wanted = wanted[2:]
+    if len(wanted) != dims:
+        raise ValueError(
+            "output_size should be a sequence containing "
+            f"{dims} or {dims + 2} elements, but it has a length of '{len(wanted)}'"
+        )
+    for d in range(dims):
+        low, high = default[d] - stride[d], default[d] + stride[d]
+        if not low < wanted[d] < high:
+            raise ValueError(
+                f"invalid output_size '{list(wanted)}' (dim {d} must be between {low} and {high})"
+            )
+    return wanted
+
+
+def _max_unpool(
+    dims: int,
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    output_size: Any,
+) -> Tensor:
+    kernel = repeated(kernel_size, dims, "kernel_size")
+    steps = kernel if stride is None else repeated(stride, dims, "stride")
+    pads = repeated(padding, dims, "padding")
+    name = f"max_unpooling{dims}d"
+    if input.dim() not in (dims + 1, dims + 2):
+        raise RuntimeError(
+            f"Input to {name} should be a {dims + 1}d or {dims + 2}d Tensor, but got a tensor with "
+            f"dim = {input.dim()}"
+        )
+    size = _unpooled_size(input, kernel, steps, pads, output_size)
+    if indices.dtype != flambeau.int64:
+        raise RuntimeError(f"elements in indices should be type int64 but got: {indices.dtype}")
+    if indices.shape != input.shape:
+        raise RuntimeError(
+            "Expected shape of indices to be same as that of the input tensor "
+            f"({list(input.shape)}) but got indices tensor with shape: {list(indices.shape)}"
+        )
+    if any(s <= 0 for s in steps) and dims == 3:
+        raise RuntimeError(f"strides should be greater than zero, but got stride: {list(steps)}")
+    count = 1
+    for n in size:
+        count *= n
+    flat = indices.flatten(-dims)
+    if indices.numel():
+        low, high = int(indices.min()), int(indices.max())
+        if low < 0 or high >= count:
+            wrong = low if low < 0 else high
+            raise RuntimeError(
+                f"Found an invalid max index: {wrong} (output volumes are of size "
+                f"{'x'.join(str(n) for n in size)}"
+            )
+    zeros = input.new_zeros((*input.shape[:-dims], count))
+    result = zeros.scatter(-1, flat, input.flatten(-dims))
+    return result.reshape(*input.shape[:-dims], *size)
+
+
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Maxima put back to the places that ``max_pool1d`` took them from, zeros elsewhere."""
+    return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Maxima put back to the places that ``max_pool2d`` took them from, zeros elsewhere."""
+    return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Maxima put back to the places that ``max_pool3d`` took them from, zeros elsewhere."""
+    return _max_unpool(3, input, indices, kernel_size, stride, padding, output_size)
+
+
+# -- power means --------------------------------------------------------------------------------
+
+
+def _lp_pool(
+    average: Callable[..., Tensor],
+    dims: int,
+    input: Tensor,
+    norm_type: float,
+    kernel_size: Any,
+    stride: Any,
+    ceil_mode: bool,
+) -> Tensor:
+    kernel = repeated(kernel_size, dims, "kernel_size")
+    count = 1
+    for k in kernel:
+        count *= k
+    means = average(input.pow(norm_type), kernel, stride, 0, ceil_mode)
+    return (flambeau.sign(means) * means.abs().relu()).mul(count).pow(1.0 / norm_type)
+
+
+def lp_pool1d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: Any,
+    stride: Any = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The ``norm_type``-norm over windows of the last dim."""
+    return _lp_pool(avg_pool1d, 1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: Any,
+    stride: Any = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The ``norm_type``-norm over windows of the last two dims."""
+    return _lp_pool(avg_pool2d, 2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: Any,
+    stride: Any = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The ``norm_type``-norm over windows of the last three dims."""
+    return _lp_pool(avg_pool3d, 3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+# -- windows of random size (Graham, 2014) ------------------------------------------------------
+
+
+def _fractional_max_pool(
+    dims: int,
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any,
+    output_ratio: Any,
+    samples: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    name = f"fractional_max_pool{dims}d"
+    if output_size is None and output_ratio is None:
+        raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
+    if input.dim() not in (dims + 1, dims + 2):
+        raise RuntimeError(
+            f"{name}_out(): Expected {dims + 1}D or {dims + 2}D (batch mode) tensor, but got: "
+            f"{list(input.shape)}"
+        )
+    spatial = tuple(input.shape[-dims:])
+    if output_size is None:
+        if not isinstance(output_ratio, (tuple, list)):
+            output_ratio = (output_ratio,) * dims
+        if len(output_ratio) != dims:
+            raise ValueError(
+                f"{name} requires output_ratio to either be a single Int or tuple of Ints."
+            )
+        output_size = tuple(int(n * r) for n, r in zip(spatial, output_ratio))
+    size = repeated(output_size, dims, "output_size")
+    kernel = repeated(kernel_size, dims, "kernel_size")
+    batch = 1 if input.dim() == dims + 1 else input.shape[0]
+    channels = input.shape[-dims - 1]
+    if samples is None:
+        samples = flambeau.rand(batch, channels, dims, dtype=input.dtype)
+    elif samples.dim() != 3 or samples.shape[2] != dims:
+        raise RuntimeError(
+            f"{name}: expected _random_samples of shape (N, C, {dims}), got {list(samples.shape)}"
+        )
+    words = {2: ("height", "width"), 3: ("time", "height", "width")}[dims]
+    for n, k, m, word in zip(spatial, kernel, size, words):
+        if k <= 0 or m <= 0:
+            raise RuntimeError(
+                f"{name}: kernel sizes and output sizes must be greater than zero, but got "
+                f"kernel_size={kernel}, output_size={size}"
+            )
+        if m + k - 1 > n:
+            raise RuntimeError(
+                f"{name}_out(): pool {word} {k} too large relative to input {word} {n}"
+            )
+    flat: Any = None
+    for place in range(dims):
+        # PyTorch's samples of two dims are those of width, then height
+        column = samples[..., dims - 1 - place] if dims == 2 else samples[..., place]
+        starts = _starts(column, spatial[place], size[place], kernel[place])
+        window = starts.unsqueeze(-1) + flambeau.arange(kernel[place])
+        shape = [batch, channels, *(1,) * (2 * dims)]
+        shape[2 + place], shape[2 + dims + place] = size[place], kernel[place]
+        window = window.reshape(shape)
+        flat = window if flat is None else flat * spatial[place] + window
+    whole = (batch, channels, *size, *kernel)
+    index = flat.expand(whole).reshape(batch, channels, -1)
+    source = input.reshape(batch, channels, -1)
+    found = source.detach().gather(2, index).reshape(*whole[: 2 + dims], -1)
+    best = found.argmax(-1, keepdim=True)
+    indices = index.reshape(found.shape).gather(-1, best).squeeze(-1)
+    values = source.gather(2, indices.flatten(2)).reshape(indices.shape)
+    if input.dim() == dims + 1:
+        return values.squeeze(0), indices.squeeze(0)
+    return values, indices
+
+
+def _starts(samples: Tensor, n: int, size: int, kernel: int) -> Tensor:
+    """Where the windows begin along a dim of ``n`` elements: (N, C, size)."""
+    last = flambeau.full((*samples.shape, 1), n - kernel, dtype=flambeau.int64)
+    if size == 1:
+        return last
+    step = samples.new_tensor((n - kernel) / (size - 1))
+    u = samples.detach().unsqueeze(-1)
+    places = flambeau.arange(size - 1, dtype=samples.dtype)
+    return flambeau.cat([((places + u) * step).long() - (u * step).long(), last], -1)
+
+
+def fractional_max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """:func:`fractional_max_pool2d`, and the places of the maxima."""
+    return _fractional_max_pool(2, input, kernel_size, output_size, output_ratio, _random_samples)
+
+
+def fractional_max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """:func:`fractional_max_pool3d`, and the places of the maxima."""
+    return _fractional_max_pool(3, input, kernel_size, output_size, output_ratio, _random_samples)
+
+
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """The maximum over windows of the last two dims whose steps are drawn at random.
+
+    Args:
+        input: ``(N, C, H, W)`` or ``(C, H, W)``.
+        kernel_size: size of the windows.
+        output_size: size of the result; or
+        output_ratio: the size of the result as a share of the input's.
+        return_indices: whether the places of the maxima are returned too.
+
+    Source: Graham, Fractional Max-Pooling, 2014.
+    """
+    found = _fractional_max_pool(2, input, kernel_size, output_size, output_ratio, _random_samples)
+    return found if return_indices else found[0]
+
+
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """The maximum over windows of the last three dims; see :func:`fractional_max_pool2d`."""
+    found = _fractional_max_pool(3, input, kernel_size, output_size, output_ratio, _random_samples)
+    return found if return_indices else found[0]

@@ -1,0 +1,24 @@
+"""What PyTorch may be told about the memory that ``linear_cross_entropy`` takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["LinearCrossEntropyOptions"]
+
+
+@dataclass(frozen=True)
+class LinearCrossEntropyOptions:
+    """How PyTorch puts rows together in ``linear_cross_entropy``.
+
+    The numbers do not depend on it; flambeau makes all scores at once whatever is asked for.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LinearCrossEntropyOptions.html
+    """
+
+    allow_retain_graph: bool = False
+    batch_chunk_size: int | None = None
+    chunking_method: str | None = "auto"
+    acc_policy: Literal["accurate", "balanced", "compact", "auto"] = "auto"
+    acc_dtype: Any = None

@@ -1,0 +1,243 @@
+"""Layers of unpooling, power-mean pooling, and pooling by windows of random size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flambeau.nn import functional as F
+from flambeau.nn.common_types import ntuple
+from flambeau.nn.modules.module import Module
+from flambeau.tensor import Tensor
+
+__all__ = [
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
+]
+
+
+class _MaxUnpoolNd(Module):
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpoolNd):
+    """Puts maxima back to the places that :class:`MaxPool1d` took them from, zeros elsewhere.
+
+    Args:
+        kernel_size, stride, padding: those of the pooling.
+
+    Shape:
+        - Input: ``(N, C, L)`` or ``(C, L)``, and the indices of the pooling
+        - Output: ``(N, C, L_out)``, or the ``output_size`` given to the call
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool1d.html
+    """
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size = ntuple(kernel_size, 1)
+        self.stride = ntuple(stride if stride is not None else kernel_size, 1)
+        self.padding = ntuple(padding, 1)
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return F.max_unpool1d(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+
+class MaxUnpool2d(_MaxUnpoolNd):
+    """Puts maxima back to the places that :class:`MaxPool2d` took them from, zeros elsewhere.
+
+    The arguments are those of :class:`MaxUnpool1d`; sizes are one number or a pair.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool2d.html
+    """
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size = ntuple(kernel_size, 2)
+        self.stride = ntuple(stride if stride is not None else kernel_size, 2)
+        self.padding = ntuple(padding, 2)
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return F.max_unpool2d(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+
+class MaxUnpool3d(_MaxUnpoolNd):
+    """Puts maxima back to the places that :class:`MaxPool3d` took them from, zeros elsewhere.
+
+    The arguments are those of :class:`MaxUnpool1d`; sizes are one number or a triple.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool3d.html
+    """
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size = ntuple(kernel_size, 3)
+        self.stride = ntuple(stride if stride is not None else kernel_size, 3)
+        self.padding = ntuple(padding, 3)
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return F.max_unpool3d(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+
+class _LPPoolNd(Module):
+    norm_type: float
+    ceil_mode: bool
+
+    def __init__(
+        self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.norm_type = norm_type
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.ceil_mode = ceil_mode
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPoolNd):
+    """The norm over windows along one dimension.
+
+    Args:
+        norm_type: p of the p-norm.
+        kernel_size: elements in a window.
+        stride: step of the window (default: ``kernel_size``).
+        ceil_mode: whether a last, incomplete window counts.
+
+    Shape:
+        - Input: ``(N, C, L)`` or ``(C, L)``
+        - Output: ``(N, C, L_out)`` or ``(C, L_out)``
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LPPool1d.html
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.lp_pool1d(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
+
+
+class LPPool2d(_LPPoolNd):
+    """The norm over windows in two dimensions; the arguments are :class:`LPPool1d`'s.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LPPool2d.html
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.lp_pool2d(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
+
+
+class LPPool3d(_LPPoolNd):
+    """The norm over windows in three dimensions; the arguments are :class:`LPPool1d`'s.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LPPool3d.html
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.lp_pool3d(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
+
+
+class _FractionalMaxPoolNd(Module):
+    _dims: int
+    return_indices: bool
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
+    ) -> None:
+        super().__init__()
+        dims = self._dims
+        name = type(self).__name__
+        if (
+            isinstance(kernel_size, int)
+            and kernel_size <= 0
+            or (isinstance(kernel_size, (tuple, list)) and not all(k > 0 for k in kernel_size))
+        ):
+            raise ValueError(f"kernel_size must greater than zero, but got {kernel_size}")
+        self.kernel_size = ntuple(kernel_size, dims)
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = ntuple(output_size, dims) if output_size is not None else None
+        self.output_ratio = ntuple(output_ratio, dims) if output_ratio is not None else None
+        if output_size is None and output_ratio is None:
+            raise ValueError(
+                f"{name} requires specifying either an output size, or a pooling ratio"
+            )
+        if output_size is not None and output_ratio is not None:
+            raise ValueError(f"only one of output_size and output_ratio may be specified ({name})")
+        if self.output_ratio is not None and not all(0 < r < 1 for r in self.output_ratio):
+            raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+
+
+class FractionalMaxPool2d(_FractionalMaxPoolNd):
+    """The maximum over windows whose steps are drawn at random (Graham, 2014).
+
+    Args:
+        kernel_size: size of the windows, a number or a pair.
+        output_size: size of the result; or
+        output_ratio: the size of the result as a share of the input's, between 0 and 1.
+        return_indices: whether the places of the maxima are returned too.
+
+    Shape:
+        - Input: ``(N, C, H, W)`` or ``(C, H, W)``
+        - Output: ``(N, C, H_out, W_out)`` or ``(C, H_out, W_out)``
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FractionalMaxPool2d.html
+    """
+
+    _dims = 2
+
+    def forward(self, input: Tensor) -> Any:
+        return F.fractional_max_pool2d(
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
+            _random_samples=self._random_samples,
+        )
+
+
+class FractionalMaxPool3d(_FractionalMaxPoolNd):
+    """The maximum over windows whose steps are drawn at random, in three dimensions.
+
+    The arguments are those of :class:`FractionalMaxPool2d`; sizes are a number or a triple.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FractionalMaxPool3d.html
+    """
+
+    _dims = 3
+
+    def forward(self, input: Tensor) -> Any:
+        return F.fractional_max_pool3d(
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
+            _random_samples=self._random_samples,
+        )
