@@ -30,6 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     command, rest = (words[0], words[1:]) if words else ("", [])
+    try:
+        return _carry_out(command, rest)
+    except KeyboardInterrupt:
+        if command == "run":
+            raise  # a program ends as it would under Python
+        print(f"flambeau {command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _carry_out(command: str, rest: list[str]) -> int:
     match command:
         case "run":
             from flambeau.cli.run import run

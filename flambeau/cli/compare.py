@@ -18,6 +18,7 @@ from flambeau.cli.settings import (
     list_of_recipes,
     settings_asked_for,
 )
+from flambeau.plots.axes import COLOURS
 from flambeau.training import RECIPES, Comparison, Outcome
 from flambeau.training import comparison as comparing
 from flambeau.training.metrics import COLUMNS
@@ -269,12 +270,14 @@ def _draw(comparison: Comparison, outcomes: Sequence[Outcome], path: Path, smoot
             continue
         label = outcome.variation.label
         runs.setdefault(label, []).append(outcome.history.columns)
-        # The colour is the first setting's, the dashes are the second's; with more settings, or
-        # more values than there are dashes, each combination has a colour of its own.
+        # The dashes are the second setting's, in hues of their own as far as there are enough:
+        # runs that coincide show through each other.
         if len(others) == 1 and len(others[0]) <= 4:
             values = list(outcome.variation.values.values())
-            style = ("-", "--", ":", "-.")[list(others[0]).index(values[1])]
-            look[label] = (list(first).index(values[0]), style)
+            hue, second = list(first).index(values[0]), list(others[0]).index(values[1])
+            if len(first) * len(others[0]) <= len(COLOURS):
+                hue += len(first) * second
+            look[label] = (hue, ("-", "--", ":", "-.")[second])
     try:
         comparison_curves(
             runs,

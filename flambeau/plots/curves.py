@@ -158,6 +158,9 @@ def _plot(history: History, quantity: str, ax: Axes | None, title: str | None) -
                 markersize=3.5,
                 linewidth=1.5,
             )
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("epoch")
     ax.set_ylabel(quantity)
     ax.grid(alpha=0.25)

@@ -190,8 +190,9 @@ def comparison_curves(
         ValueError: nothing was measured.
     """
     from flambeau.plots import plot_runs
-    from flambeau.plots.axes import colour
+    from flambeau.plots.axes import colour, require_matplotlib
 
+    require_matplotlib()
     measured = [
         quantity
         for quantity in QUANTITIES
@@ -205,10 +206,15 @@ def comparison_curves(
     if not measured:
         raise ValueError("there is nothing to draw: no run has come to the end of an epoch")
     rows, columns = (2, 2) if len(measured) == 4 else (1, len(measured))
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
     figure, axes = _figure(rows, columns, (4.6 * columns + 1.6, 3.4 * rows))
     for ax, quantity in zip(axes, measured):
         plot_runs(dict(runs), quantity, smoothing=smoothing, ax=ax)
         ax.get_legend().remove()
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if quantity.endswith("accuracy"):
+            ax.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
         bands = list(ax.collections) if len(ax.collections) == len(runs) else []
         lines = [line for line in ax.get_lines() if line.get_label() in runs]
         for index, line in enumerate(lines):
