@@ -6,6 +6,7 @@ Source: https://pytorch.org/docs/stable/nn.functional.html#non-linear-activation
 from __future__ import annotations
 
 import math
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,13 @@ from .operation import Array, composite, operation
 
 _SAMPLES = (((3, 4),), ((),))
 _INTEGER = {4: np.int32, 8: np.int64}
+
+
+_FLOAT32 = np.dtype(np.float32)
+
+SOLE_GRADIENT = 4
+"""References to a gradient in a vjp's kernel if there are no others: those of the engine, of the
+node's ``backward``, of the kernel, and of the call of ``getrefcount``."""
 
 
 def kept(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -52,6 +60,17 @@ def _(xp, grad, out):
 
 @relu.vjp_kernel("input")
 def _(grad, out):
+    base = grad.base
+    if (
+        getrefcount(grad) <= SOLE_GRADIENT
+        and grad.dtype is _FLOAT32
+        and (base is None or (getrefcount(base) <= 3 and type(base) is np.ndarray))
+        and (base is None or (base.base is None and base.size == grad.size))
+    ):
+        # nobody else will see this gradient again: half the memory traffic, and no new array
+        bits = grad.view(np.int32)
+        np.multiply(bits, out > 0, out=bits)
+        return grad
     return kept(grad, out > 0)
 
 

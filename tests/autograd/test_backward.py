@@ -242,7 +242,9 @@ def test_deep_chains_need_no_recursion(m: Any) -> None:
     del y  # nor does letting go of the chain
 
 
-def test_relu_writes_over_a_gradient_only_if_nobody_else_has_it():
+def test_relu_writes_over_a_gradient_only_if_nobody_else_has_it() -> None:
+    import flambeau as torch
+
     x = torch.randn(40, 50, requires_grad=True)
     positive = (x.detach() > 0).float()
     given = torch.randn(40, 50)
