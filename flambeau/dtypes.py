@@ -113,7 +113,8 @@ def from_numpy_dtype(numpy_dtype: Any) -> dtype:
             _BY_NUMPY[numpy_dtype] = found
         if found is None:
             raise TypeError(
-                f"can't convert np.ndarray of type {numpy_dtype}. The only supported types are: "
+                f"can't convert np.ndarray of type numpy.{numpy_dtype.type.__name__}. The only "
+                "supported types are: "
                 "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, "
                 "uint64, uint32, uint16, uint8, and bool."
             )

@@ -79,7 +79,8 @@ def _from_data(data: Any, dtype: Any) -> np.ndarray:
     if isinstance(data, np.ndarray):
         if data.dtype.kind in "OUS":
             raise TypeError(
-                f"can't convert np.ndarray of type {data.dtype}. The only supported types are: "
+                f"can't convert np.ndarray of type numpy.{data.dtype.type.__name__}. The only "
+                "supported types are: "
                 "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, "
                 "uint64, uint32, uint16, uint8, and bool."
             )
