@@ -66,7 +66,14 @@ def as_ints(values: Any, name: str) -> tuple[int, ...]:
             return values
     if hasattr(values, "__index__") and not isinstance(values, (tuple, list)):
         return (as_int(values, name),)
-    return tuple(as_int(v, name) for v in values)
+    try:
+        return tuple(as_int(v, name) for v in values)
+    except TypeError:
+        if hasattr(values, "__iter__"):
+            raise
+        raise TypeError(
+            f"argument '{name}' must be tuple of ints, not {type(values).__name__}"
+        ) from None
 
 
 def repeated(value: Any, n: int, name: str) -> tuple[int, ...]:

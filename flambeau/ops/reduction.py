@@ -165,7 +165,8 @@ def require_elements(name: str, input: Any, dim: Any) -> None:
     for i, n in enumerate(input.shape):
         if n == 0 and (dims is None or i in dims):
             if dims is None:
-                raise RuntimeError(
+                kind = IndexError if name.startswith("arg") else RuntimeError
+                raise kind(
                     f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
                     "Specify the reduction dim with the 'dim' argument."
                 )

@@ -395,7 +395,7 @@ def _(xp, grad, tensors_shape, dim):
 @cat.checked
 def _(tensors, dim):
     if not tensors:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     first = next((t for t in tensors if tuple(t.shape) != (0,)), tensors[0])
     if first.ndim == 0:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")

@@ -95,9 +95,8 @@ def _(xp, grad, input, dim, correction, keepdim, out):
 def _require_floating(name: str, input: Any) -> None:
     if input._array.dtype.kind not in "fcV":
         raise RuntimeError(
-            f"{name} and {name}_mean only support tensors with floating point and complex dtypes"
-            if name == "std"
-            else f"{name}(): expected a floating-point tensor, got {input.dtype}"
+            f"std and var only support floating point and complex dtypes ({name}() got a tensor "
+            f"of {input.dtype})"
         )
 
 

@@ -92,8 +92,10 @@ def _from_data(data: Any, dtype: Any) -> np.ndarray:
         return np.array(data, dtype=None if dtype is None else _dtype(dtype), order="C")
     if isinstance(data, (list, tuple)) and _holds_tensors(data):
         data = _unwrapped(data)
-    if isinstance(data, str) or data is None:
-        raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+    if isinstance(data, str):
+        raise TypeError("new(): invalid data type 'str'")
+    if data is None:
+        raise RuntimeError("Could not infer dtype of NoneType")
     try:
         array = np.array(data)
     except ValueError as error:
@@ -161,7 +163,7 @@ def _not_numbers(data: Any) -> Exception:
         level = level[0]
     if isinstance(level, str):
         return ValueError("too many dimensions 'str'")
-    return TypeError(f"must be real number, not {type(level).__name__}")
+    return RuntimeError(f"Could not infer dtype of {type(level).__name__}")
 
 
 def tensor(

@@ -17,6 +17,11 @@ _FULL = slice(None)
 
 
 def _too_many(shape: Any, count: int) -> IndexError:
+    if not shape and count == 1:
+        return IndexError(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim tensor to a "
+            "number"
+        )
     return IndexError(
         f"too many indices for tensor of dimension {len(shape)} (got {count} for shape "
         f"{list(shape)})"
