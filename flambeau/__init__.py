@@ -78,7 +78,7 @@ newaxis = None
 _SUBMODULES = frozenset(
     "autograd compat compiler datasets distributed distributions fft func linalg nn optim plots "
     "serialization special testing training utils vision amp backends cuda mps hub jit onnx types "
-    "multiprocessing "
+    "multiprocessing cpu "
     "version".split()
 )
 _LAZY = {
@@ -89,6 +89,20 @@ _LAZY = {
     "get_printoptions": "tensor.printing",
     "printoptions": "tensor.printing",
     "autocast": "amp",
+    "autocast_decrement_nesting": "amp",
+    "autocast_increment_nesting": "amp",
+    "clear_autocast_cache": "amp",
+    "get_autocast_cpu_dtype": "amp",
+    "get_autocast_dtype": "amp",
+    "get_autocast_gpu_dtype": "amp",
+    "is_autocast_cache_enabled": "amp",
+    "is_autocast_cpu_enabled": "amp",
+    "is_autocast_enabled": "amp",
+    "set_autocast_cache_enabled": "amp",
+    "set_autocast_cpu_dtype": "amp",
+    "set_autocast_cpu_enabled": "amp",
+    "set_autocast_dtype": "amp",
+    "set_autocast_enabled": "amp",
     "vmap": "func",
     "is_anomaly_enabled": "autograd.anomaly",
     "is_anomaly_check_nan_enabled": "autograd.anomaly",

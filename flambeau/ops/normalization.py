@@ -201,6 +201,11 @@ def batch_norm(
             f"batch_norm: expected an input of at least 2 dims, got {list(input.shape)}"
         )
     _check_features(input.shape[1], weight, bias, running_mean, running_var)
+    if input._array.dtype.itemsize == 2 and _any_single(weight, bias, running_mean, running_var):
+        # half precision with parameters in single, as under autocast: computed in single
+        return batch_norm(
+            input.float(), weight, bias, running_mean, running_var, training, momentum, eps
+        ).to(input.dtype)
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
@@ -270,6 +275,10 @@ def instance_norm(
     """
     if not use_input_stats:
         return batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
+    if input._array.dtype.itemsize == 2 and _any_single(weight, bias, running_mean, running_var):
+        return instance_norm(
+            input.float(), weight, bias, running_mean, running_var, use_input_stats, momentum, eps
+        ).to(input.dtype)
     n, c, *spatial = input.shape
     # every channel of every sample is a channel of one sample
     merged = input.reshape((1, n * c, *spatial))
@@ -356,7 +365,10 @@ def _(input, normalized_shape, weight, bias, eps):
         or (weight is not None and weight.dtype != input.dtype)
         or (bias is not None and bias.dtype != input.dtype)
     ):
-        raise ValueError("the last dims are not normalized_shape")  # `checked` says it in words
+        from ..namespaces import numpy as xp
+
+        check_layer_norm(input, normalized_shape, weight, bias, eps)
+        return layer_norm_affine.forward(xp, input, normalized_shape, weight, bias, eps)
     rows = input.reshape(-1, width)
     mean = row_sums(rows)
     mean /= input.dtype.type(width)
@@ -413,7 +425,8 @@ def _(grad, input, normalized_shape, weight, bias_shape, aux, needs):
 
 
 @layer_norm_affine.checked
-def _(input, normalized_shape, weight, bias, eps):
+def check_layer_norm(input, normalized_shape, weight, bias, eps):
+    """Raise what PyTorch raises for operands that do not fit."""
     _check_last_dims("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     for array in (weight, bias):
         if array is not None and array.dtype != input.dtype:
@@ -443,7 +456,15 @@ def layer_norm(
         cudnn_enable: has no meaning here.
     """
     shape = normalized_shape if normalized_shape.__class__ is tuple else tuple(normalized_shape)
+    if input._array.dtype.itemsize == 2 and _any_single(weight, bias):
+        # half precision with parameters in single, as under autocast: computed in single
+        single = input.float()
+        return layer_norm_affine(single, shape, weight, bias, eps).to(input.dtype)
     return layer_norm_affine(input, shape, weight, bias, eps)
+
+
+def _any_single(*tensors: Any) -> bool:
+    return any(t is not None and t._array.dtype == np.float32 for t in tensors)
 
 
 # -- normalization over groups of channels ------------------------------------------------------
@@ -520,6 +541,9 @@ def group_norm(
                 f"but got {what} of shape {list(tensor.shape)} and input of shape "
                 f"{list(input.shape)}"
             )
+    if input._array.dtype.itemsize == 2 and _any_single(weight, bias):
+        single = input.float()
+        return group_norm_affine(single, num_groups, weight, bias, eps).to(input.dtype)
     return group_norm_affine(input, num_groups, weight, bias, eps)
 
 

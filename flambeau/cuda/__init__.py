@@ -39,6 +39,14 @@ def _refuse() -> NoReturn:
     )
 
 
+def __getattr__(name: str) -> Any:
+    if name == "amp":
+        from importlib import import_module
+
+        return import_module(f"{__name__}.amp")
+    raise AttributeError(f"module 'torch.cuda' has no attribute {name!r}")
+
+
 def is_available() -> bool:
     """Whether a CUDA device can be used: False."""
     return False

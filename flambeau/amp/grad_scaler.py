@@ -1,0 +1,258 @@
+"""``GradScaler``: losses scaled up so that half-precision gradients do not vanish.
+
+float16 gradients below 6e-8 are zero.  The loss is multiplied by a scale, the gradients divided by
+it before the optimizer's step, and steps with infinite or NaN gradients left out.  The scale grows
+as long as there are none and shrinks when there are.  bfloat16, autocast's default on the CPU, has
+the range of float32 and needs none of this.
+
+Source: https://pytorch.org/docs/stable/amp.html#gradient-scaling; Micikevicius et al., "Mixed
+precision training", 2018.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd.grad_mode import no_grad
+from ..device import device as Device
+from ..tensor import Tensor, wrap
+
+_READY, _UNSCALED, _STEPPED = "ready", "unscaled", "stepped"
+
+
+class GradScaler:
+    """Scales losses and unscales gradients.
+
+    Args:
+        device: "cpu"; for a device that is not there the scaler is disabled, with a warning.
+        init_scale: the first scale.
+        growth_factor: what the scale is multiplied by after ``growth_interval`` steps in a row
+            with finite gradients.
+        backoff_factor: what it is multiplied by after a step with infinite or NaN gradients.
+        growth_interval: see growth_factor.
+        enabled: if False, :meth:`step` is the optimizer's, and the rest does nothing.
+
+    Source: https://pytorch.org/docs/stable/amp.html#torch.amp.GradScaler
+    """
+
+    def __init__(
+        self,
+        device: str = "cuda",
+        init_scale: float = 2.0**16,
+        growth_factor: float = 2.0,
+        backoff_factor: float = 0.5,
+        growth_interval: int = 2000,
+        enabled: bool = True,
+    ) -> None:
+        self._device = device
+        self._enabled = enabled
+        if enabled and Device(device).type != "cpu":
+            warnings.warn(
+                f"torch.{device}.amp.GradScaler is enabled, but {device.upper()} is not available."
+                "  Disabling.",
+                UserWarning,
+            )
+            self._enabled = False
+        if not self._enabled:
+            return
+        if growth_factor <= 1.0:
+            raise AssertionError("The growth factor must be > 1.0.")
+        if backoff_factor >= 1.0:
+            raise AssertionError("The backoff factor must be < 1.0.")
+        self._init_scale = init_scale
+        self._scale: Tensor | None = None
+        self._growth_factor = growth_factor
+        self._backoff_factor = backoff_factor
+        self._growth_interval = growth_interval
+        self._growth_tracker = 0
+        self._stages: dict[int, str] = {}
+        self._found: dict[int, bool] = {}
+
+    # -- a training step ----------------------------------------------------------------------
+
+    def scale(self, outputs: Any) -> Any:
+        """A tensor, or tensors in nested sequences, times the scale."""
+        if not self._enabled:
+            return outputs
+        if self._scale is None:
+            self._scale = wrap(np.array(self._init_scale, np.float32))
+        if isinstance(outputs, Tensor):
+            return outputs * self._scale.to(outputs.dtype)  # type: ignore[attr-defined, operator]
+        if isinstance(outputs, Iterable):
+            scaled = map(self.scale, outputs)
+            return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled
+        raise ValueError("outputs must be a Tensor or an iterable of Tensors")
+
+    def unscale_(self, optimizer: Any) -> None:
+        """Divide the gradients of the optimizer's parameters by the scale.
+
+        To be called before they are clipped, once between two updates; :meth:`step` does it
+        otherwise.
+
+        Raises:
+            RuntimeError: it was called before since the last update, or after :meth:`step`.
+            ValueError: a gradient is float16.
+        """
+        if not self._enabled:
+            return
+        stage = self._stages.get(id(optimizer), _READY)
+        if stage == _UNSCALED:
+            raise RuntimeError(
+                "unscale_() has already been called on this optimizer since the last update()."
+            )
+        if stage == _STEPPED:
+            raise RuntimeError("unscale_() is being called after step().")
+        scale = self._current_scale("unscale_")
+        inverse = 1.0 / float(scale.item())
+        found = False
+        with no_grad():
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    gradient = parameter.grad
+                    if gradient is None:
+                        continue
+                    if gradient.dtype is dtypes.float16:
+                        raise ValueError("Attempting to unscale FP16 gradients.")
+                    gradient.mul_(inverse)
+                    found = found or not bool(gradient.isfinite().all())
+        self._found[id(optimizer)] = found
+        self._stages[id(optimizer)] = _UNSCALED
+
+    def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        """The optimizer's step, unless a gradient is infinite or NaN.
+
+        Args:
+            optimizer: the optimizer; its gradients are unscaled if they are not yet.
+            args, kwargs: for the optimizer's ``step``, which must take no closure.
+
+        Returns:
+            what the optimizer's step returns; None if it was left out.
+        """
+        if not self._enabled:
+            return optimizer.step(*args, **kwargs)
+        if "closure" in kwargs:
+            raise RuntimeError(
+                "Closure use is not currently supported if GradScaler is enabled."
+            )
+        stage = self._stages.get(id(optimizer), _READY)
+        if stage == _STEPPED:
+            raise RuntimeError("step() has already been called since the last update().")
+        if stage == _READY:
+            self.unscale_(optimizer)
+        result = None
+        if not self._found[id(optimizer)]:
+            result = optimizer.step(*args, **kwargs)
+        self._stages[id(optimizer)] = _STEPPED
+        return result
+
+    def update(self, new_scale: float | Tensor | None = None) -> None:
+        """Let the scale grow or shrink, by what the steps since the last update have found.
+
+        Args:
+            new_scale: the scale to take instead.
+        """
+        if not self._enabled:
+            return
+        scale = self._current_scale("update")
+        if new_scale is not None:
+            value = new_scale.item() if isinstance(new_scale, Tensor) else new_scale
+            scale._array[...] = value
+        else:
+            if not self._found:
+                raise AssertionError("No inf checks were recorded prior to update.")
+            current = float(scale.item())
+            if any(self._found.values()):
+                current *= self._backoff_factor
+                self._growth_tracker = 0
+            else:
+                self._growth_tracker += 1
+                if self._growth_tracker == self._growth_interval:
+                    grown = current * self._growth_factor
+                    current = grown if np.isfinite(np.float32(grown)) else current
+                    self._growth_tracker = 0
+            scale._array[...] = current
+        scale._bump_version()
+        self._stages.clear()
+        self._found.clear()
+
+    def _current_scale(self, method: str) -> Tensor:
+        if self._scale is None:
+            raise AssertionError(
+                f"Attempted {method} but _scale is None.  This may indicate your script did not "
+                "use scaler.scale(loss or outputs) earlier in the iteration."
+            )
+        return self._scale
+
+    # -- settings and state -------------------------------------------------------------------
+
+    def is_enabled(self) -> bool:
+        """Whether the scaler does anything."""
+        return self._enabled
+
+    def get_scale(self) -> float:
+        """The scale; 1 if disabled."""
+        if not self._enabled:
+            return 1.0
+        return self._init_scale if self._scale is None else float(self._scale.item())
+
+    def get_growth_factor(self) -> float:
+        """What the scale grows by."""
+        return self._growth_factor
+
+    def set_growth_factor(self, new_factor: float) -> None:
+        """Set what the scale grows by."""
+        self._growth_factor = new_factor
+
+    def get_backoff_factor(self) -> float:
+        """What the scale shrinks by."""
+        return self._backoff_factor
+
+    def set_backoff_factor(self, new_factor: float) -> None:
+        """Set what the scale shrinks by."""
+        self._backoff_factor = new_factor
+
+    def get_growth_interval(self) -> int:
+        """After how many steps the scale grows."""
+        return self._growth_interval
+
+    def set_growth_interval(self, new_interval: int) -> None:
+        """Set after how many steps the scale grows."""
+        self._growth_interval = new_interval
+
+    def state_dict(self) -> dict[str, Any]:
+        """Scale, factors and the number of steps since it last changed; empty if disabled."""
+        if not self._enabled:
+            return {}
+        return {
+            "scale": self.get_scale(),
+            "growth_factor": self._growth_factor,
+            "backoff_factor": self._backoff_factor,
+            "growth_interval": self._growth_interval,
+            "_growth_tracker": self._growth_tracker,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` has given.
+
+        Raises:
+            RuntimeError: it is that of a disabled scaler.
+        """
+        if not self._enabled:
+            return
+        if not state_dict:
+            raise RuntimeError(
+                "The source state dict is empty, possibly because it was saved from a disabled "
+                "instance of GradScaler."
+            )
+        self._init_scale = state_dict["scale"]
+        if self._scale is not None:
+            self._scale._array[...] = self._init_scale
+        self._growth_factor = state_dict["growth_factor"]
+        self._backoff_factor = state_dict["backoff_factor"]
+        self._growth_interval = state_dict["growth_interval"]
+        self._growth_tracker = state_dict["_growth_tracker"]
