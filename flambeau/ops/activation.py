@@ -22,6 +22,8 @@ _INTEGER = {4: np.int32, 8: np.int64}
 
 _FLOAT32 = np.dtype(np.float32)
 
+_PIECE = 1 << 16
+
 SOLE_GRADIENT = 4
 """References to a gradient in a vjp's kernel if there are no others: those of the engine, of the
 node's ``backward``, of the kernel, and of the call of ``getrefcount``."""
@@ -69,7 +71,13 @@ def _(grad, out):
     ):
         # nobody else will see this gradient again: half the memory traffic, and no new array
         bits = grad.view(np.int32)
-        np.multiply(bits, out > 0, out=bits)
+        if grad.size <= _PIECE:
+            np.multiply(bits, out > 0, out=bits)
+            return grad
+        rows = max(1, _PIECE * len(bits) // grad.size)
+        for start in range(0, len(bits), rows):  # no mask as large as the activations
+            piece = bits[start : start + rows]
+            np.multiply(piece, out[start : start + rows] > 0, out=piece)
         return grad
     return kept(grad, out > 0)
 
@@ -457,7 +465,7 @@ def _refuse_integers(name: str) -> Any:
             from ..tensor.views import _type_word
 
             word = _type_word(dtypes.from_numpy_dtype(input.dtype))
-            raise RuntimeError(f"\"{name}_lastdim_kernel_impl\" not implemented for '{word}'")
+            raise NotImplementedError(f"\"{name}_lastdim_kernel_impl\" not implemented for '{word}'")
 
     return check
 
