@@ -154,6 +154,8 @@ def _(xp, grad, input, weight, bias_shape, stride, padding, dilation, transposed
     if needs[0]:
         if transposed:
             grad_input = xp.conv(grad, weight, stride, padding, dilation, groups)
+            if tuple(grad_input.shape) != tuple(input.shape):  # output_padding of a step or more
+                grad_input = xp.slice(grad_input, tuple(slice(0, n) for n in input.shape))
         else:
             grad_input = xp.conv_input(
                 grad, weight, tuple(input.shape), stride, padding, dilation, groups

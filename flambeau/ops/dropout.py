@@ -74,6 +74,8 @@ def dropout(input: Any, p: float, train: bool) -> Any:
 def feature_dropout(input: Any, p: float, train: bool) -> Any:
     """:func:`dropout` of whole channels: of (N, C, *), all elements of a channel together."""
     _check(p)
+    if p == 0 or not train:
+        return input
     return _dropped(input, p, train, _feature_shape(input))
 
 
@@ -88,4 +90,6 @@ def alpha_dropout(input: Any, p: float, train: bool) -> Any:
 def feature_alpha_dropout(input: Any, p: float, train: bool) -> Any:
     """:func:`alpha_dropout` of whole channels."""
     _check(p)
+    if p == 0 or not train:
+        return input
     return _alpha_dropped(input, p, train, _feature_shape(input))

@@ -183,11 +183,11 @@ def rrelu(
         if not training:
             return _activation.leaky_relu.function(input, (lower + upper) / 2)
         # PyTorch draws, for the elements that are not positive only, in double
-        slopes = flambeau.ones_like(input)
-        negative = input.detach() <= 0
+        slopes = flambeau.ones(input.numel(), dtype=input.dtype)
+        negative = input.detach().reshape(-1) <= 0
         drawn = flambeau.empty(int(negative.sum()), dtype=flambeau.float64).uniform_(lower, upper)
         slopes[negative] = drawn.to(input.dtype)
-        return input * slopes
+        return input * slopes.reshape(input.shape)
 
     return _maybe_inplace(rrelu, input, inplace)
 

@@ -23,7 +23,7 @@ __all__ = [
 
 
 def _more_than_one_value(size: Any) -> None:
-    count = math.prod(size) // max(1, size[1]) if len(size) > 1 else 1
+    count = size[0] * math.prod(size[2:])
     if count == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {size}"

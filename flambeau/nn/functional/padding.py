@@ -59,6 +59,10 @@ def _pad_dim(input: Tensor, dim: int, before: int, behind: int, mode: str) -> Te
     """``input`` with elements of its own added at both ends of ``dim``."""
     if before == 0 and behind == 0:
         return input
+    if mode == "circular" and min(before, behind) < 0:  # what is taken away does not come back
+        kept = input.shape[dim] + min(before, 0) + min(behind, 0)
+        input = input.narrow(dim, max(-before, 0), kept)
+        before, behind = max(before, 0), max(behind, 0)
     n = input.shape[dim]
     if mode == "reflect" and (before >= n or behind >= n):
         raise RuntimeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -246,9 +247,10 @@ def _fractional_max_pool(
         window = window.reshape(shape)
         flat = window if flat is None else flat * spatial[place] + window
     whole = (batch, channels, *size, *kernel)
-    index = flat.expand(whole).reshape(batch, channels, -1)
-    source = input.reshape(batch, channels, -1)
-    found = source.detach().gather(2, index).reshape(*whole[: 2 + dims], -1)
+    elements = math.prod(kernel)
+    index = flat.expand(whole).reshape(batch, channels, math.prod(size) * elements)
+    source = input.reshape(batch, channels, math.prod(spatial))
+    found = source.detach().gather(2, index).reshape(*whole[: 2 + dims], elements)
     best = found.argmax(-1, keepdim=True)
     indices = index.reshape(found.shape).gather(-1, best).squeeze(-1)
     values = source.gather(2, indices.flatten(2)).reshape(indices.shape)
