@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from . import functional
-from .color import Grayscale, RandomGrayscale
+from .autoaugment import RandAugment, TrivialAugmentWide
+from .color import (
+    ColorJitter,
+    GaussianBlur,
+    Grayscale,
+    RandomAdjustSharpness,
+    RandomAutocontrast,
+    RandomEqualize,
+    RandomGrayscale,
+    RandomInvert,
+    RandomPosterize,
+    RandomSolarize,
+)
 from .compose import Compose, Lambda, RandomApply, RandomChoice, RandomOrder, RandomTransforms
 from .conversion import ConvertImageDtype, Normalize, PILToTensor, ToPILImage, ToTensor
 from .functional import InterpolationMode
@@ -15,26 +30,56 @@ from .geometry import (
     RandomVerticalFlip,
     Resize,
 )
+from .random_geometry import (
+    FiveCrop,
+    RandomAffine,
+    RandomErasing,
+    RandomResizedCrop,
+    RandomRotation,
+    TenCrop,
+)
 
 __all__ = [
     "CenterCrop",
+    "ColorJitter",
     "Compose",
     "ConvertImageDtype",
+    "FiveCrop",
+    "GaussianBlur",
     "Grayscale",
     "InterpolationMode",
     "Lambda",
     "Normalize",
     "PILToTensor",
     "Pad",
+    "RandAugment",
+    "RandomAdjustSharpness",
+    "RandomAffine",
     "RandomApply",
+    "RandomAutocontrast",
     "RandomChoice",
     "RandomCrop",
+    "RandomEqualize",
+    "RandomErasing",
     "RandomGrayscale",
     "RandomHorizontalFlip",
+    "RandomInvert",
     "RandomOrder",
+    "RandomPosterize",
+    "RandomResizedCrop",
+    "RandomRotation",
+    "RandomSolarize",
     "RandomTransforms",
     "RandomVerticalFlip",
     "Resize",
+    "TenCrop",
     "ToPILImage",
     "ToTensor",
+    "TrivialAugmentWide",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "v2":
+        return importlib.import_module(".v2", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

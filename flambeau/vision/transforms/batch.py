@@ -29,7 +29,9 @@ def batch_form(transform: Any) -> Callable[[np.ndarray], Tensor] | None:
     """
     from .compose import Compose
 
-    if type(transform) is Compose:
+    # The second version's Compose does to a single image what the first version's does.
+    kind = type(transform)
+    if kind is Compose or kind.__module__.endswith(".v2.containers") and kind.__name__ == "Compose":
         steps = transform.transforms
         if not isinstance(steps, (list, tuple)) or not steps:
             return None

@@ -611,3 +611,8 @@ def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     if not is_pillow(img):
         raise TypeError(f"Input should be PIL Image, got {type(img)}")
     return rgb_to_grayscale(img, num_output_channels)
+
+
+# The rest of the functions, which build on those above.
+from .color_functions import *  # noqa: E402, F403
+from .warping import *  # noqa: E402, F403

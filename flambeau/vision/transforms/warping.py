@@ -1,0 +1,296 @@
+"""Functions that turn, shear and erase (part of ``torchvision.transforms.functional``)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import flambeau
+
+from ... import dtypes
+from ...tensor import Tensor, wrap
+from . import functional as F
+from .functional import InterpolationMode
+from .pillow import channels_of, is_pillow, pillow
+
+__all__ = ["affine", "erase", "five_crop", "rotate", "ten_crop"]
+
+Matrix = tuple[float, float, float, float, float, float]
+
+
+def _inverse_matrix(
+    center: Sequence[float],
+    angle: float,
+    translate: Sequence[float],
+    scale: float,
+    shear: Sequence[float],
+) -> Matrix:
+    """From places in the result to places in the image, as two rows.
+
+    The image is sheared, turned and scaled about ``center``, then moved by ``translate``.
+    """
+    turn, shear_x, shear_y = (math.radians(degrees) for degrees in (angle, *shear))
+    a = math.cos(turn - shear_y) / math.cos(shear_y)
+    b = -math.cos(turn - shear_y) * math.tan(shear_x) / math.cos(shear_y) - math.sin(turn)
+    c = math.sin(turn - shear_y) / math.cos(shear_y)
+    d = -math.sin(turn - shear_y) * math.tan(shear_x) / math.cos(shear_y) + math.cos(turn)
+    # Turning and shearing keep areas, so the inverse needs no determinant.
+    row_x, row_y = (d / scale, -b / scale), (-c / scale, a / scale)
+    x, y = center[0] + translate[0], center[1] + translate[1]
+    return (
+        *row_x, center[0] - row_x[0] * x - row_x[1] * y,
+        *row_y, center[1] - row_y[0] * x - row_y[1] * y,
+    )  # fmt: skip
+
+
+def _sampled(
+    img: Any, matrix: Matrix, mode: InterpolationMode, size: tuple[int, int], fill: Any
+) -> Any:
+    """A tensor image at the places that ``matrix`` says, both measured from the middles."""
+    if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
+        raise ValueError(
+            f"This interpolation mode is unsupported with Tensor input: {mode.value}. There are "
+            "nearest and bilinear"
+        )
+    height, width = img.shape[-2:]
+    kind = img.dtype if img.dtype in (dtypes.float32, dtypes.float64) else dtypes.float32
+    number = kind.numpy.type
+    across = np.arange(size[1], dtype=kind.numpy) - number((size[1] - 1) / 2)
+    down = (np.arange(size[0], dtype=kind.numpy) - number((size[0] - 1) / 2))[:, None]
+    m = [number(value) for value in matrix]
+    x = across * m[0] + down * m[1] + m[2] + number((width - 1) / 2)
+    y = across * m[3] + down * m[4] + m[5] + number((height - 1) / 2)
+    flat = img.reshape(*img.shape[:-2], height * width)
+    filling = _filling(img, fill, kind)
+
+    def taken(rows: np.ndarray, columns: np.ndarray) -> tuple[Any, np.ndarray]:
+        """The pixels there, and where there are any."""
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        places = np.clip(rows, 0, height - 1) * width + np.clip(columns, 0, width - 1)
+        index = wrap(places.astype(np.int64).reshape(-1)).to(img.device)
+        pixels = flat.index_select(-1, index)
+        return pixels.reshape(*img.shape[:-2], *size), inside
+
+    if mode is InterpolationMode.NEAREST:
+        pixels, inside = taken(np.rint(y).astype(np.int64), np.rint(x).astype(np.int64))
+        known = wrap(inside).to(img.device)
+        return flambeau.where(known, pixels, filling.to(img.dtype))
+    top, left = np.floor(y), np.floor(x)
+    result: Any = 0.0
+    covered = np.zeros(size, kind.numpy)
+    for row in (0, 1):
+        for column in (0, 1):
+            weight = np.abs(1 - row - (y - top)) * np.abs(1 - column - (x - left))
+            pixels, inside = taken((top + row).astype(np.int64), (left + column).astype(np.int64))
+            weight = np.where(inside, weight, 0).astype(kind.numpy)
+            result = result + pixels.to(kind) * wrap(weight).to(img.device)
+            covered += weight
+    share = wrap(covered).to(img.device)
+    # As a mask that was sampled along with the image: what is covered by half counts by half.
+    result = result * share + (1.0 - share) * filling if fill is not None else result
+    if img.is_floating_point():
+        return result.to(img.dtype)
+    return result.round().to(img.dtype)
+
+
+def _filling(img: Any, fill: Any, kind: dtypes.dtype) -> Any:
+    """The colour outside the image, to be broadcast against it."""
+    values = [0.0] if fill is None else fill if isinstance(fill, (list, tuple)) else [fill]
+    if len(values) not in (1, F.get_dimensions(img)[0]):
+        raise ValueError(
+            "The number of elements in 'fill' cannot broadcast to match the number of channels of "
+            f"the image ({len(values)} != {F.get_dimensions(img)[0]})"
+        )
+    colour = np.array(values, kind.numpy)
+    return wrap(colour.reshape(-1, 1, 1) if img.ndim > 2 else colour.reshape(-1, 1)).to(img.device)
+
+
+def _pillow_fill(img: Any, fill: Any) -> Any:
+    if fill is None:
+        fill = 0
+    channels = channels_of(img)
+    if isinstance(fill, (int, float)):
+        number = float(fill) if img.mode == "F" else int(fill)
+        return (number,) * channels if channels > 1 else number
+    values = tuple(fill)
+    if len(values) not in (1, channels):
+        raise ValueError(
+            "The number of elements in 'fill' does not match the number of channels of the image "
+            f"({len(values)} != {channels})"
+        )
+    values = values if img.mode == "F" else tuple(int(value) for value in values)
+    return values[0] if channels == 1 else values if len(values) > 1 else values * channels
+
+
+def _from_middle(img: Any, center: Sequence[float] | None) -> list[float]:
+    """A place in pixels as a place measured from the image's middle."""
+    if center is None:
+        return [0.0, 0.0]
+    _, height, width = F.get_dimensions(img)
+    return [center[0] - width * 0.5, center[1] - height * 0.5]
+
+
+def rotate(
+    img: Any,
+    angle: float,
+    interpolation: InterpolationMode | int = InterpolationMode.NEAREST,
+    expand: bool = False,
+    center: Sequence[float] | None = None,
+    fill: Any = None,
+) -> Any:
+    """Turn an image.
+
+    Args:
+        img: a Pillow image or a tensor ``(..., C, H, W)``.
+        angle: in degrees, counter-clockwise.
+        interpolation: how values between pixels are found; tensors have nearest and bilinear.
+        expand: make the result large enough for the whole turned image.
+        center: what to turn about, from the left and the top; the middle by default.
+        fill: the colour where there is no image.
+
+    Raises:
+        TypeError: an argument is of the wrong type.
+        ValueError: tensors have no such interpolation, or the colour has not as many channels.
+    """
+    mode = F.interpolation_mode(interpolation)
+    if not isinstance(angle, (int, float)):
+        raise TypeError("Argument angle should be int or float")
+    if center is not None and not isinstance(center, (list, tuple)):
+        raise TypeError("Argument center should be a sequence")
+    if is_pillow(img):
+        number = F._PILLOW_MODES[mode]
+        colour = _pillow_fill(img, fill)
+        return img.rotate(angle, number, expand, center, fillcolor=colour)
+    F._check_tensor_image(img)
+    matrix = _inverse_matrix(_from_middle(img, center), -angle, (0.0, 0.0), 1.0, (0.0, 0.0))
+    size = tuple(img.shape[-2:])
+    if expand:
+        size = _expanded(matrix, size)
+    return _sampled(img, matrix, mode, size, fill)
+
+
+def _expanded(matrix: Matrix, size: tuple[int, int]) -> tuple[int, int]:
+    """The height and width that hold all of a turned image."""
+    height, width = size
+    corners = np.array([(x * width / 2, y * height / 2, 1) for x in (-1, 1) for y in (-1, 1)])
+    places = corners @ np.array(matrix).reshape(2, 3).T + (width / 2, height / 2)
+    # What is left of a pixel after rounding errors is no pixel.
+    high = np.ceil(np.trunc(places.max(axis=0) / 1e-4) * 1e-4)
+    low = np.floor(np.trunc(places.min(axis=0) / 1e-4) * 1e-4)
+    return int(high[1] - low[1]), int(high[0] - low[0])
+
+
+def affine(
+    img: Any,
+    angle: float,
+    translate: Sequence[int],
+    scale: float,
+    shear: float | Sequence[float],
+    interpolation: InterpolationMode | int = InterpolationMode.NEAREST,
+    fill: Any = None,
+    center: Sequence[float] | None = None,
+) -> Any:
+    """Turn, move, scale and shear an image.
+
+    Args:
+        img: a Pillow image or a tensor ``(..., C, H, W)``.
+        angle: in degrees, clockwise.
+        translate: pixels to the right and down.
+        scale: how many times larger.
+        shear: degrees along the x axis, or along both.
+        interpolation: how values between pixels are found; tensors have nearest and bilinear.
+        fill: the colour where there is no image.
+        center: what to turn about, from the left and the top; the middle by default.
+
+    Raises:
+        TypeError: an argument is of the wrong type.
+        ValueError: ``translate`` has not two numbers, ``scale`` is not positive, or as for
+            :func:`rotate`.
+    """
+    mode = F.interpolation_mode(interpolation)
+    if not isinstance(angle, (int, float)):
+        raise TypeError("Argument angle should be int or float")
+    if not isinstance(translate, (list, tuple)):
+        raise TypeError("Argument translate should be a sequence")
+    if len(translate) != 2:
+        raise ValueError("Argument translate should be a sequence of length 2")
+    if scale <= 0.0:
+        raise ValueError("Argument scale should be positive")
+    if not isinstance(shear, (int, float, list, tuple)):
+        raise TypeError("Shear should be either a single value or a sequence of two values")
+    shears = [shear, 0.0] if isinstance(shear, (int, float)) else list(shear)
+    shears = shears * 2 if len(shears) == 1 else shears
+    if len(shears) != 2:
+        raise ValueError(f"Shear should be a sequence containing two values. Got {shears}")
+    if center is not None and not isinstance(center, (list, tuple)):
+        raise TypeError("Argument center should be a sequence")
+    if is_pillow(img):
+        middle = [img.width * 0.5, img.height * 0.5] if center is None else center
+        matrix = _inverse_matrix(middle, angle, translate, scale, shears)
+        return img.transform(
+            img.size,
+            pillow().Transform.AFFINE,
+            matrix,
+            F._PILLOW_MODES[mode],
+            fillcolor=_pillow_fill(img, fill),
+        )
+    F._check_tensor_image(img)
+    matrix = _inverse_matrix(_from_middle(img, center), angle, translate, scale, shears)
+    return _sampled(img, matrix, mode, tuple(img.shape[-2:]), fill)
+
+
+def erase(img: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:
+    """Put values into a rectangle of a tensor image.
+
+    Args:
+        img: the image ``(..., C, H, W)``.
+        i, j: the rectangle's upper left corner.
+        h, w: its size.
+        v: the values, a tensor that broadcasts to it.
+        inplace: write into ``img``.
+
+    Raises:
+        TypeError: ``img`` is no tensor.
+    """
+    if not isinstance(img, Tensor):
+        raise TypeError(f"Tensor expected, got {type(img)}")
+    result: Any = img if inplace else img.clone()  # type: ignore[attr-defined]
+    result[..., i : i + h, j : j + w] = v
+    return result
+
+
+def five_crop(img: Any, size: int | Sequence[int]) -> tuple[Any, ...]:
+    """The four corners and the middle of an image.
+
+    Args:
+        img: a Pillow image or a tensor ``(..., H, W)``.
+        size: ``(height, width)`` of the pieces, or the side of squares.
+
+    Raises:
+        ValueError: they are larger than the image.
+    """
+    sizes = [size] if isinstance(size, int) else list(size)
+    if len(sizes) not in (1, 2):
+        raise ValueError("Please provide only two dimensions (h, w) for size.")
+    wanted_height, wanted_width = sizes[0], sizes[-1]
+    _, height, width = F.get_dimensions(img)
+    if wanted_width > width or wanted_height > height:
+        raise ValueError(f"Requested crop size {sizes} is bigger than input size {(height, width)}")
+    bottom, right = height - wanted_height, width - wanted_width
+    corners = [(0, 0), (0, right), (bottom, 0), (bottom, right)]
+    pieces = [F.crop(img, top, left, wanted_height, wanted_width) for top, left in corners]
+    return (*pieces, F.center_crop(img, [wanted_height, wanted_width]))
+
+
+def ten_crop(img: Any, size: int | Sequence[int], vertical_flip: bool = False) -> tuple[Any, ...]:
+    """The four corners and the middle of an image, and of its mirror image.
+
+    Args:
+        img, size: as for :func:`five_crop`.
+        vertical_flip: mirror top to bottom rather than left to right.
+    """
+    mirrored = F.vflip(img) if vertical_flip else F.hflip(img)
+    return five_crop(img, size) + five_crop(mirrored, size)
