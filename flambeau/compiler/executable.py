@@ -184,8 +184,15 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
     if kept is not None:
         program, code = kept
     else:
-        program = lower(graph, runtime.vector_bytes(), profiled, threads)
-        code = runtime.object_code(program.source)
+        try:
+            program = lower(graph, runtime.vector_bytes(), profiled, threads)
+            code = runtime.object_code(program.source)
+        except Unsupported:
+            raise
+        except Exception as error:
+            raise Unsupported(
+                "this program", f"{type(error).__name__} in the compiler, please report it: {error}"
+            ) from error
         cache.store(key, program, code)
     loaded = runtime.LoadedCode(code)
     return Executable(graph, program, loaded, time.perf_counter() - start, kept is not None)

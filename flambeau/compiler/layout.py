@@ -33,6 +33,12 @@ class Layouts:
     """The order of the dims in memory, outermost first, where it is not the usual one."""
 
     orders: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    _values: list[Value] = field(default_factory=list)
+
+    def set(self, value: Value, order: tuple[int, ...]) -> None:
+        """Give ``value`` the order ``order``."""
+        self.orders[id(value)] = order
+        self._values.append(value)  # its id must not be given to another
 
     def strides(self, value: Value) -> tuple[int, ...]:
         """The distance in elements between neighbours along each dim."""
@@ -239,7 +245,7 @@ class _CopyChooser:
         trial = Layouts(dict(self.layouts.orders))
         for which, dim in copied.items():
             base, _ = _base(value.operands[which])
-            trial.orders[id(base)] = self._order(base, dim)
+            trial.set(base, self._order(base, dim))
         factors = []
         for source in member.reduction.terms(member.position, group.terms_at):
             factors.append(_flat(source, trial.strides)[1])
@@ -254,7 +260,7 @@ class _CopyChooser:
         copy = self.copies.get(key)
         if copy is None:
             copy = Value("relayout", (base,), {}, base.shape, base.dtype)
-            self.layouts.orders[id(copy)] = self._order(base, dim)
+            self.layouts.set(copy, self._order(base, dim))
             self.copies[key] = copy
         result = copy
         for view in reversed(chain):
@@ -288,14 +294,14 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
             dims = [d for d in range(value.ndim) if classes.find((id(value), d)) == innermost]
             if len(dims) == 1 and dims[0] != value.ndim - 1:
                 order = (*(d for d in range(value.ndim) if d != dims[0]), dims[0])
-                layouts.orders[id(new)] = order
+                layouts.set(new, order)
             elif dims and value.ndim > 1:
-                layouts.orders[id(new)] = tuple(range(value.ndim))
+                layouts.set(new, tuple(range(value.ndim)))
         if new.primitive in CONTRACTIONS:
             before = layouts.orders.get(id(new))
             new = chooser.rewritten(new)
             if before is not None:
-                layouts.orders[id(new)] = before
+                layouts.set(new, before)
         table[id(value)] = new
     chosen = Graph(
         graph.inputs,

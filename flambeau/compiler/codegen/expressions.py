@@ -265,6 +265,8 @@ def trace(
 
     def dynamic(array: Value, position: Position, extent: int, wraps: bool) -> Index:
         visit(array, position, False)
+        if extent == 1:
+            return ZERO
         depends: set[Variable] = set()
         for i in position:
             depends |= i.variables()
@@ -457,6 +459,8 @@ class Expressions:
         register = self.value(array, position, predicate)
         register = convert(b, register, array.dtype, np.dtype(np.int64))
         register = self.checked(register, extent, wraps, predicate)
+        if extent == 1:
+            return ZERO
         depends: set[Variable] = set()
         for i in position:
             depends |= i.variables()
