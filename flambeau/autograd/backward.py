@@ -5,6 +5,7 @@ Source: https://pytorch.org/docs/stable/autograd.html
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,26 @@ def _root_edge(tensor: Tensor) -> Any:
     if not tensor._requires_grad:
         raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
     return tensor if tensor._node is None else tensor._node
+
+
+class _Pass(threading.local):
+    """The calling thread's backward pass: whether it is for some tensors' gradients only."""
+
+    partial = False
+
+
+PASS = _Pass()
+
+
+class _Partial:
+    """Context manager: a backward pass for some tensors' gradients only."""
+
+    def __enter__(self) -> None:
+        self.before = PASS.partial
+        PASS.partial = True
+
+    def __exit__(self, *exc_info: object) -> None:
+        PASS.partial = self.before
 
 
 class _Recording:
@@ -235,7 +256,7 @@ def _gradients_of(
         else:
             captures[tensor._node._sequence] = None
     needed = engine.reachable(edges, set(captures), leaves)
-    with _Recording(create_graph):
+    with _Recording(create_graph), _Partial():
         found = engine.run(edges, starts, retain_graph, create_graph, captures, needed)
         results = []
         for tensor in inputs:

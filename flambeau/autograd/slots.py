@@ -49,7 +49,7 @@ class OutputSlot(Node):
         return (SlotGradients({self.index: grad}),)
 
     def name(self) -> str:
-        return self.edges[0].name()
+        return self.renamed or self.edges[0].name()
 
 
 namespaces._NAMESPACES[SlotGradients] = numpy_namespace
