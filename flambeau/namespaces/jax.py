@@ -284,6 +284,39 @@ def scatter_add(x: Array, dim: int, index: Array, src: Array) -> Array:
     return jnp.asarray(x).at[_along(index, dim)].add(_covered(src, index))
 
 
+# -- complex numbers and Fourier transforms -----------------------------------------------------
+
+
+def conj(x: Array) -> Array:
+    return jnp.conjugate(x)
+
+
+def real(x: Array) -> Array:
+    return jnp.real(x)
+
+
+def imag(x: Array) -> Array:
+    return jnp.imag(x)
+
+
+def complex(x: Array, y: Array) -> Array:
+    return lax.complex(*jnp.broadcast_arrays(x, y))
+
+
+def fft(x: Array, dims: Sizes, forward: bool) -> Array:
+    for dim in dims:  # jax.numpy transforms at most three dims at once
+        x = jnp.fft.fft(x, axis=dim) if forward else jnp.fft.ifft(x, axis=dim, norm="forward")
+    return x
+
+
+def rfft(x: Array, dims: Sizes) -> Array:
+    return fft(jnp.fft.rfft(x, axis=dims[-1]), dims[:-1], True)
+
+
+def irfft(x: Array, dims: Sizes, n: int) -> Array:
+    return jnp.fft.irfft(fft(x, dims[:-1], False), n, dims[-1], norm="forward")
+
+
 # -- recurrence -------------------------------------------------------------------------------
 
 

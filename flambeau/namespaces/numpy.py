@@ -288,6 +288,46 @@ def scatter_add(x: Array, dim: int, index: Array, src: Array) -> Array:
     return result
 
 
+# -- complex numbers and Fourier transforms -----------------------------------------------------
+
+
+def conj(x: Array) -> Array:
+    return np.conjugate(x)
+
+
+def real(x: Array) -> Array:
+    return x.real
+
+
+def imag(x: Array) -> Array:
+    return x.imag
+
+
+def complex(x: Array, y: Array) -> Array:
+    shape = x.shape if x.shape == y.shape else np.broadcast_shapes(x.shape, y.shape)
+    result = np.empty(shape, f"c{x.dtype.itemsize * 2}")
+    result.real = x
+    result.imag = y
+    return result
+
+
+def fft(x: Array, dims: Sequence[int], forward: bool) -> Array:
+    if not x.size:
+        return x.copy()
+    if forward:
+        return np.fft.fftn(x, axes=dims)
+    return np.fft.ifftn(x, axes=dims, norm="forward")
+
+
+def rfft(x: Array, dims: Sequence[int]) -> Array:
+    return np.fft.rfftn(x, axes=dims)
+
+
+def irfft(x: Array, dims: Sequence[int], n: int) -> Array:
+    sizes = [n if dim == dims[-1] else x.shape[dim] for dim in dims]
+    return np.fft.irfftn(x, sizes, dims, norm="forward")
+
+
 # -- recurrence -------------------------------------------------------------------------------
 
 

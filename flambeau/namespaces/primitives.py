@@ -53,10 +53,16 @@ def _shape(x: Any) -> Shape:
 
 
 def _dtype(*operands: Any) -> np.dtype:
-    """The dtype of the operands that are arrays; Python scalars take the arrays' dtype."""
+    """The dtype of the operands that are arrays; Python scalars take the arrays' dtype.
+
+    Arrays are of one dtype, or some complex and the others of those numbers' parts.
+    """
+    found = None
     for x in operands:
-        if hasattr(x, "dtype"):
-            return x.dtype
+        if hasattr(x, "dtype") and (found is None or x.dtype.kind == "c"):
+            found = x.dtype
+    if found is not None:
+        return found
     return np.result_type(*operands)
 
 
@@ -72,6 +78,31 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 @rule(*UNARY)
 def _unary(x):
     return x.shape, x.dtype
+
+
+def real_dtype(dtype: np.dtype) -> np.dtype:
+    """The dtype of the parts of complex numbers; other dtypes themselves."""
+    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
+
+
+def complex_dtype(dtype: np.dtype) -> np.dtype:
+    """The dtype of complex numbers whose parts are of ``dtype``."""
+    return np.dtype(f"c{dtype.itemsize * 2}")
+
+
+@rule("abs", "real", "imag")
+def _real_unary(x):
+    return x.shape, real_dtype(x.dtype)
+
+
+@rule("conj")
+def _conj(x):
+    return x.shape, x.dtype
+
+
+@rule("complex")
+def _complex(x, y):
+    return broadcast_shapes(x.shape, y.shape), complex_dtype(x.dtype)
 
 
 @rule(*UNARY_PREDICATES)
@@ -297,6 +328,31 @@ def _avg_pool(x, kernel, stride, padding, size):
 @rule("avg_pool_input")
 def _avg_pool_input(grad, input_shape, kernel, stride, padding):
     return tuple(input_shape), grad.dtype
+
+
+# -- Fourier transforms, none of them scaled ---------------------------------------------------
+
+
+@rule("fft")
+def _fft(x, dims, forward):
+    """The discrete Fourier transform of complex ``x`` over ``dims``, exponents negative forward."""
+    return x.shape, x.dtype
+
+
+@rule("rfft")
+def _rfft(x, dims):
+    """The forward transform of real ``x``: of its last dim (in ``dims``) the first n // 2 + 1."""
+    shape = list(x.shape)
+    shape[dims[-1]] = shape[dims[-1]] // 2 + 1
+    return tuple(shape), complex_dtype(x.dtype)
+
+
+@rule("irfft")
+def _irfft(x, dims, n):
+    """The backward transform, real and of size ``n`` in its last dim, of half a spectrum."""
+    shape = list(x.shape)
+    shape[dims[-1]] = n
+    return tuple(shape), real_dtype(x.dtype)
 
 
 # -- recurrence -------------------------------------------------------------------------------

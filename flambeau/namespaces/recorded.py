@@ -20,6 +20,11 @@ _PRIMITIVE_OPERATIONS = {
     "slice": "slice_part",
     "index_put": "index_put_values",
     "scatter": "scatter_values",
+    "real": "real_part",
+    "imag": "imaginary_part",
+    "fft": "fft_c2c",
+    "rfft": "fft_r2c",
+    "irfft": "fft_c2r",
 }
 
 

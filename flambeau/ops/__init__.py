@@ -14,7 +14,8 @@ import importlib
 from typing import Any
 
 FAMILIES = (
-    "pointwise", "complex_numbers", "comparison", "reduction", "statistics", "shape", "diagonals", "indexing",
+    "pointwise", "complex_numbers", "fourier",
+    "comparison", "reduction", "statistics", "shape", "diagonals", "indexing",
     "sorting", "selection", "matmul", "conversion", "view_writes", "activation", "loss",
     "classification", "ctc", "convolution", "pooling", "unfolding", "resampling", "normalization",
     "embedding", "dropout", "distance", "einsum",

@@ -170,7 +170,7 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
     elif operation.dtypes == "number":
         conditions.append("(dtype_ is FLOAT32 or dtype_ is FLOAT64 or dtype_ is INT64)")
     else:
-        conditions.append("dtype_.kind != 'V'")
+        conditions.append("dtype_.kind not in 'cV'")
     for p in rest:
         n = p.name
         tests = f"a_{n}.__class__ is ARRAY" + (f" and a_{n}.dtype is dtype_" if same_dtype else "")

@@ -32,7 +32,8 @@ is tested with its own.  For a tensor parameter stands
 
 * a tuple of ints: a float64 tensor of that shape, uniform within ``domain``;
 * a string ``kind``, ``kind(shape)`` or ``kind(shape)limit``: a tensor of that kind, shape (3, 4) if
-  none is given.  Kinds are ``bool``; ``int64``, ``uint8`` (from 0 up to the limit, 5); ``float32``;
+  none is given.  Kinds are ``bool``; ``complex`` (complex128);
+  ``int64``, ``uint8`` (from 0 up to the limit, 5); ``float32``;
   ``index`` (int64 below the limit; ``index4`` has shape (4,)); ``permutation`` (the same, without
   repetition along the last dim); ``probability`` (positive, sums to 1
   over the last dim); ``symmetric``, ``positive`` (definite) and ``lower`` (triangular) matrices;
@@ -52,6 +53,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..autograd.conjugation import conjugating
 from ..autograd.grad_mode import GRAD_MODE
 from ..autograd.node import Node, next_sequence
 from ..modes import MODES
@@ -153,6 +155,7 @@ class Operation:
         domain: tuple[float, float] = (-2.0, 2.0),
         out: bool = True,
         same_dtype: bool = False,
+        holomorphic: bool = True,
     ) -> None:
         self.name = name or forward.__name__
         self.forward = _positional(forward)
@@ -174,6 +177,7 @@ class Operation:
         self.varargs = varargs
         self.takes_out = out and not view
         self.same_dtype = same_dtype
+        self.holomorphic = holomorphic
         self.samples = samples
         self.domain = domain
         self.vjps: list[Vjp] = []
@@ -331,6 +335,8 @@ class Operation:
                 operands.extend((position, i) for i in range(len(value)))
             elif value is not None:
                 operands.append((position, None))
+        if not operands:
+            return
         skip = self.promote == "where"
         for position, i in operands:
             if skip and position == 0:
@@ -448,7 +454,10 @@ class Operation:
         if not differentiable:
             return
         named = {p.name: v for p, v in zip(self.parameters, values)}
-        node = new_object(self.node_class)
+        node_class = self.node_class
+        if self.holomorphic and differentiable[0]._array.dtype.kind == "c":
+            node_class = conjugating(node_class)
+        node = new_object(node_class)
         if hasattr(results[0]._array, "adapt_node"):
             results[0]._array.adapt_node(node)
         node._sequence = next_sequence()
@@ -558,8 +567,13 @@ def _operand_problem(parameter: Parameter, value: Any) -> str | None:
     if parameter.kind == "arrays" and isinstance(value, (list, tuple)):
         if all(v is None or isinstance(v, Tensor) for v in value):
             return None
-        wrong = next(v for v in value if v is not None and not isinstance(v, Tensor))
-        return f"{type(value).__name__} with {type(wrong).__name__}"
+        at, wrong = next(
+            (i, v) for i, v in enumerate(value) if v is not None and not isinstance(v, Tensor)
+        )
+        return (
+            f"{type(value).__name__}: expected Tensor as element {at} in argument 0, but got "
+            f"{type(wrong).__name__}"
+        )
     module = type(value).__module__
     name = type(value).__name__
     return f"numpy.{name}" if module == "numpy" else name
@@ -668,6 +682,8 @@ def operation(forward: Callable[..., Any] | None = None, **options: Any) -> Any:
         domain: the range of random sample values.
         out: whether there is an ``out=`` argument.
         same_dtype: the tensors must have one dtype, which is not brought about.
+        holomorphic: False if complex gradients are not those of a complex derivative: the vjps are
+            then in PyTorch's convention themselves (see :mod:`flambeau.autograd.conjugation`).
     """
     if forward is not None:
         return Operation(forward)

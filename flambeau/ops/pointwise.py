@@ -28,6 +28,7 @@ def unary(
     inplace: bool = True,
     method: bool = True,
     refuses_bool: str | None = None,
+    on_complex: bool = False,
 ) -> Operation:
     """The operation that applies the primitive ``name`` to each element."""
 
@@ -37,7 +38,7 @@ def unary(
     forward.__doc__ = doc
     defined = Operation(
         forward, name=name, promote=promote, dtypes=dtypes, domain=domain, inplace=inplace,
-        method=method, samples=(((3, 4),), ((),)),
+        method=method, samples=(((3, 4),), ((),), *((("complex",),) if on_complex else ())),
     )  # fmt: skip
     if vjp is not None:
         defined.vjp("input")(vjp)
@@ -48,7 +49,8 @@ def unary(
 
 # -- exponentials and logarithms --------------------------------------------------------------
 
-exp = unary("exp", "e to the power of each element.", lambda xp, grad, out: grad * out)
+exp = unary("exp", "e to the power of each element.", lambda xp, grad, out: grad * out,
+            on_complex=True)  # fmt: skip
 exp2 = unary("exp2", "2 to the power of each element.",
              lambda xp, grad, out: grad * out * math.log(2))  # fmt: skip
 expm1 = unary("expm1", "exp(x) - 1, exact for small x.", lambda xp, grad, out: grad * (out + 1))
@@ -59,7 +61,8 @@ log10 = unary("log10", "Logarithm to the base 10.",
               lambda xp, grad, input: grad / (input * math.log(10)), domain=(0.2, 3))  # fmt: skip
 log1p = unary("log1p", "log(1 + x), exact for small x.",
               lambda xp, grad, input: grad / (input + 1), domain=(-0.8, 3))  # fmt: skip
-sqrt = unary("sqrt", "Square root.", lambda xp, grad, out: grad / (out * 2), domain=(0.2, 3))
+sqrt = unary("sqrt", "Square root.", lambda xp, grad, out: grad / (out * 2),
+             domain=(0.2, 3), on_complex=True)  # fmt: skip
 rsqrt = unary("rsqrt", "One over the square root.",
               lambda xp, grad, out: grad * (out * out * out) * -0.5, domain=(0.2, 3))  # fmt: skip
 reciprocal = unary("reciprocal", "One over each element.",
@@ -67,7 +70,8 @@ reciprocal = unary("reciprocal", "One over each element.",
 
 # -- trigonometric and hyperbolic -------------------------------------------------------------
 
-sin = unary("sin", "Sine, of radians.", lambda xp, grad, input: grad * xp.cos(input))
+sin = unary("sin", "Sine, of radians.", lambda xp, grad, input: grad * xp.cos(input),
+            on_complex=True)  # fmt: skip
 cos = unary("cos", "Cosine, of radians.", lambda xp, grad, input: -grad * xp.sin(input))
 tan = unary("tan", "Tangent, of radians.", lambda xp, grad, out: grad * (out * out + 1),
             domain=(-1.2, 1.2))  # fmt: skip
@@ -87,13 +91,20 @@ atan = unary("atan", "Arctangent, in radians.",
              lambda xp, grad, input: grad / (input * input + 1))  # fmt: skip
 sinh = unary("sinh", "Hyperbolic sine.", lambda xp, grad, input: grad * xp.cosh(input))
 cosh = unary("cosh", "Hyperbolic cosine.", lambda xp, grad, input: grad * xp.sinh(input))
-tanh = unary("tanh", "Hyperbolic tangent.", lambda xp, grad, out: grad * (1 - out * out))
+tanh = unary("tanh", "Hyperbolic tangent.", lambda xp, grad, out: grad * (1 - out * out),
+             on_complex=True)  # fmt: skip
 asinh = unary("asinh", "Inverse hyperbolic sine.",
               lambda xp, grad, input: grad * xp.rsqrt(input * input + 1))  # fmt: skip
+def _acosh_gradient(xp: Any, grad: Any, input: Any) -> Any:
+    if xp.dtype(input).kind == "c":  # the square root of the product is another branch
+        return grad * (xp.rsqrt(input - 1) * xp.rsqrt(input + 1))
+    return grad * xp.rsqrt(input * input - 1)
+
+
 acosh = unary(
     "acosh",
     "Inverse hyperbolic cosine.",
-    lambda xp, grad, input: grad * xp.rsqrt(input * input - 1),
+    _acosh_gradient,
     domain=(1.2, 3),
 )
 atanh = unary("atanh", "Inverse hyperbolic tangent.",
@@ -146,8 +157,22 @@ def _(xp, grad, n, input):
 
 neg = unary("neg", "Each element with its sign changed.", lambda xp, grad: -grad, promote=None,
             dtypes="number")  # fmt: skip
-abs = unary("abs", "Absolute value.", lambda xp, grad, input: grad * xp.sign(input), promote=None,
-            dtypes="number", refuses_bool="abs_cpu")  # fmt: skip
+
+
+def direction(xp: Any, input: Any) -> Any:
+    """Complex numbers divided by their magnitudes, 0 for 0."""
+    size = xp.abs(input)
+    return input / xp.where(xp.eq(size, 0), xp.full((), 1, xp.dtype(size)), size)
+
+
+def _abs_gradient(xp: Any, grad: Any, input: Any) -> Any:
+    if xp.dtype(input).kind == "c":
+        return grad * direction(xp, input)
+    return grad * xp.sign(input)
+
+
+abs = unary("abs", "Absolute value.", _abs_gradient, promote=None, dtypes="number",
+            refuses_bool="abs_cpu", on_complex=True)  # fmt: skip
 
 
 @neg.checked
@@ -292,7 +317,8 @@ def _(input, other, alpha):
     _refuse_bool_subtraction(input, other)
 
 
-@operation(promote="number", dtypes="number", inplace=True, samples=_BINARY_SAMPLES)
+@operation(promote="number", dtypes="number", inplace=True,
+           samples=(*_BINARY_SAMPLES, ("complex", "complex"), ("complex", (3, 4))))  # fmt: skip
 def mul(xp, input: Array | Number, other: Array | Number):
     """``input * other``, with broadcasting."""
     return xp.mul(input, other)
@@ -310,7 +336,7 @@ def _(xp, grad, input):
 
 @operation(
     promote="float", dtypes="inexact", inplace=True, public=False, method=False, name="true_div",
-    node_name="DivBackward0", samples=_BINARY_SAMPLES, domain=(0.5, 2),
+    node_name="DivBackward0", samples=(*_BINARY_SAMPLES, ("complex", "complex")), domain=(0.5, 2),
 )  # fmt: skip
 def true_div(xp, input: Array | Number, other: Array | Number):
     """``input / other``, with broadcasting; integers give floating-point results."""
@@ -612,14 +638,20 @@ def _(xp, grad, tensor1, tensor2, value):
 
 
 @operation(public=False, method=False, node_name="ToCopyBackward0", name="astype",
-           samples=(((3, 4), "float64"),))  # fmt: skip
+           holomorphic=False, samples=(((3, 4), "float64"),))  # fmt: skip
 def astype(xp, input: Array, dtype: Any):
-    """The elements as another dtype (a NumPy dtype)."""
+    """The elements as another dtype (a NumPy dtype); of complex numbers the real parts."""
+    if xp.dtype(input).kind == "c" and np.dtype(dtype).kind != "c":
+        if np.dtype(dtype).kind == "b":
+            return xp.ne(input, 0)
+        input = xp.real(input)
     return xp.astype(input, dtype)
 
 
 @astype.vjp("input")
 def _(xp, grad, input):
+    if xp.dtype(grad).kind == "c" and xp.dtype(input).kind != "c":
+        grad = xp.real(grad)
     return xp.astype(grad, xp.dtype(input))
 
 

@@ -59,6 +59,10 @@ def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False
     """The variance over ``dim`` (None: of all elements), divided by ``count - correction`` (1)."""
     _require_floating("var", input)
     dim, correction = _var_arguments(dim, unbiased, correction)
+    if input._array.dtype.kind == "c":
+        return variance(input.real, dim, correction, keepdim) + variance(
+            input.imag, dim, correction, keepdim
+        )
     return variance(input, dim, correction, keepdim)
 
 
@@ -68,6 +72,8 @@ def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False
     """The standard deviation over ``dim`` (None: of all elements); see :func:`var`."""
     _require_floating("std", input)
     dim, correction = _var_arguments(dim if axis is None else axis, unbiased, correction)
+    if input._array.dtype.kind == "c":
+        return var(input, dim, correction=correction, keepdim=keepdim).sqrt()
     return standard_deviation(input, dim, correction, keepdim)
 
 

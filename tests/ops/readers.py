@@ -19,21 +19,36 @@ from flambeau.tensor import Tensor, wrap
 from .samples import Case
 
 
+def in_precision(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """``array``, if it is of float64 or complex128, with parts of ``dtype``."""
+    if array.dtype == np.complex128:
+        return array.astype(np.dtype(f"c{np.dtype(dtype).itemsize * 2}"))
+    return array.astype(dtype) if array.dtype == np.float64 else array
+
+
+def weights_like(array: Any, random: np.random.Generator) -> np.ndarray:
+    """Random weights in the shape and dtype of ``array``."""
+    weights = random.uniform(0.5, 1.5, array.shape)
+    if array.dtype.kind == "c":
+        weights = weights + 1j * random.uniform(0.5, 1.5, array.shape)
+    return weights.astype(array.dtype)
+
+
+def contraction(array: Any, weights: Any) -> float:
+    """The inner product as of real numbers, complex ones being pairs of them."""
+    return float((array * weights.conj()).sum().real)
+
+
 class Derivatives:
     """An example call with the weights that its results and gradients are contracted with."""
 
     def __init__(self, case: Case, dtype: Any = np.float64) -> None:
         self.case = case
-        self.inputs = [a.astype(dtype) if a.dtype == np.float64 else a for a in case.arrays]
+        self.inputs = [in_precision(a, dtype) for a in case.arrays]
         random = np.random.default_rng(case.number)
         outs = self.results(self.inputs)
-        self.cotangents = [
-            random.uniform(0.5, 1.5, o.shape).astype(o.dtype) for o in self.weighted(outs)
-        ]
-        self.weights = [
-            random.uniform(0.5, 1.5, self.inputs[i].shape).astype(self.inputs[i].dtype)
-            for i in case.differentiable
-        ]
+        self.cotangents = [weights_like(o, random) for o in self.weighted(outs)]
+        self.weights = [weights_like(self.inputs[i], random) for i in case.differentiable]
 
     def weighted(self, outs: Sequence[Any]) -> list[Any]:
         """Those of the results that have gradients."""
@@ -42,7 +57,7 @@ class Derivatives:
         flags = self.case.operation.differentiable
         if len(flags) < len(outs):
             flags = flags * len(outs)
-        return [o for o, wanted in zip(outs, flags) if wanted and o.dtype.kind == "f"]
+        return [o for o, wanted in zip(outs, flags) if wanted and o.dtype.kind in "fc"]
 
     def results(self, inputs: Sequence[Any]) -> list[Any]:
         """The arrays that the call gives."""
@@ -82,7 +97,7 @@ class Derivatives:
         total = None
         for gradient, weight in zip(found, self.weights):
             if gradient is not None and gradient.requires_grad:
-                part = (gradient * wrap(weight)).sum()
+                part = (gradient * wrap(weight.conj())).sum().real
                 total = part if total is None else total + part
         if total is None:
             return [None] * (len(variables) + len(cotangents))

@@ -15,7 +15,7 @@ import numpy as np
 from flambeau.ops.operation import OPERATIONS, Operation
 
 _ARRAY = re.compile(
-    r"(?P<kind>bool|int64|uint8|float32|index|permutation|symmetric|positive|lower|probability)"
+    r"(?P<kind>bool|complex|int64|uint8|float32|index|permutation|symmetric|positive|lower|probability)"
     r"(?P<shape>\([\d, ]*\))?(?P<below>\d+)?$"
 )
 
@@ -86,6 +86,8 @@ def _described(text: str, random: np.random.Generator) -> np.ndarray:
     if kind in ("int64", "uint8"):
         limit = int(below) if below else 5
         return random.integers(0, limit, shape).astype(kind)
+    if kind == "complex":
+        return random.uniform(-2, 2, shape) + 1j * random.uniform(-2, 2, shape)
     if kind == "float32":
         return random.uniform(-2, 2, shape).astype(np.float32)
     if kind == "probability":
@@ -143,7 +145,7 @@ def _case(operation: Operation, number: int, sample: tuple[Any, ...]) -> Case:
         else:
             arguments.append(plain(value))
         if parameter.name in targets:
-            differentiable += [i for i in range(first, len(arrays)) if arrays[i].dtype.kind == "f"]
+            differentiable += [i for i in range(first, len(arrays)) if arrays[i].dtype.kind in "fc"]
     if len(sample) > len(operation.parameters):
         raise ValueError(f"{operation.name}: sample {number} has too many arguments")
     return Case(operation, number, arguments, arrays, differentiable)

@@ -15,7 +15,7 @@ import pytest
 import flambeau as torch  # noqa: F401  (defines the operations)
 from flambeau.ops.operation import OPERATIONS, Operation
 
-from .readers import Derivatives, on_graph
+from .readers import Derivatives, contraction, on_graph
 from .samples import Case, all_cases, cases
 
 CASES = [pytest.param(case, id=str(case)) for case in all_cases()]
@@ -80,8 +80,10 @@ def _compare_with_differences(
     random = np.random.default_rng(7)
     for i, gradient in zip(numbers, gradients, strict=True):
         direction = random.uniform(-1, 1, arrays[i].shape)
+        if arrays[i].dtype.kind == "c":
+            direction = direction + 1j * random.uniform(-1, 1, arrays[i].shape)
         expected = _slope(function, arrays, i, direction)
-        found = 0.0 if gradient is None else float((gradient * direction).sum())
+        found = 0.0 if gradient is None else contraction(gradient, direction)
         np.testing.assert_allclose(found, expected, **FINITE, err_msg=f"argument {i}")
 
 
@@ -92,7 +94,7 @@ def test_first_derivative_is_that_of_finite_differences(case: Case) -> None:
 
     def contracted(inputs: list[np.ndarray]) -> float:
         outs = call.weighted(call.results(inputs))
-        return sum(float((o * c).sum()) for o, c in zip(outs, call.cotangents))
+        return sum(contraction(o, c) for o, c in zip(outs, call.cotangents))
 
     found = call.first(arrays)
     if not found or case.number in NO_DERIVATIVE.get(case.operation.name, ()):
@@ -110,7 +112,7 @@ def test_second_derivative_is_that_of_finite_differences(case: Case) -> None:
 
     def contracted(moved: list[np.ndarray]) -> float:
         return sum(
-            float((g * w).sum()) for g, w in zip(call.first(moved), call.weights) if g is not None
+            contraction(g, w) for g, w in zip(call.first(moved), call.weights) if g is not None
         )
 
     found = call.second(arrays)
