@@ -7,6 +7,8 @@ machine with other work it costs ten times the product.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..threads import blas_threads
@@ -33,3 +35,17 @@ def dot(x: Array, y: Array, out: Array | None = None) -> Array:
         return x.dot(y) if out is None else x.dot(y, out=out)
     finally:
         threads[1](count)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Have a block's products, many and small, stay on the calling thread."""
+    threads = blas_threads()
+    count = 1 if threads is None else threads[0]()
+    if count > 1:
+        threads[1](1)
+    try:
+        yield
+    finally:
+        if count > 1:
+            threads[1](count)

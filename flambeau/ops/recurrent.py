@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..namespaces import numpy
+from . import native
 from . import recurrent_kernels as kernels
 from .operation import Array, operation
 
@@ -147,10 +148,26 @@ def _split(xp: Any, gates: Any, count: int) -> list[Any]:
     return [xp.slice(gates, (slice(None), slice(k * n, (k + 1) * n))) for k in range(count)]
 
 
-def _without_kernel(layer: Any, dtype: np.dtype, *arguments: Any) -> tuple[Any, ...]:
-    """The gradients of ``layer`` by its definition; half precision was computed in float32."""
-    found = layer.vjps[0].function(numpy, *arguments)
-    return tuple(None if g is None else g.astype(dtype, copy=False) for g in found)
+def _without_kernel(layer: Any, dtype: np.dtype, *arguments: Any) -> Any:
+    """The gradients of ``layer`` by its definition, compiled if its forward pass was."""
+
+    def on_numpy() -> Any:
+        found = layer.vjps[0].function(numpy, *arguments)
+        # half precision was computed in float32
+        return tuple(None if g is None else g.astype(dtype, copy=False) for g in found)
+
+    if isinstance(arguments[-2], native.Kept):
+        return native.backward(layer, arguments, on_numpy)
+    return on_numpy()
+
+
+def _numpy_seconds(input: Any, hx: Any, weight_ih: Any, batch_sizes: BatchSizes) -> float:
+    """About how long a kernel takes: its calls at each step, and its products."""
+    if batch_sizes is not None and batch_sizes[0] != batch_sizes[-1]:
+        return 0.0  # the next batch's lengths will be others
+    rows = input.size // input.shape[-1]
+    products = 2.0 * rows * weight_ih.shape[0] * (input.shape[-1] + hx.shape[1])
+    return rows / hx.shape[0] * 15e-6 + products / 50e9
 
 
 # -- long short-term memory -------------------------------------------------------------------
@@ -260,9 +277,17 @@ def _(xp, grad, input, hx, cx, weight_ih, weight_hh, weight_hr, batch_sizes, rev
 def _(input, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None, weight_hr=None,
       batch_sizes=None, reverse=False):  # fmt: skip
     operands = (input, hx, cx, weight_ih, weight_hh, bias_ih, bias_hh)
-    if weight_hr is not None or not kernels.fits(*operands):
-        return lstm_layer.forward(numpy, *operands, weight_hr, batch_sizes, reverse)
-    return kernels.lstm.forward(*operands, batch_sizes, reverse)
+    arguments = (*operands, weight_hr, batch_sizes, reverse)
+    if not kernels.fits(*operands, weight_hr):
+        return lstm_layer.forward(numpy, *arguments)
+
+    def on_numpy() -> Any:
+        if weight_hr is not None:
+            return lstm_layer.forward(numpy, *arguments)
+        return kernels.lstm.forward(*operands, batch_sizes, reverse)
+
+    seconds = _numpy_seconds(input, hx, weight_ih, batch_sizes)
+    return native.forward(lstm_layer, arguments, seconds, on_numpy)
 
 
 @lstm_layer.vjp_kernel(
@@ -367,7 +392,11 @@ def _(input, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None, batch_sizes=N
     operands = (input, hx, weight_ih, weight_hh, bias_ih, bias_hh)
     if not kernels.fits(*operands):
         return gru_layer.forward(numpy, *operands, batch_sizes, reverse)
-    return kernels.gru.forward(*operands, batch_sizes, reverse)
+    return native.forward(
+        gru_layer, (*operands, batch_sizes, reverse),
+        _numpy_seconds(input, hx, weight_ih, batch_sizes),
+        lambda: kernels.gru.forward(*operands, batch_sizes, reverse),
+    )  # fmt: skip
 
 
 @gru_layer.vjp_kernel("input", "hx", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -441,23 +470,24 @@ def rnn_layer(
     steps = _projected(xp, input, weight_ih, (bias_ih, bias_hh), batch_sizes)
     step = _tanh_step if nonlinearity == "tanh" else _relu_step
     elements = [steps, *_running(xp, batch_sizes)]
-    (states,) = xp.scan(step, [hx], elements, [_transposed(xp, weight_hh)], reverse)
-    return _packed(xp, states, batch_sizes), _last(xp, states, reverse), states
+    states = xp.scan(step, [hx], elements, [_transposed(xp, weight_hh)], reverse)
+    return _packed(xp, states[0], batch_sizes), _last(xp, states[0], reverse), states
 
 
 @rnn_layer.vjp("input", "hx", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
 def _(xp, grad, input, hx, weight_ih, weight_hh, nonlinearity, batch_sizes, reverse, aux, needs):
-    every, last = _outgoing(xp, grad, (aux,), batch_sizes)
+    (h,) = aux
+    every, last = _outgoing(xp, grad, (h,), batch_sizes)
     if nonlinearity == "tanh":
-        derivative = 1 - aux * aux
+        derivative = 1 - h * h
     else:
-        derivative = xp.astype(aux > 0, xp.dtype(input))
+        derivative = xp.astype(h > 0, xp.dtype(input))
     elements = [every, derivative, *_running(xp, batch_sizes)]
     found, slopes = xp.scan(_plain_step_back, last, elements, [weight_hh], not reverse)
     of_input, of_weight, of_bias = _input_gradients(
         xp, slopes, input, weight_ih, batch_sizes, (needs[0], needs[2], needs[4] or needs[5])
     )
-    of_recurrent = _product(xp, slopes, _before(xp, hx, aux, reverse)) if needs[3] else None
+    of_recurrent = _product(xp, slopes, _before(xp, hx, h, reverse)) if needs[3] else None
     first = _last(xp, found, not reverse)
     return of_input, first, of_weight, of_recurrent, of_bias, of_bias
 
@@ -468,7 +498,11 @@ def _(input, hx, weight_ih, weight_hh, bias_ih=None, bias_hh=None, nonlinearity=
     operands = (input, hx, weight_ih, weight_hh, bias_ih, bias_hh)
     if not kernels.fits(*operands):
         return rnn_layer.forward(numpy, *operands, nonlinearity, batch_sizes, reverse)
-    return kernels.plain.forward(*operands, nonlinearity, batch_sizes, reverse)
+    return native.forward(
+        rnn_layer, (*operands, nonlinearity, batch_sizes, reverse),
+        _numpy_seconds(input, hx, weight_ih, batch_sizes),
+        lambda: kernels.plain.forward(*operands, nonlinearity, batch_sizes, reverse),
+    )  # fmt: skip
 
 
 @rnn_layer.vjp_kernel("input", "hx", "weight_ih", "weight_hh", "bias_ih", "bias_hh")

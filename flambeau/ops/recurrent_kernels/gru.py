@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...namespaces.numpy_blas import dot, one_thread
 from .steps import Array, Steps, recurrent_weights, spaced, state_before, with_ones
 
 
@@ -63,39 +64,40 @@ def forward(
         offset[:, 0] = bias_hh[sigmoids:]
     for_inputs[:sigmoids] *= 0.5
     for_states = _halved(weight_hh, sigmoids)
-    projected = np.dot(for_inputs, ones.T)
+    projected = dot(for_inputs, ones.T)
     gates = np.empty(height * rows, dtype)
     recurrent, states = np.empty(hidden * rows, dtype), np.empty(hidden * rows, dtype)
     output = np.empty((rows, hidden), dtype)
     h, turned = hx.copy(), hx.T.copy()
     half = np.array(0.5, dtype)
     products, product = np.empty(height * widest, dtype), np.empty(hidden * widest, dtype)
-    for start, end, width in steps.spans:
-        g = gates[height * start : height * end].reshape(height, width)
-        hn = recurrent[hidden * start : hidden * end].reshape(hidden, width)
-        state = states[hidden * start : hidden * end].reshape(hidden, width)
-        m = products[: height * width].reshape(height, width)
-        p = product[: hidden * width].reshape(hidden, width)
-        np.dot(for_states, h[:width].T, out=m)
-        s, n = g[:sigmoids], g[sigmoids:]
-        np.add(m[:sigmoids], projected[:sigmoids, start:end], out=s)
-        np.tanh(s, out=s)
-        np.multiply(s, half, out=s)
-        np.add(s, half, out=s)
-        np.add(m[sigmoids:], offset, out=hn)
-        np.multiply(g[:hidden], hn, out=p)
-        np.add(p, projected[sigmoids:, start:end], out=n)
-        np.tanh(n, out=n)
-        np.subtract(turned[:, :width], n, out=state)
-        np.multiply(state, g[hidden:sigmoids], out=state)
-        np.add(state, n, out=state)
-        out = output[start:end]
-        out.T[...] = state
-        if steps.even:
-            h, turned = out, state
-        else:
-            h[:width] = out
-            turned[:, :width] = state
+    with one_thread():
+        for start, end, width in steps.spans:
+            g = gates[height * start : height * end].reshape(height, width)
+            hn = recurrent[hidden * start : hidden * end].reshape(hidden, width)
+            state = states[hidden * start : hidden * end].reshape(hidden, width)
+            m = products[: height * width].reshape(height, width)
+            p = product[: hidden * width].reshape(hidden, width)
+            np.dot(for_states, h[:width].T, out=m)
+            s, n = g[:sigmoids], g[sigmoids:]
+            np.add(m[:sigmoids], projected[:sigmoids, start:end], out=s)
+            np.tanh(s, out=s)
+            np.multiply(s, half, out=s)
+            np.add(s, half, out=s)
+            np.add(m[sigmoids:], offset, out=hn)
+            np.multiply(g[:hidden], hn, out=p)
+            np.add(p, projected[sigmoids:, start:end], out=n)
+            np.tanh(n, out=n)
+            np.subtract(turned[:, :width], n, out=state)
+            np.multiply(state, g[hidden:sigmoids], out=state)
+            np.add(state, n, out=state)
+            out = output[start:end]
+            out.T[...] = state
+            if steps.even:
+                h, turned = out, state
+            else:
+                h[:width] = out
+                turned[:, :width] = state
     kept = Gru(steps, ones, gates, recurrent, states, output.copy())
     shape = output.shape if batch_sizes is not None else (*input.shape[:2], hidden)
     return output.reshape(shape), h.copy(), kept
@@ -122,41 +124,42 @@ def backward(
     one = np.array(1, dtype)
     buffers = [np.empty(n * hidden * widest, dtype) for n in (1, 1, 1, 2)]
     first = hx.T.copy()
-    for k in range(len(spans) - 1, -1, -1):
-        start, end, width = spans[k]
-        g = gates[height * start : height * end].reshape(height, width)
-        r, z, n = g[:hidden], g[hidden:sigmoids], g[sigmoids:]
-        hn = kept.recurrent[hidden * start : hidden * end].reshape(hidden, width)
-        p, q, u = (b[: hidden * width].reshape(hidden, width) for b in buffers[:3])
-        w = buffers[3][: sigmoids * width].reshape(sigmoids, width)
-        before = state_before(spans, k, kept.states, hidden, first)
-        x = dh if steps.even else dh[:, :width]
-        d = slopes[:, start:end]
-        if every is not None:
-            np.add(x, every[start:end].T, out=x)
-        np.multiply(g[:sigmoids], g[:sigmoids], out=w)
-        np.subtract(g[:sigmoids], w, out=w)
-        np.subtract(before, n, out=p)
-        np.multiply(p, x, out=p)
-        np.multiply(p, w[hidden:], out=d[sigmoids:height])
-        np.multiply(x, z, out=q)
-        np.subtract(x, q, out=p)
-        np.multiply(n, n, out=u)
-        np.subtract(one, u, out=u)
-        np.multiply(p, u, out=u)
-        d[:hidden] = u
-        np.multiply(u, r, out=d[height:])
-        np.multiply(u, hn, out=u)
-        np.multiply(u, w[:hidden], out=d[hidden:sigmoids])
-        np.add(np.dot(for_states, d[hidden:]), q, out=x)
+    with one_thread():
+        for k in range(len(spans) - 1, -1, -1):
+            start, end, width = spans[k]
+            g = gates[height * start : height * end].reshape(height, width)
+            r, z, n = g[:hidden], g[hidden:sigmoids], g[sigmoids:]
+            hn = kept.recurrent[hidden * start : hidden * end].reshape(hidden, width)
+            p, q, u = (b[: hidden * width].reshape(hidden, width) for b in buffers[:3])
+            w = buffers[3][: sigmoids * width].reshape(sigmoids, width)
+            before = state_before(spans, k, kept.states, hidden, first)
+            x = dh if steps.even else dh[:, :width]
+            d = slopes[:, start:end]
+            if every is not None:
+                np.add(x, every[start:end].T, out=x)
+            np.multiply(g[:sigmoids], g[:sigmoids], out=w)
+            np.subtract(g[:sigmoids], w, out=w)
+            np.subtract(before, n, out=p)
+            np.multiply(p, x, out=p)
+            np.multiply(p, w[hidden:], out=d[sigmoids:height])
+            np.multiply(x, z, out=q)
+            np.subtract(x, q, out=p)
+            np.multiply(n, n, out=u)
+            np.subtract(one, u, out=u)
+            np.multiply(p, u, out=u)
+            d[:hidden] = u
+            np.multiply(u, r, out=d[height:])
+            np.multiply(u, hn, out=u)
+            np.multiply(u, w[:hidden], out=d[hidden:sigmoids])
+            np.add(np.dot(for_states, d[hidden:]), q, out=x)
     found: list[Any] = [None] * 6
     order = np.arange(height).reshape(3, hidden)[[1, 2, 0]].reshape(-1)  # from n, r, z to r, z, n
     if needs[0]:
         turned = slopes[:height][order]
-        found[0] = np.dot(turned.T, weight_ih).reshape(input_shape)
+        found[0] = dot(turned.T, weight_ih).reshape(input_shape)
     found[1] = dh.T
     if needs[2] or needs[4]:
-        of_inputs = np.dot(slopes[:height], kept.ones)[order]
+        of_inputs = dot(slopes[:height], kept.ones)[order]
         found[2], found[4] = of_inputs[:, :-1], of_inputs[:, -1].copy()
     if needs[3]:
         found[3] = recurrent_weights(slopes[hidden:], kept.output, hx, spans)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...namespaces.numpy_blas import dot, one_thread
 from .steps import Array, Steps, recurrent_weights, spaced, state_before, with_ones
 
 
@@ -81,7 +82,7 @@ def forward(
     rows, hidden, widest = steps.rows, hx.shape[1], steps.widest
     ones = with_ones(rows, input)
     for_inputs, for_states = _lstm_weights(weight_ih, weight_hh, bias_ih, bias_hh)
-    projected = np.dot(for_inputs, ones.T)
+    projected = dot(for_inputs, ones.T)
     gates = np.empty(4 * hidden * rows, dtype)
     cells = np.empty(hidden * rows, dtype)
     tanh_cells = np.empty(hidden * rows, dtype)
@@ -91,29 +92,30 @@ def forward(
     products = np.empty(4 * hidden * widest, dtype)
     product = np.empty(hidden * widest, dtype)
     sigmoids = 3 * hidden
-    for start, end, width in steps.spans:
-        g = gates[4 * hidden * start : 4 * hidden * end].reshape(4 * hidden, width)
-        cell = cells[hidden * start : hidden * end].reshape(hidden, width)
-        tanh_cell = tanh_cells[hidden * start : hidden * end].reshape(hidden, width)
-        m = products[: 4 * hidden * width].reshape(4 * hidden, width)
-        p = product[: hidden * width].reshape(hidden, width)
-        np.dot(for_states, h[:width].T, out=m)
-        np.add(m, projected[:, start:end], out=g)
-        np.tanh(g, out=g)
-        s = g[:sigmoids]
-        np.multiply(s, half, out=s)
-        np.add(s, half, out=s)
-        np.multiply(g[hidden : 2 * hidden], c[:, :width], out=cell)
-        np.multiply(g[:hidden], g[sigmoids:], out=p)
-        np.add(cell, p, out=cell)
-        np.tanh(cell, out=tanh_cell)
-        out = output[start:end]
-        np.multiply(g[2 * hidden : sigmoids], tanh_cell, out=out.T)
-        if steps.even:
-            h, c = out, cell
-        else:
-            h[:width] = out
-            c[:, :width] = cell
+    with one_thread():
+        for start, end, width in steps.spans:
+            g = gates[4 * hidden * start : 4 * hidden * end].reshape(4 * hidden, width)
+            cell = cells[hidden * start : hidden * end].reshape(hidden, width)
+            tanh_cell = tanh_cells[hidden * start : hidden * end].reshape(hidden, width)
+            m = products[: 4 * hidden * width].reshape(4 * hidden, width)
+            p = product[: hidden * width].reshape(hidden, width)
+            np.dot(for_states, h[:width].T, out=m)
+            np.add(m, projected[:, start:end], out=g)
+            np.tanh(g, out=g)
+            s = g[:sigmoids]
+            np.multiply(s, half, out=s)
+            np.add(s, half, out=s)
+            np.multiply(g[hidden : 2 * hidden], c[:, :width], out=cell)
+            np.multiply(g[:hidden], g[sigmoids:], out=p)
+            np.add(cell, p, out=cell)
+            np.tanh(cell, out=tanh_cell)
+            out = output[start:end]
+            np.multiply(g[2 * hidden : sigmoids], tanh_cell, out=out.T)
+            if steps.even:
+                h, c = out, cell
+            else:
+                h[:width] = out
+                c[:, :width] = cell
     kept = Lstm(steps, ones, gates, cells, tanh_cells, output.copy())
     shape = output.shape if batch_sizes is not None else (*input.shape[:2], hidden)
     return output.reshape(shape), h.copy(), c.T.copy(), kept
@@ -143,46 +145,47 @@ def backward(
     buffers = [np.empty(n * hidden * widest, dtype) for n in (4, 4, 1)]
     first = cx.T.copy()
     spans = steps.spans
-    for k in range(len(spans) - 1, -1, -1):
-        start, end, width = spans[k]
-        g = gates[4 * hidden * start : 4 * hidden * end].reshape(4 * hidden, width)
-        tanh_cell = tanh_cells[hidden * start : hidden * end].reshape(hidden, width)
-        d, q = (b[: 4 * hidden * width].reshape(4 * hidden, width) for b in buffers[:2])
-        p = buffers[2][: hidden * width].reshape(hidden, width)
-        before = state_before(spans, k, cells, hidden, first)
-        if steps.even:
-            x, y = dh, dc
-        else:
-            x, y = dh[:, :width], dc[:, :width]
-        if every is not None:
-            np.add(x, every[start:end].T, out=x)
-        np.multiply(x, tanh_cell, out=d[2 * hidden : sigmoids])
-        np.multiply(x, g[2 * hidden : sigmoids], out=x)
-        np.multiply(tanh_cell, tanh_cell, out=p)
-        np.subtract(one, p, out=p)
-        np.multiply(x, p, out=p)
-        np.add(y, p, out=y)
-        np.multiply(y, g[sigmoids:], out=d[:hidden])
-        np.multiply(y, before, out=d[hidden : 2 * hidden])
-        np.multiply(y, g[:hidden], out=d[sigmoids:])
-        np.multiply(y, g[hidden : 2 * hidden], out=y)
-        # the derivatives of the gates' own functions: s - s^2, and 1 - t^2
-        np.multiply(g, g, out=q)
-        np.subtract(g[:sigmoids], q[:sigmoids], out=q[:sigmoids])
-        np.subtract(one, q[sigmoids:], out=q[sigmoids:])
-        slope = slopes[:, start:end]
-        np.multiply(d, q, out=slope)
-        if steps.even:
-            np.dot(for_states, slope, out=dh)
-        else:
-            dh[:, :width] = np.dot(for_states, slope)
+    with one_thread():
+        for k in range(len(spans) - 1, -1, -1):
+            start, end, width = spans[k]
+            g = gates[4 * hidden * start : 4 * hidden * end].reshape(4 * hidden, width)
+            tanh_cell = tanh_cells[hidden * start : hidden * end].reshape(hidden, width)
+            d, q = (b[: 4 * hidden * width].reshape(4 * hidden, width) for b in buffers[:2])
+            p = buffers[2][: hidden * width].reshape(hidden, width)
+            before = state_before(spans, k, cells, hidden, first)
+            if steps.even:
+                x, y = dh, dc
+            else:
+                x, y = dh[:, :width], dc[:, :width]
+            if every is not None:
+                np.add(x, every[start:end].T, out=x)
+            np.multiply(x, tanh_cell, out=d[2 * hidden : sigmoids])
+            np.multiply(x, g[2 * hidden : sigmoids], out=x)
+            np.multiply(tanh_cell, tanh_cell, out=p)
+            np.subtract(one, p, out=p)
+            np.multiply(x, p, out=p)
+            np.add(y, p, out=y)
+            np.multiply(y, g[sigmoids:], out=d[:hidden])
+            np.multiply(y, before, out=d[hidden : 2 * hidden])
+            np.multiply(y, g[:hidden], out=d[sigmoids:])
+            np.multiply(y, g[hidden : 2 * hidden], out=y)
+            # the derivatives of the gates' own functions: s - s^2, and 1 - t^2
+            np.multiply(g, g, out=q)
+            np.subtract(g[:sigmoids], q[:sigmoids], out=q[:sigmoids])
+            np.subtract(one, q[sigmoids:], out=q[sigmoids:])
+            slope = slopes[:, start:end]
+            np.multiply(d, q, out=slope)
+            if steps.even:
+                np.dot(for_states, slope, out=dh)
+            else:
+                dh[:, :width] = np.dot(for_states, slope)
     found: list[Any] = [None] * 7
     back = np.argsort(order)
     if needs[0]:
-        found[0] = np.dot(slopes.T, weight_ih[order]).reshape(input_shape)
+        found[0] = dot(slopes.T, weight_ih[order]).reshape(input_shape)
     found[1], found[2] = dh.T, dc.T
     if needs[3] or needs[5] or needs[6]:
-        of_inputs = np.dot(slopes, kept.ones)[back]
+        of_inputs = dot(slopes, kept.ones)[back]
         found[3] = of_inputs[:, :-1]
         found[5] = found[6] = of_inputs[:, -1].copy()
     if needs[4]:

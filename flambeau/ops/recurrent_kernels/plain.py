@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...namespaces.numpy_blas import dot, one_thread
 from .steps import Array, Steps, recurrent_weights, spaced, with_ones
 
 
@@ -48,26 +49,27 @@ def forward(
     for_inputs[:, :-1] = weight_ih
     if bias_ih is not None and bias_hh is not None:
         for_inputs[:, -1] = bias_ih + bias_hh
-    projected = np.dot(for_inputs, ones.T)
+    projected = dot(for_inputs, ones.T)
     states, output = np.empty(hidden * rows, dtype), np.empty((rows, hidden), dtype)
     h = hx.copy()
     zero = np.zeros((), dtype)
     products = np.empty(hidden * widest, dtype)
-    for start, end, width in steps.spans:
-        state = states[hidden * start : hidden * end].reshape(hidden, width)
-        m = products[: hidden * width].reshape(hidden, width)
-        np.dot(weight_hh, h[:width].T, out=m)
-        np.add(m, projected[:, start:end], out=m)
-        if nonlinearity == "tanh":
-            np.tanh(m, out=state)
-        else:
-            np.maximum(m, zero, out=state)
-        out = output[start:end]
-        out.T[...] = state
-        if steps.even:
-            h = out
-        else:
-            h[:width] = out
+    with one_thread():
+        for start, end, width in steps.spans:
+            state = states[hidden * start : hidden * end].reshape(hidden, width)
+            m = products[: hidden * width].reshape(hidden, width)
+            np.dot(weight_hh, h[:width].T, out=m)
+            np.add(m, projected[:, start:end], out=m)
+            if nonlinearity == "tanh":
+                np.tanh(m, out=state)
+            else:
+                np.maximum(m, zero, out=state)
+            out = output[start:end]
+            out.T[...] = state
+            if steps.even:
+                h = out
+            else:
+                h[:width] = out
     kept = Plain(steps, ones, states, output.copy())
     shape = output.shape if batch_sizes is not None else (*input.shape[:2], hidden)
     return output.reshape(shape), h.copy(), kept
@@ -92,30 +94,31 @@ def backward(
     slopes = spaced(rows, hidden, dtype)
     one, zero = np.array(1, dtype), np.array(0, dtype)
     buffer = np.empty(hidden * widest, dtype)
-    for k in range(len(spans) - 1, -1, -1):
-        start, end, width = spans[k]
-        state = kept.states[hidden * start : hidden * end].reshape(hidden, width)
-        p = buffer[: hidden * width].reshape(hidden, width)
-        x = dh if steps.even else dh[:, :width]
-        d = slopes[:, start:end]
-        if every is not None:
-            np.add(x, every[start:end].T, out=x)
-        if nonlinearity == "tanh":
-            np.multiply(state, state, out=p)
-            np.subtract(one, p, out=p)
-            np.multiply(x, p, out=d)
-        else:
-            d[...] = np.where(state > zero, x, zero)
-        if steps.even:
-            np.dot(for_states, d, out=dh)
-        else:
-            x[...] = np.dot(for_states, d)
+    with one_thread():
+        for k in range(len(spans) - 1, -1, -1):
+            start, end, width = spans[k]
+            state = kept.states[hidden * start : hidden * end].reshape(hidden, width)
+            p = buffer[: hidden * width].reshape(hidden, width)
+            x = dh if steps.even else dh[:, :width]
+            d = slopes[:, start:end]
+            if every is not None:
+                np.add(x, every[start:end].T, out=x)
+            if nonlinearity == "tanh":
+                np.multiply(state, state, out=p)
+                np.subtract(one, p, out=p)
+                np.multiply(x, p, out=d)
+            else:
+                d[...] = np.where(state > zero, x, zero)
+            if steps.even:
+                np.dot(for_states, d, out=dh)
+            else:
+                x[...] = np.dot(for_states, d)
     found: list[Any] = [None] * 6
     if needs[0]:
-        found[0] = np.dot(slopes.T, weight_ih).reshape(input_shape)
+        found[0] = dot(slopes.T, weight_ih).reshape(input_shape)
     found[1] = dh.T
     if needs[2] or needs[4] or needs[5]:
-        of_inputs = np.dot(slopes, kept.ones)
+        of_inputs = dot(slopes, kept.ones)
         found[2] = of_inputs[:, :-1]
         found[4] = found[5] = of_inputs[:, -1].copy()
     if needs[3]:

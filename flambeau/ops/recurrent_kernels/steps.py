@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...namespaces.numpy_blas import dot
+
 Array = np.ndarray
 Spans = Sequence[tuple[int, int, int]]
 
@@ -84,12 +86,12 @@ def recurrent_weights(
     width = spans[0][2]
     start, end, _ = spans[0]
     if all(span[2] == width for span in spans):
-        result = np.dot(slopes[:, start:end], hx)
+        result = dot(slopes[:, start:end], hx)
         if len(spans) > 1:
             if start == 0:
-                result += np.dot(slopes[:, width:], output[:-width])
+                result += dot(slopes[:, width:], output[:-width])
             else:
-                result += np.dot(slopes[:, :-width], output[width:])
+                result += dot(slopes[:, :-width], output[width:])
         return result
     before = np.empty_like(output)
     for k, (start, end, width) in enumerate(spans):
@@ -100,4 +102,4 @@ def recurrent_weights(
         shared = min(width, there)
         before[start : start + shared] = output[from_ : from_ + shared]
         before[start + shared : end] = hx[shared:width]
-    return np.dot(slopes, before)
+    return dot(slopes, before)

@@ -1,0 +1,188 @@
+"""Operations that run as compiled programs once NumPy has done enough of their work.
+
+The program is the operation's own definition, compiled for the shapes at hand.  Making it takes
+some tenths of a second, so it is made for calls that have been repeated until NumPy's time on them
+is about as long.  That time is estimated from the sizes, not measured: a program that is run twice
+changes over at the same call, and gives the same numbers to the last bit.
+
+Where the compiler cannot run (no llvmlite), NumPy goes on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autograd.grad_mode import GRAD_MODE
+
+WORTH = 0.4
+"""Seconds of NumPy's time after which a program is made."""
+
+MOST = 64
+"""Programs that are kept; further ones are not made."""
+
+_lock = threading.Lock()
+_made = 0
+
+
+class Program:
+    """A function of arrays, compiled.
+
+    Args:
+        function: takes a list of symbolic arrays and returns nested sequences of them.
+        arrays: examples of its arguments.
+
+    Raises:
+        Exception: it cannot be compiled here.
+    """
+
+    def __init__(self, function: Callable[[list[Any]], Any], arrays: Sequence[np.ndarray]) -> None:
+        # by name: the compiler is a layer above operations, and they must do without it
+        graph = importlib.import_module("flambeau.compiler.graph")
+        executable = importlib.import_module("flambeau.compiler.executable")
+        importlib.import_module("flambeau.compiler.symbolic")
+        inputs = [graph.input_value(a.shape, a.dtype) for a in arrays]
+        outputs: list[Any] = []
+        self._shape = _taken_apart(function(inputs), outputs)
+        self._run = executable.compile_graph(graph.Graph(inputs, outputs))
+        self._lock = threading.Lock()  # a program has one memory for what lies between
+
+    def __call__(self, arrays: Sequence[np.ndarray]) -> Any:
+        given = [a if a.flags.c_contiguous else np.ascontiguousarray(a) for a in arrays]
+        with self._lock:
+            found = self._run(given)
+        return _put_together(self._shape, found)
+
+
+def _taken_apart(nested: Any, leaves: list[Any]) -> Any:
+    """The structure of ``nested``, with its arrays' numbers in ``leaves``."""
+    if nested is None:
+        return None
+    if isinstance(nested, (list, tuple)):
+        return [_taken_apart(item, leaves) for item in nested]
+    leaves.append(nested)
+    return len(leaves) - 1
+
+
+def _put_together(structure: Any, leaves: Sequence[Any]) -> Any:
+    if structure.__class__ is int:
+        return leaves[structure]
+    if structure is None:
+        return None
+    return [_put_together(item, leaves) for item in structure]
+
+
+class Kept(list):
+    """The aux that a program gave: the backward pass has a program too."""
+
+
+class _Calls:
+    """The calls of one kind: how long NumPy may have taken for them, and their program."""
+
+    __slots__ = ("seconds", "program", "refused")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.program: Program | None = None
+        self.refused = False
+
+    def make(self, function: Callable[[list[Any]], Any], arrays: Sequence[np.ndarray]) -> None:
+        global _made
+        with _lock:
+            if self.program is not None or self.refused:
+                return
+            if _made >= MOST:
+                self.refused = True
+                return
+            try:
+                self.program = Program(function, arrays)
+                _made += 1
+            except Exception:  # whatever it is, NumPy can do it
+                self.refused = True
+
+
+_CALLS: dict[Any, _Calls] = {}
+
+
+def _kind(value: Any) -> Any:
+    return (value.shape, value.dtype.char) if isinstance(value, np.ndarray) else value
+
+
+def _calls(key: Any) -> _Calls:
+    found = _CALLS.get(key)
+    if found is None:
+        if len(_CALLS) > 4096:
+            _CALLS.clear()
+        found = _CALLS[key] = _Calls()
+    return found
+
+
+def forward(
+    operation: Any, arguments: tuple[Any, ...], seconds: float, kernel: Callable[[], Any]
+) -> Any:
+    """Results (and aux) of ``operation``: of its program if there is one, else of ``kernel``.
+
+    Args:
+        operation: the operation; its definition gives the program, its aux is a list of arrays.
+        arguments: of the definition, less xp; the arrays among them are the program's.
+        seconds: about how long NumPy takes.
+        kernel: NumPy's way.
+    """
+    recording = GRAD_MODE.enabled
+    calls = _calls((operation.name, recording, *map(_kind, arguments)))
+    if calls.program is None and not calls.refused:
+        calls.seconds += seconds
+        if calls.seconds >= WORTH:
+            places = [i for i, a in enumerate(arguments) if isinstance(a, np.ndarray)]
+
+            def traced(arrays: list[Any]) -> Any:
+                values = list(arguments)
+                for i, array in zip(places, arrays):
+                    values[i] = array
+                symbolic = importlib.import_module("flambeau.compiler.symbolic")
+                found = operation.forward(symbolic, *values)
+                return found if recording else (*found[:-1], None)
+
+            calls.make(traced, [arguments[i] for i in places])
+    if calls.program is None:
+        return kernel()
+    *results, aux = calls.program([a for a in arguments if isinstance(a, np.ndarray)])
+    return (*results, None if aux is None else Kept(aux))
+
+
+def backward(operation: Any, arguments: tuple[Any, ...], kernel: Callable[[], Any]) -> Any:
+    """What ``operation``'s (only) vjp gives for the aux of its program.
+
+    Args:
+        operation: the operation.
+        arguments: of the vjp, less xp; arrays, and sequences of them, are the program's.
+        kernel: NumPy's way, if there can be no program.
+    """
+    arrays: list[Any] = []
+    kinds: list[Any] = []
+    structure = []
+    for argument in arguments:
+        start = len(arrays)
+        if isinstance(argument, (list, np.ndarray)):
+            structure.append(_taken_apart(argument, arrays))
+            kinds.append((str(structure[-1]), *map(_kind, arrays[start:])))
+        else:
+            structure.append(None)
+            kinds.append(argument)
+    calls = _calls((operation.name, "backward", *kinds))
+    if calls.program is None and not calls.refused:
+
+        def traced(values: list[Any]) -> Any:
+            symbolic = importlib.import_module("flambeau.compiler.symbolic")
+            given = [
+                argument if shape is None else _put_together(shape, values)
+                for argument, shape in zip(arguments, structure)
+            ]
+            return operation.vjps[0].function(symbolic, *given)
+
+        calls.make(traced, arrays)
+    return kernel() if calls.program is None else calls.program(arrays)
