@@ -249,6 +249,14 @@ def _gelu_inner(x: Any) -> Any:
     return (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)
 
 
+@gelu.checked
+def _(input, approximate="none"):
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError(
+            f"approximate argument must be either none or tanh, but got {approximate!r} (gelu)"
+        )
+
+
 @gelu.vjp("input")
 def _(xp, grad, input, approximate):
     if approximate == "tanh":

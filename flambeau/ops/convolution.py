@@ -231,6 +231,8 @@ def check_convolution(
         if any(v < least for v in values):
             kind = "negative" if least == 0 else "non-positive"
             raise RuntimeError(f"{kind} {what} is not supported ({name} got {tuple(values)})")
+    if groups <= 0:
+        raise RuntimeError(f"non-positive groups is not supported ({name} got {groups})")
     wanted = weight.shape[0] if transposed else weight.shape[1] * groups
     if not transposed and (weight.shape[0] < groups or weight.shape[0] % groups):
         raise RuntimeError(

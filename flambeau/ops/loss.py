@@ -293,8 +293,9 @@ def _(xp, grad, input, target, log_target, reduction):
     grad = spread(grad, math.prod(input.shape), reduction)
     if log_target:
         return grad * (xp.exp(target) * (target - input + 1))
-    positive = target > 0
-    return grad * xp.where(positive, xp.log(xp.where(positive, target, 1)) + 1 - input, 0)
+    # at 0, as in PyTorch, the derivative of target * log(target) is 0 / 0
+    log = xp.where(xp.eq(target, 0), target, xp.log(target))
+    return grad * (log + target / target - input)
 
 
 kl_div_values.naming = _reduction_name("SubBackward0")

@@ -197,6 +197,8 @@ def batch_norm(
         cudnn_enabled: has no meaning here.
     """
     if input.ndim < 2:
+        if tuple(input.shape) == (0,):
+            return input.clone()
         raise RuntimeError(
             f"batch_norm: expected an input of at least 2 dims, got {list(input.shape)}"
         )
@@ -211,7 +213,7 @@ def batch_norm(
             raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
         return batch_norm_inference(input, running_mean, running_var, weight, bias, eps)
     result, mean, variance = batch_norm_training(input, weight, bias, eps)
-    if running_mean is not None or running_var is not None:
+    if (running_mean is not None or running_var is not None) and 0 not in input.shape:
         count = prod(input.shape) // max(1, input.shape[1])
         unbiased = count / max(1, count - 1)
         _update_average(running_mean, mean, momentum, 1.0)
@@ -596,4 +598,6 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: Any = N
         weight: of ``normalized_shape``.
         eps: added to the mean square; None for the smallest step of the input's dtype at 1.
     """
-    return rms_norm_scaled(input, tuple(normalized_shape), weight, eps)
+    shape = tuple(normalized_shape)
+    _check_last_dims("rms_norm", input, shape, weight=weight)
+    return rms_norm_scaled(input, shape, weight, eps)

@@ -72,6 +72,11 @@ def _computed_arguments(
     ceil_mode: bool,
 ) -> tuple[Any, ...]:
     if len(shape) not in (dims + 1, dims + 2):
+        if name == "max_pool2d":
+            raise RuntimeError(
+                "non-empty 3D or 4D (batch mode) tensor expected for input, but got: "
+                f"{list(shape)} ({name})"
+            )
         raise RuntimeError(
             f"{name}(): Expected {dims + 1}D or {dims + 2}D input tensor, but got: {list(shape)}"
         )
@@ -516,6 +521,8 @@ def avg_pool3d(
 def _wanted(name: str, dims: int, input: Any, output_size: Any) -> tuple[int, ...]:
     """The size of the result; None keeps the input's."""
     shape = tuple(input.shape)
+    if dims > 1 and len(shape) <= dims:
+        raise ValueError(f"Input dimension should be at least {dims + 1} ({name})")
     if len(shape) not in (dims + 1, dims + 2):
         raise RuntimeError(
             f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got {list(shape)}"

@@ -179,6 +179,12 @@ def rrelu(
 ) -> Tensor:
     """A leaky ReLU whose slope is drawn per element from U(lower, upper) in training."""
 
+    if lower > upper:
+        raise RuntimeError(
+            "Lower bound should be less than or equal to the upper bound, but got "
+            f"{lower} and {upper}"
+        )
+
     def rrelu(input: Tensor) -> Tensor:
         if not training:
             return _activation.leaky_relu.function(input, (lower + upper) / 2)

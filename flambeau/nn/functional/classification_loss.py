@@ -9,6 +9,7 @@ from flambeau.nn.functional.activation import logsigmoid
 from flambeau.nn.functional.reduction import reduced, reduction_of
 from flambeau.ops import classification as _classification
 from flambeau.ops import loss as _loss
+from flambeau.ops.dtype_checks import type_word
 from flambeau.tensor import Tensor
 
 __all__ = [
@@ -116,11 +117,20 @@ def cross_entropy(
     """
     if size_average is not None or reduce is not None or reduction not in _loss.REDUCTIONS:
         reduction = reduction_of(size_average, reduce, reduction)
-    if target._array.dtype.kind in "fV" and input._array.shape == target._array.shape:
+    if input._array.shape == target._array.shape and target._array.ndim:
+        if target._array.dtype.kind not in "fV":
+            raise RuntimeError(
+                "Expected floating point type for target with class probabilities, got "
+                f"{type_word(target._array)}"
+            )
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
         return _classification.cross_entropy_probabilities.function(
             input, target, weight, reduction, label_smoothing
+        )
+    if target._array.dtype.kind in "fVb" and target._array.shape[:1] == input._array.shape[:1]:
+        raise RuntimeError(
+            f"expected target dtype to be Long or Byte, but found {type_word(target._array)}"
         )
     return _classification.cross_entropy_classes.function(
         input, target, weight, ignore_index, reduction, label_smoothing
@@ -217,7 +227,9 @@ def multi_margin_loss(
     classes = target.reshape(-1, 1)
     if classes.shape[0] != rows.shape[0]:
         raise RuntimeError(
-            f"inconsistent target size, expected {rows.shape[0]} but got {list(target.shape)}"
+            "inconsistent target size, target tensor should be 1-D with size equal to the batch "
+            f"size of the input. Expected target size [{rows.shape[0]}], but got "
+            f"{list(target.shape)}"
         )
     hinge = (margin - rows.gather(1, classes) + rows).clamp_min(0)
     if p == 2:
@@ -284,13 +296,25 @@ def linear_cross_entropy(
             on it, and here all scores are made at once.
     """
     *outer, features = linear_weight.shape
+    if input.dim() not in (1, 2):
+        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.dim()}")
+    if input.shape[-1] != features:
+        raise RuntimeError(
+            "expected equal input and linear_weight last dimensions (in_features), got "
+            f"{input.shape[-1]} and {features}, respectively"
+        )
+    if len(outer) > 1 and input.dim() == 1:
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} "
+            f"requires batched input, (N, {features}), got unbatched input {tuple(input.shape)}"
+        )
     scores = flambeau.nn.functional.linear(input, linear_weight.reshape(-1, features))
     if len(outer) > 1:
         scores = scores.reshape(*input.shape[:-1], *outer)
     if linear_bias is not None:
         scores = scores + linear_bias
     if ignore_index is not None and target.is_floating_point():
-        raise ValueError("ignore_index is not supported for floating point target")
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
     return cross_entropy(
         scores,
         target,

@@ -52,6 +52,10 @@ def batch_norm(
     """
     if training:
         _more_than_one_value(input.size())
+        if eps <= 0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    elif eps < 0:
+        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
     return _normalization.batch_norm(
         input, weight, bias, running_mean, running_var, training, momentum, eps
     )

@@ -225,6 +225,7 @@ def _fractional_max_pool(
         raise RuntimeError(
             f"{name}: expected _random_samples of shape (N, C, {dims}), got {list(samples.shape)}"
         )
+    samples = samples[:batch, :channels]
     words = {2: ("height", "width"), 3: ("time", "height", "width")}[dims]
     for n, k, m, word in zip(spatial, kernel, size, words):
         if k <= 0 or m <= 0:
