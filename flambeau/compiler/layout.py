@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from .codegen.expressions import ELEMENTWISE, Source, sources
 from .codegen.indexing import Index, contiguous_strides, linear
-from .codegen.tile_plan import TileProblem, plan_tiles
+from .codegen.tile_plan import TileProblem, plan_tiles, register_count
 from .graph import Graph, Value
 from .kernels import CONTRACTIONS, kernel_of
 
@@ -53,6 +53,8 @@ class Layouts:
             if position == 0 and value.size >= _PADDED:
                 line = 64 // value.dtype.itemsize
                 stride = -(-stride // line) * line
+                if stride * value.dtype.itemsize % 2048 == 0:
+                    stride += line  # rows that far apart compete for the same lines of the cache
         return tuple(strides)
 
     def size(self, value: Value) -> int:
@@ -250,7 +252,9 @@ class _CopyChooser:
         for source in member.reduction.terms(member.position, group.terms_at):
             factors.append(_flat(source, trial.strides)[1])
         out = linear(member.position, self.layouts.strides(value))
-        problem = TileProblem.of(kernel.outer, group.reduced, factors, [out])
+        problem = TileProblem.of(
+            kernel.outer, group.reduced, factors, [out], register_count(4 * self.lanes)
+        )
         plan = plan_tiles(problem, self.lanes)
         return math.inf if plan is None else plan.cost
 

@@ -435,6 +435,8 @@ EMIT: dict[str, Emit] = {
     "bitwise_and": _bitwise("and"), "bitwise_or": _bitwise("or"), "bitwise_xor": _bitwise("xor"),
     "bitwise_left_shift": _shift(True), "bitwise_right_shift": _shift(False),
     "copysign": _copysign,
+    "real": lambda b, dtype, x: x, "conj": lambda b, dtype, x: x,
+    "imag": lambda b, dtype, x: _zero(b, x),
     "logical_and": _logical("and"), "logical_or": _logical("or"), "logical_xor": _logical("xor"),
     **{name: _comparison(name) for name in _PREDICATES},
     **{name: _vector_math(name) for name in math_functions.VECTOR_FUNCTIONS},

@@ -32,7 +32,8 @@ from .indexing import (
 )
 
 ELEMENTWISE = frozenset(
-    [*UNARY, *BINARY, *UNARY_PREDICATES, *BINARY_PREDICATES, "where", "astype", "checked_index"]
+    [*UNARY, *BINARY, *UNARY_PREDICATES, *BINARY_PREDICATES]
+    + "where astype checked_index real imag conj".split()
 )
 VIEWS = frozenset("reshape permute expand flip slice relayout".split())
 CHOICES = frozenset("pad cat slice_scatter gather index".split())

@@ -9,15 +9,22 @@ multiply-adds, and two loads, in a cycle.
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from .indexing import Index, Variable
 
-REGISTERS = 32
 _LATENCY = 8
 """Multiply-adds that must be under way to keep the processor busy."""
+
+
+def register_count(vector_bytes: int) -> int:
+    """The vector registers of a processor with vectors of so many bytes."""
+    if vector_bytes == 64 or platform.machine() in ("aarch64", "arm64"):
+        return 32
+    return 16
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class TileProblem:
     reduced: tuple[Variable, ...]
     factors: tuple[dict[Variable, int], ...]
     results: tuple[dict[Variable, int], ...]
+    registers: int = 32
+    """Vector registers of the processor."""
     fixed: frozenset[Variable] = frozenset()
     """Loops that must go one by one: others are bounded by them."""
 
@@ -37,6 +46,7 @@ class TileProblem:
         reduced: Sequence[Variable],
         factors: Sequence[Index],
         results: Sequence[Index],
+        registers: int,
         fixed: frozenset[Variable] = frozenset(),
     ) -> TileProblem | None:
         """None where an index is no affine function of the loops."""
@@ -48,6 +58,7 @@ class TileProblem:
             tuple(reduced),
             tuple(as_dict(i) for i in factors),  # type: ignore[misc]
             tuple(as_dict(i) for i in results),  # type: ignore[misc]
+            registers,
             fixed,
         )
 
@@ -113,9 +124,9 @@ def _best_tiles(
     best: TilePlan | None = None
     for tiled in choices:
         rest = math.prod(v.extent for v in others if v not in tiled)
-        for sizes in _sizes(tiled):
+        for sizes in _sizes(tiled, problem.registers - 4):
             for vectors in (1,) if reduces else (1, 2, 3, 4, 6):
-                if vectors * math.prod(sizes) > REGISTERS - 4:
+                if vectors * math.prod(sizes) > problem.registers - 4:
                     break
                 cost = _cost(problem, vector, vectors, tiled, sizes, reduces, lanes, steps)
                 if cost is None:
@@ -130,12 +141,12 @@ def _best_tiles(
     return best
 
 
-def _sizes(tiled: Sequence[Variable]) -> list[tuple[int, ...]]:
+def _sizes(tiled: Sequence[Variable], most: int) -> list[tuple[int, ...]]:
     sizes: list[tuple[int, ...]] = [()]
     for variable in tiled:
         longest = 14 if variable is tiled[0] else 6
         options = range(2, min(variable.extent, longest) + 1)
-        sizes = [(*s, n) for s in sizes for n in options if math.prod(s) * n <= REGISTERS - 4]
+        sizes = [(*s, n) for s in sizes for n in options if math.prod(s) * n <= most]
     return sizes
 
 
@@ -150,7 +161,7 @@ def _cost(
     steps: int,
 ) -> float | None:
     accumulators = vectors * math.prod(sizes)
-    if accumulators > REGISTERS - 4:
+    if accumulators > problem.registers - 4:
         return None
     count = -(-vector.extent // lanes)
     if not reduces and vectors > count:
@@ -176,10 +187,10 @@ def _cost(
                     if factor.get(variable, 0):
                         distinct *= size
                 loads.append(distinct)
-            if held + min(loads) + 1 > REGISTERS:
+            if held + min(loads) + 1 > problem.registers:
                 return None
             # with all registers taken, some are spilled
-            spilled = max(0, held + min(loads) - 28)
+            spilled = max(0, held + min(loads) - (problem.registers - 4))
             work = max(held / 2, (sum(loads) + spilled) / 2, _LATENCY / 2)
             work += 0.1 * sum(loads)
             overhead = 3.0 + 1.5 * held + (8.0 * held if reduces else 0.0)
@@ -187,4 +198,4 @@ def _cost(
     return total
 
 
-__all__ = ["TilePlan", "TileProblem", "plan_tiles"]
+__all__ = ["TilePlan", "TileProblem", "plan_tiles", "register_count"]

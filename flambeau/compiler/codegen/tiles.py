@@ -17,7 +17,7 @@ from .expressions import Array, Condition, Expressions, trace
 from .indexing import Index, Variable, linear, scalar_register
 from .loops import Combiner, IsLeaf, LoopCode, Strides, lanes_for
 from .partition import best_loop, divided_loop, unit_count
-from .tile_plan import TilePlan, TileProblem, plan_tiles
+from .tile_plan import TilePlan, TileProblem, plan_tiles, register_count
 
 _WRITTEN_OUT = 128
 """Multiply-adds in the innermost loop."""
@@ -90,7 +90,14 @@ def tile_plan(
     results = [
         linear(m.position, strides(m.value)) for m in kernel.members() if id(m.value) in stored
     ]
-    problem = TileProblem.of(kernel.outer, group.reduced, factors, results, frozenset(fixed))
+    problem = TileProblem.of(
+        kernel.outer,
+        group.reduced,
+        factors,
+        results,
+        register_count(vector_bytes),
+        frozenset(fixed),
+    )
     return plan_tiles(problem, lanes_for(kernel, vector_bytes))
 
 
