@@ -42,6 +42,9 @@ OUTERMOST = True  # batched arrays may hold arrays of any other namespace
 # -- element by element -----------------------------------------------------------------------
 
 
+_BROADCASTING = (*BINARY, *BINARY_PREDICATES, "where", "complex")
+
+
 def _unary(name: str) -> Callable[..., Array]:
     def function(x: Array) -> Array:
         x = as_batched(x)
@@ -65,7 +68,7 @@ def _elementwise(name: str) -> Callable[..., Array]:
 
 COMPLEX_PARTS = ("conj", "real", "imag")
 globals().update({name: _unary(name) for name in (*UNARY, *UNARY_PREDICATES, *COMPLEX_PARTS)})
-globals().update({name: _elementwise(name) for name in (*BINARY, *BINARY_PREDICATES, "where")})
+globals().update({name: _elementwise(name) for name in _BROADCASTING})
 
 
 def polygamma(n: int, x: Array) -> Array:
@@ -366,36 +369,21 @@ def _product(xp: Any, left: Any, right: Any) -> Any:
     return xp.matmul(left, right)
 
 
-# -- recurrence -------------------------------------------------------------------------------
+# -- Fourier transforms -------------------------------------------------------------------------
 
 
-def scan(
-    step: Callable[..., Sequence[Array]], carries: Sequence[Array], xs: Sequence[Array],
-    consts: Sequence[Array], reverse: bool = False,
-) -> list[Array]:  # fmt: skip
-    made = [[as_batched(a) for a in arrays] for arrays in (carries, xs, consts)]
-    levels = merged_levels([a for arrays in made for a in arrays])
-    k, count = len(levels), len(made[0])
-    first, sequences, others = ([spread(a, levels) for a in arrays] for arrays in made)
-    # a carry that is the same for all members at first need not stay so
-    batch = common_batch([*first, *sequences, *others], k)
-    first = [expanded(c, batch) for c in first]
-    sequences = [_permuted(x, (k, *range(k), *range(k + 1, x.ndim))) for x in sequences]
+def _transform(name: str) -> Callable[..., Array]:
+    def function(x: Array, dims: Sequence[int], *options: Any) -> Array:
+        x = as_batched(x)
+        k = len(x.levels)
+        run = getattr(namespace_of(x.value), name)
+        return BatchedArray(run(x.value, tuple(k + d for d in dims), *options), x.levels)
 
-    def run(_: Any, *arguments: Any) -> list[Any]:
-        wrapped = [[BatchedArray(a, levels) for a in arrays] for arrays in arguments]
-        outputs = [spread(as_batched(o), levels) for o in step(_THIS, *wrapped)]
-        return [*(expanded(o, batch) for o in outputs[:count]), *outputs[count:]]
-
-    xp = namespace_of(*first, *sequences, *others)
-    found = xp.scan(run, first, sequences, others, reverse)
-    return [
-        BatchedArray(_permuted(v, (*range(1, k + 1), 0, *range(k + 1, v.ndim))), levels)
-        for v in found
-    ]
+    function.__name__ = name
+    return function
 
 
-_THIS = sys.modules[__name__]
+fft, rfft, irfft = _transform("fft"), _transform("rfft"), _transform("irfft")
 
 
 # -- convolution ------------------------------------------------------------------------------

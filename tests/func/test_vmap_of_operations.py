@@ -24,7 +24,7 @@ CLOSE = {"rtol": 1e-10, "atol": 1e-11}
 
 def members_of(array: np.ndarray, number: int) -> np.ndarray:
     """``MEMBERS`` arrays like ``array`` but different, stacked: values keep their kind and range."""
-    if array.dtype.kind == "f":
+    if array.dtype.kind in "fc":
         scales = [1.0, 0.97, 1.02]
         return np.stack([(array * s).astype(array.dtype) for s in scales])
     if array.ndim == 0:
@@ -124,6 +124,7 @@ def contraction(case: Case) -> Any:
         parts = []
         for out in call(case, tensors):
             if out.requires_grad:
+                out = torch.view_as_real(out) if out.is_complex() else out
                 weights = np.linspace(0.5, 1.5, max(1, out.numel())).reshape(tuple(out.shape))
                 parts.append((out * wrap(weights.astype(out._array.dtype))).sum())
         return sum(parts[1:], parts[0]) if parts else torch.zeros((), dtype=torch.float64)
