@@ -41,7 +41,8 @@ def test_a_run_leaves_checkpoint_metrics_and_curves(flambeau: Any, tmp_path: Pat
     checkpoint = torch.load(tmp_path / "out" / "checkpoint.pt")
     assert checkpoint["epoch"] == 5 and "0.weight" in checkpoint["model"]
     pytest.importorskip("matplotlib")
-    assert (tmp_path / "out" / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("curves.png", "regions.png"):
+        assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_default_is_the_digits_cnn_and_it_learns(flambeau: Any, tmp_path: Path) -> None:
@@ -102,6 +103,66 @@ def test_resuming_a_run_that_is_done_is_no_error(train: Any) -> None:
     assert train("circles", "--out", "out", "--resume") == 0
 
 
+# One of each kind of picture; regions are drawn above.
+@pytest.mark.parametrize(
+    ("recipe", "picture"),
+    [
+        ("sine", "fit.png"),
+        ("multiple-regression", "fit.png"),
+        ("deep-regression", "fit.png"),
+        ("iris", "answers.png"),
+        ("digits-logistic", "answers.png"),
+        ("digits-cnn", "answers.png"),
+    ],
+)
+def test_a_run_leaves_a_picture_of_what_was_learnt(train: Any, recipe: str, picture: str) -> None:
+    pytest.importorskip("matplotlib")
+    assert train(recipe, "--epochs", 1, "--out", "out") == 0
+    assert Path("out", picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_begins_with_the_weights_of_a_file(train: Any, capsys: Any) -> None:
+    assert train("circles", "--epochs", 4, "--out", "a") == 0
+    assert (
+        train("circles", "--epochs", 1, "--lr", 1e-9, "--out", "b", "--weights", "a/checkpoint.pt")
+        == 0
+    )
+    first, second = (torch.load(Path(out, "checkpoint.pt"))["model"] for out in "ab")
+    for name, value in first.items():
+        assert torch.allclose(second[name], value, atol=1e-6)
+    assert train("iris", "--weights", "a/checkpoint.pt") == 2
+    assert "a/checkpoint.pt does not fit iris" in capsys.readouterr().err
+    assert train("iris", "--weights", "nowhere.pt") == 2
+    assert "--weights: there is no file nowhere.pt" in capsys.readouterr().err
+
+
+def test_pytorch_s_weights_are_continued_and_handed_back(train: Any) -> None:
+    pytorch: Any = pytest.importorskip("torch")
+    theirs = pytorch.nn.Sequential(
+        pytorch.nn.Linear(64, 64), pytorch.nn.ReLU(), pytorch.nn.Linear(64, 10)
+    )
+    from flambeau import datasets
+
+    x, y = (pytorch.from_numpy(part.numpy()) for part in datasets.digits()[0].tensors)
+    optimizer = pytorch.optim.SGD(theirs.parameters(), lr=1e-3)
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            optimizer.zero_grad()
+            pytorch.nn.functional.cross_entropy(theirs(x), y).backward()
+            optimizer.step()
+
+    steps(20)
+    pytorch.save(theirs.state_dict(), "theirs.pt")
+    words = ("--momentum", 0, "--epochs", 10, "--weights", "theirs.pt", "--out", "out")
+    assert train("digits-fnn", *words) == 0
+    back = pytorch.load("out/checkpoint.pt", weights_only=True)["model"]
+    steps(10)  # PyTorch goes on as well
+    for name, value in theirs.state_dict().items():
+        assert pytorch.allclose(back[name], value, atol=1e-4), name
+    theirs.load_state_dict(back)
+
+
 def test_the_seed_decides(train: Any) -> None:
     for out, seed in (("a", 1), ("b", 1), ("c", 2)):
         assert train("circles", "--epochs", 2, "--out", out, "--seed", seed) == 0
@@ -129,7 +190,7 @@ def test_a_compiled_run_resumes_to_the_same_end(train: Any) -> None:
     ("words", "said"),
     [
         (("digit-cnn",), "did you mean digits-cnn"),
-        (("nonsense",), "recipes: circles, digits-cnn"),
+        (("nonsense",), "recipes: blobs, circles"),
         (("--lr", "-1"), "learning rate must be a positive number, not -1.0"),
         (("--lr", "nan"), "learning rate"),
         (("--lr", "fast"), "invalid float value: 'fast'"),
@@ -139,6 +200,8 @@ def test_a_compiled_run_resumes_to_the_same_end(train: Any) -> None:
         (("--optimizer", "lion"), "invalid choice: 'lion'"),
         (("--optimizer", "adam", "--momentum", "0.9"), "adam takes no momentum"),
         (("--momentum", "-0.5"), "momentum must be 0 or more"),
+        (("circles", "--activation", "tanh"), "circles has no activation to choose"),
+        (("--weight-decay", "-1"), "weight decay must be 0 or more"),
         (("--seed", "99999999999999999999"), "64-bit"),
         (("--resume",), "there is no checkpoint"),
         (("--epoch", "3"), "unrecognized arguments"),
