@@ -16,7 +16,6 @@ from .grad_mode import (
     set_grad_enabled,
 )
 
-
 _LAZY = {
     "Function": "function",
     "gradcheck": "gradcheck",

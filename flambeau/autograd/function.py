@@ -155,7 +155,7 @@ class FunctionCtx(Node):
                 f"function {self.name()} returned an incorrect number of gradients (expected "
                 f"{count}, got {len(found)})"
             )
-        checked = []
+        checked: list[Tensor | None] = []
         for index, (gradient, described) in enumerate(zip(found, self._inputs)):
             if gradient is None or described is None or self.edges[index] is None:
                 checked.append(None)
@@ -253,7 +253,7 @@ class Function:
 def _recorded(context: Any, tensors: list[Tensor | None], output: Any) -> Any:
     """Put the call on the tape."""
     context._sequence = next_sequence()
-    edges = []
+    edges: list[Any] = []
     for tensor, needed in zip(tensors, context.needs_input_grad):
         if tensor is None or not needed:
             edges.append(None)
@@ -309,7 +309,7 @@ def _note_writes(context: Any) -> None:
 
 
 @functools.cache
-def _context_class(function: type[Function]) -> type[FunctionCtx]:
+def _context_class(function: Any) -> type[FunctionCtx]:
     """The class of the function's nodes, which bears its name."""
     return type(f"{function.__name__}Backward", (FunctionCtx,), {"__module__": "torch.autograd"})
 

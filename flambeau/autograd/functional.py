@@ -219,9 +219,7 @@ def _gradients_of_pulled(
     pulled: Any, cotangents: Tensors, vectors: Tensors, create_graph: bool
 ) -> tuple[Tensor | None, ...]:
     kept = [(p, v) for p, v in zip(pulled, vectors) if p is not None]
-    return _gradients(
-        tuple(p for p, _ in kept), cotangents, [v for _, v in kept], create_graph
-    )
+    return _gradients(tuple(p for p, _ in kept), cotangents, [v for _, v in kept], create_graph)
 
 
 def jacobian(
@@ -289,7 +287,7 @@ def _by_rows(
     output: Tensor, position: int, variables: Tensors, create_graph: bool, strict: bool,
     vectorize: bool,
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    from ..ops import stack
+    from ..ops.shape import stack
 
     zeros = [
         output.detach().new_zeros((*output.shape, *v.shape)).to(v.dtype)  # type: ignore[attr-defined]
@@ -309,9 +307,7 @@ def _by_rows(
         rows = []
         for unit in units:
             found = _gradients((output,), variables, (unit,), create_graph)
-            rows.append(
-                _filled(found, variables, create_graph, True, what) if strict else found
-            )
+            rows.append(_filled(found, variables, create_graph, True, what) if strict else found)
         columns = [
             None
             if all(row[i] is None for row in rows)
@@ -330,7 +326,7 @@ def _or_zeros(tensor: Tensor | None, like: Tensor) -> Tensor:
 
 
 def _by_columns(outputs: Tensors, variables: Tensors, create_graph: bool) -> list[Tensors]:
-    from ..ops import stack
+    from ..ops.shape import stack
 
     cotangents = tuple(
         o.detach().new_zeros(o.shape).requires_grad_()  # type: ignore[attr-defined]
@@ -372,9 +368,7 @@ def hessian(
         output = func(*variables)
         is_tuple, outputs = _as_tuple(output, "outputs of the user-provided function", "hessian")
         if is_tuple:
-            raise RuntimeError(
-                "The function given to hessian should return a single Tensor"
-            )
+            raise RuntimeError("The function given to hessian should return a single Tensor")
         if outputs[0].numel() != 1:
             raise RuntimeError(
                 "The Tensor returned by the function given to hessian should contain a single "
@@ -404,9 +398,7 @@ def hessian(
 
 def _slope(func: Callable[..., Any], variables: Tensors, name: str, strict: bool) -> Any:
     """The output of ``func``, one element, and its gradients, on the tape."""
-    is_tuple, outputs = _as_tuple(
-        func(*variables), "outputs of the user-provided function", name
-    )
+    is_tuple, outputs = _as_tuple(func(*variables), "outputs of the user-provided function", name)
     if strict:
         _require_dependence(outputs)
     if is_tuple or outputs[0].numel() != 1:

@@ -153,7 +153,7 @@ def _count_inference(change: int) -> None:
 
 
 def _new_marked(cls: type) -> Any:
-    made = object.__new__(cls)
+    made: Any = object.__new__(cls)
     if GRAD_MODE.inference and cls is DIRECT["Tensor"]:
         made._inference = True
     return made

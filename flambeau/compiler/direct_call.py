@@ -62,6 +62,7 @@ def direct_call(
         grad_mode: whether gradients were recorded in that call.
     """
     program, executable = runner.program, runner.executable
+    assert executable is not None
     if kwargs or program.joint is not None or not hasattr(executable, "bind"):
         return None
     w = _Writer()
@@ -187,7 +188,8 @@ def _write_arguments(w: _Writer, program: Program, args: Sequence[Any], updated:
 
 def _write_checks(w: _Writer, runner: Runner, bound: Sequence[np.ndarray | None]) -> bool:
     """The check of indices, by a program of its own that runs before the other."""
-    program, check = runner.program, runner.check
+    program = runner.program
+    check: Any = runner.check
     if not hasattr(check, "bind"):
         return False
     positions = checked_inputs(program)

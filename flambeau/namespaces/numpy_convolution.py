@@ -195,7 +195,7 @@ def conv(
     out = np.empty((batch, filters, *size), x.dtype)
     # a row of ones below the columns adds the bias within the product
     fused = bias is not None and groups == 1
-    if fused:
+    if fused and bias is not None:
         matrix = np.concatenate((matrix, bias[:, None]), axis=1)
     columns = _Columns(x, geometry, fused)
     for piece in _pieces(batch, columns.sample_bytes):

@@ -473,7 +473,9 @@ def _refuse_integers(name: str) -> Any:
             from ..tensor.views import _type_word
 
             word = _type_word(dtypes.from_numpy_dtype(input.dtype))
-            raise NotImplementedError(f"\"{name}_lastdim_kernel_impl\" not implemented for '{word}'")
+            raise NotImplementedError(
+                f"\"{name}_lastdim_kernel_impl\" not implemented for '{word}'"
+            )
 
     return check
 

@@ -242,9 +242,7 @@ def _(query, key, value, attn_mask=None, factors=None, is_causal=False, scale=No
         or not value.size
     ):
         attention.check(query, key, value, attn_mask, factors, is_causal, scale)
-        return attention.forward(
-            numpy, query, key, value, attn_mask, factors, is_causal, scale
-        )
+        return attention.forward(numpy, query, key, value, attn_mask, factors, is_causal, scale)
     dtype = query.dtype
     scaled = np.multiply(query, np.array(_factor(query, scale), dtype))
     e = np.matmul(scaled, key.swapaxes(-1, -2))

@@ -244,7 +244,9 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
     elif operation.aux:
         inner.append("result, aux = result")
     if operation.outputs:
-        first_differentiable = (*operation.differentiable, True).index(True) % len(operation.outputs)
+        first_differentiable = (*operation.differentiable, True).index(True) % len(
+            operation.outputs
+        )
         inner += [
             "tensors = []",
             "for array in result:",

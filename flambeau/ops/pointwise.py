@@ -95,6 +95,8 @@ tanh = unary("tanh", "Hyperbolic tangent.", lambda xp, grad, out: grad * (1 - ou
              on_complex=True)  # fmt: skip
 asinh = unary("asinh", "Inverse hyperbolic sine.",
               lambda xp, grad, input: grad * xp.rsqrt(input * input + 1))  # fmt: skip
+
+
 def _acosh_gradient(xp: Any, grad: Any, input: Any) -> Any:
     if xp.dtype(input).kind == "c":  # the square root of the product is another branch
         return grad * (xp.rsqrt(input - 1) * xp.rsqrt(input + 1))
@@ -471,7 +473,8 @@ def _(input, exponent):
 @pow.checked
 def _(input, exponent):
     if isinstance(exponent, np.ndarray) and exponent.dtype.kind == "i" and (exponent < 0).any():
-        if getattr(input, "dtype", exponent.dtype).kind in "iub":
+        base: Any = getattr(input, "dtype", exponent.dtype)
+        if base.kind in "iub":
             raise RuntimeError("Integers to negative integer powers are not allowed.")
 
 

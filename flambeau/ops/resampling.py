@@ -12,6 +12,7 @@ import numpy as np
 
 from .operation import Array, operation
 
+
 @operation(dtypes="any", public=False, method=False, out=False, name="resample",
            samples=(((2, 3), 1, "index(5,2)3", (5, 2)),
                     ((3, 2, 2), 0, "index(4,1)3", None)))  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .dtype_checks import type_word
 from .operation import OPERATIONS, composite, renamed
 from .pointwise import clamp_number, floor_divide, true_div
 
@@ -33,7 +34,7 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
     if condition._array.dtype != np.bool_:
         raise RuntimeError(
             "where expected condition to be a boolean tensor, but got a tensor with dtype "
-            f"{condition.dtype}"
+            f"{type_word(condition._array)}"
         )
     return _where(condition, input, other, out=out)
 

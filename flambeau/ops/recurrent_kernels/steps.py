@@ -59,9 +59,7 @@ def spaced(rows: int, height: int, dtype: np.dtype) -> Array:
     return np.empty((height, rows + 16), dtype)[:, :rows]
 
 
-def state_before(
-    spans: Spans, k: int, states: Array, hidden: int, first: Array
-) -> Array:
+def state_before(spans: Spans, k: int, states: Array, hidden: int, first: Array) -> Array:
     """(H, N): the turned state that step number ``k`` of ``spans`` began with."""
     start, end, width = spans[k]
     if not k:
@@ -75,9 +73,7 @@ def state_before(
     return np.concatenate([state, first[:, before:width]], 1)  # sequences begin
 
 
-def recurrent_weights(
-    slopes: Array, output: Array, hx: Array, spans: Spans
-) -> Array:
+def recurrent_weights(slopes: Array, output: Array, hx: Array, spans: Spans) -> Array:
     """(gates, H): the gradient of the recurrent weights, from that of all steps' products.
 
     A step's product is with the output of the step before, so all but the first are one product
