@@ -24,7 +24,7 @@ import numpy as np
 
 from ..version import FLAMBEAU_VERSION
 from .graph import Graph
-from .lowering import KernelReport, Program
+from .module import KernelReport, Program
 
 _MAGIC = b"flambeau program 1\n"
 _DEFAULT_SIZE = 256 << 20

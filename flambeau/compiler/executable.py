@@ -10,7 +10,8 @@ import numpy as np
 
 from . import cache, runtime, team
 from .graph import Graph
-from .lowering import KernelReport, Program, lower
+from .lowering import lower
+from .module import KernelReport, Program
 from .program import ARENA, FIRST_POINTER, TEAM_POINTER, table_words
 from .unsupported import Unsupported
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,8 +21,10 @@ from .graph import Graph, Value
 from .kernels import CONTRACTIONS, Kernel, member_accesses
 from .layout import choose_layouts
 from .memory import Lifetime, plan_arena
+from .module import KernelReport, Module, Program
 from .passes import simplify
-from .program import FIRST_POINTER, PROFILE, Call, plain_program, team_program
+from .program import FIRST_POINTER, Call, plain_calls, plain_program, team_program
+from .scan_code import ScanCode
 from .schedule import Schedule, updates_in_place
 
 DIVIDED_FROM = 5.0
@@ -42,60 +44,6 @@ class Place:
     def register(self) -> str:
         """The name of the register with the address, in the function that calls kernels."""
         return f"%{'s' if self.kind == 'slot' else 't'}{self.at}"
-
-
-@dataclass
-class KernelReport:
-    """What one kernel does: its name, operations in floating point, bytes read and written."""
-
-    name: str
-    computes: str
-    flops: int
-    bytes: int
-    cost: float = 0.0
-    """An estimate of the time it takes, in microseconds."""
-
-
-@dataclass
-class Program:
-    """A compiled program before it is machine code."""
-
-    source: str
-    constants: list[np.ndarray]
-    arena_bytes: int
-    kernels: list[KernelReport] = field(default_factory=list)
-    divided: int = 0
-    """Kernels that a team shares; if 0, the program is one for a single thread."""
-
-
-@dataclass
-class Module:
-    """What the functions of one module share."""
-
-    vector_bytes: int
-    declarations: set[str] = field(default_factory=set)
-    functions: dict[str, str] = field(default_factory=dict)
-    """Text with ``@KERNEL`` for the name -> name."""
-    others: list[str] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, text: str, label: str) -> str:
-        """The name of a function with this text."""
-        name = self.functions.get(text)
-        if name is None:
-            name = self.functions[text] = f"k{self.count}_{label}"
-            self.count += 1
-        return name
-
-    def text(self) -> str:
-        functions = [
-            text.replace("@KERNEL", f"@{name}", 1) for text, name in self.functions.items()
-        ]
-        attributes = f'"prefer-vector-width"="{self.vector_bytes * 8}"'
-        return "\n".join(
-            [*sorted(self.declarations), *functions, *self.others,
-             f"attributes #0 = {{ nounwind {attributes} }}\n"]
-        )  # fmt: skip
 
 
 def _distinct_roots(graph: Graph) -> Graph:
@@ -241,6 +189,14 @@ class Lowering:
 
     # -- code -----------------------------------------------------------------------------------
 
+    def cost(self) -> float:
+        """An estimate of the time all kernels take, in microseconds."""
+        return sum(self._report("", k, self._arrays(k).values()).cost for k in self.kernels)
+
+    def _arrays(self, kernel: Kernel) -> dict[int, Value]:
+        """All arrays in memory that ``kernel`` works on."""
+        return {**self.read_values(kernel), **{id(v): v for v in kernel.stored}}
+
     def calls(
         self, kernels: Sequence[Kernel], reports: list[KernelReport], divided: bool = False
     ) -> list[Call]:
@@ -248,7 +204,7 @@ class Lowering:
         calls: list[Call] = []
         for kernel in kernels:
             reads = self.read_values(kernel)
-            arrays = {**reads, **{id(v): v for v in kernel.stored}}
+            arrays = self._arrays(kernel)
             if all(v.size == 0 for v in kernel.stored):
                 continue
             pointers = [self.places[key].register for key in arrays]
@@ -258,8 +214,6 @@ class Lowering:
             if scan is not None:
                 pointers.append(self.scratch[id(kernel)].register)
                 text = scan.text(kernel, list(arrays))
-                report.flops = scan.flops
-                report.cost = scan.cost
             else:
                 large = divided and report.cost >= DIVIDED_FROM
                 text, units = self._kernel_text(kernel, reads, arrays, large)
@@ -347,6 +301,7 @@ class Lowering:
         return lines
 
     def _report(self, name: str, kernel: Kernel, arrays: Iterable[Value]) -> KernelReport:
+        """What is said of ``kernel`` to the user."""
         flops = 0
         for group in kernel.groups:
             points = math.prod(v.extent for v in (*kernel.outer, *group.inner, *group.reduced))
@@ -357,158 +312,10 @@ class Lowering:
         speed = 200e3 if kernel.is_contraction else 10e3
         cost = max(flops / speed, size / 40e3)
         computes = ", ".join(v.primitive for v in kernel.values)
+        scan = self.scans.get(id(kernel))
+        if scan is not None:
+            flops, cost = scan.flops, scan.cost
         return KernelReport(name, computes, flops, size, cost)
-
-
-class ScanCode:
-    """The kernel of a scan: a loop around the code of its body.
-
-    The body's inputs are given by address: the elements of the sequences, the carries as the step
-    before left them (in the stacked results, or in turns in two places of the scratch memory), and
-    the constants, from which parts of the body may be computed once.
-    """
-
-    def __init__(self, kernel: Kernel, module: Module) -> None:
-        self.anchor = anchor = kernel.anchor
-        self.module = module
-        self.steps = kernel.anchor.shape[0]
-        attributes = anchor.attributes
-        self.carries, self.sequences = attributes["carries"], attributes["sequences"]
-        self.reverse = attributes["reverse"]
-        graph = attributes["body"].graph
-        wanted = {v.attributes["output"] for v in kernel.values}
-        self.outputs = [k for k in range(len(graph.outputs)) if k < self.carries or k in wanted]
-        body = Graph(graph.inputs, [graph.outputs[k] for k in self.outputs])
-        constants = range(self.carries + self.sequences, len(graph.inputs))
-        self.body = Lowering(body, module, constants)
-        self.extra: dict[int, int] = {}
-        self.scratch_bytes: int = self.body.arena_bytes
-        for k in range(self.carries):
-            if k not in wanted:
-                self.extra[k] = self.scratch_bytes
-                value = graph.outputs[k]
-                self.scratch_bytes += 2 * (-(-value.size * value.dtype.itemsize // 64) * 64)
-        reports: list[KernelReport] = []
-        before = plain_calls(self.body.calls(self.body.prologue, reports))
-        count = len(reports)
-        inside = plain_calls(self.body.calls(self.body.kernels, reports))
-        self.cost = sum(r.cost for r in reports[:count])
-        self.cost += self.steps * sum(r.cost for r in reports[count:])
-        self.flops = sum(r.flops for r in reports[:count])
-        self.flops += self.steps * sum(r.flops for r in reports[count:])
-        slots = range(FIRST_POINTER, self.body.slot_count)
-        parameters = ", ".join(["ptr %table", "ptr %arena", *(f"ptr %s{i}" for i in slots)])
-        self.functions = []
-        for lines in (before, inside):
-            text = "\n".join([*self.body.arena_pointers(), *lines])
-            self.functions.append(
-                module.add(
-                    f"define internal void @KERNEL({parameters}) #0 {{\nentry:\n{text}\n"
-                    "ret void\n}\n",
-                    "body",
-                )
-            )
-
-    def text(self, kernel: Kernel, arrays: list[int]) -> str:
-        """The kernel's function; it is given the addresses of ``arrays`` and of the scratch."""
-        anchor = self.anchor
-        at = {key: f"%a{i}" for i, key in enumerate(arrays)}
-        parameters = ["ptr %table", *(f"ptr %a{i}" for i in range(len(arrays))), "ptr %scratch"]
-        operands = [at[id(v)] for v in anchor.operands]
-        stacked = {v.attributes["output"]: at[id(v)] for v in kernel.values if id(v) in at}
-        carried = [f"%c{k}" for k in range(self.carries)]
-        constants = [at[key] for key in self.body.constants]
-        lines, results = [], []
-        for k in range(self.sequences):
-            value = anchor.operands[self.carries + k]
-            size = value.size // max(1, self.steps) * value.dtype.itemsize
-            lines += [
-                f"%xo{k} = mul i64 %t, {size}",
-                f"%x{k} = getelementptr i8, ptr {operands[self.carries + k]}, i64 %xo{k}",
-            ]
-        elements = [f"%x{k}" for k in range(self.sequences)]
-        for k in self.outputs:
-            value = anchor.attributes["body"].graph.outputs[k]
-            size = value.size * value.dtype.itemsize
-            if k in self.extra:
-                turn = -(-size // 64) * 64
-                lines += [
-                    f"%oo{k} = mul i64 %odd, {turn}",
-                    f"%op{k} = add i64 %oo{k}, {self.extra[k]}",
-                    f"%o{k} = getelementptr i8, ptr %scratch, i64 %op{k}",
-                ]
-            else:
-                lines += [
-                    f"%oo{k} = mul i64 %t, {size}",
-                    f"%o{k} = getelementptr i8, ptr {stacked[k]}, i64 %oo{k}",
-                ]
-            results.append(f"%o{k}")
-        rest = operands[self.carries + self.sequences :]
-
-        def call(name: str, inputs: Sequence[str], outputs: Sequence[str]) -> str:
-            given = ["%table", "%scratch", *constants, *inputs, *outputs]
-            return f"call void @{name}({', '.join(f'ptr {p}' for p in given)})"
-
-        first = call(
-            self.functions[0],
-            [*operands[: self.carries + self.sequences], *rest],
-            ["%scratch"] * len(self.outputs),
-        )
-        phis = [
-            f"%c{k} = phi ptr [ {operands[k]}, %entry ], [ %o{k}, %step ]"
-            for k in range(self.carries)
-        ]
-        position = f"sub i64 {self.steps - 1}, %i" if self.reverse else "add i64 %i, 0"
-        return "\n".join(
-            [
-                f"define internal void @KERNEL({', '.join(parameters)}) #0 {{",
-                "entry:",
-                first,
-                "br label %step",
-                "step:",
-                "%i = phi i64 [ 0, %entry ], [ %next, %step ]",
-                *phis,
-                f"%t = {position}",
-                "%odd = and i64 %i, 1",
-                *lines,
-                call(self.functions[1], [*carried, *elements, *rest], results),
-                "%next = add nsw i64 %i, 1",
-                f"%more = icmp slt i64 %next, {self.steps}",
-                "br i1 %more, label %step, label %leave",
-                "leave:",
-                "ret void",
-                "}",
-                "",
-            ]
-        )
-
-
-def _clock(number: int, moment: str) -> list[str]:
-    """Code that adds the time of kernel ``number`` to its word of the table."""
-    name = f"{moment}{number}"
-    lines = [f"%{name} = call i64 @llvm.readcyclecounter()"]
-    if moment == "after":
-        word = f"%word{number}"
-        lines += [
-            f"{word} = getelementptr i64, ptr %table, i64 {PROFILE + number}",
-            f"%sofar{number} = load i64, ptr {word}",
-            f"%took{number} = sub i64 %after{number}, %before{number}",
-            f"%total{number} = add i64 %sofar{number}, %took{number}",
-            f"store i64 %total{number}, ptr {word}",
-        ]
-    return lines
-
-
-def plain_calls(calls: Sequence[Call], profiled: bool = False) -> list[str]:
-    """Code that makes ``calls`` one after the other."""
-    lines: list[str] = []
-    for number, call in enumerate(calls):
-        if profiled:
-            lines += _clock(number, "before")
-        lines.append(f"call void @{call.name}({call.arguments})")
-        if profiled:
-            lines += _clock(number, "after")
-    return lines
 
 
 def lower(
@@ -519,13 +326,6 @@ def lower(
     With ``threads`` it can be run by a team, if it is large enough.  A ``profiled`` program counts
     the cycles of each kernel in the table, from word PROFILE on.
     """
-    program = _lowered(graph, vector_bytes, profiled, False)
-    if threads and not profiled and sum(k.cost for k in program.kernels) >= THREADED_FROM:
-        return _lowered(graph, vector_bytes, False, True)
-    return program
-
-
-def _lowered(graph: Graph, vector_bytes: int, profiled: bool, threads: bool) -> Program:
     module = Module(vector_bytes)
     module.declarations |= {
         "declare ptr @PyLong_FromLong(i64)",
@@ -539,9 +339,10 @@ def _lowered(graph: Graph, vector_bytes: int, profiled: bool, threads: bool) -> 
         head.append(f"%p{slot} = getelementptr i64, ptr %table, i64 {slot}")
         head.append(f"%s{slot} = load ptr, ptr %p{slot}")
     head += lowering.arena_pointers()
+    threads = threads and not profiled and lowering.cost() >= THREADED_FROM
     calls = lowering.calls(lowering.kernels, reports, threads)
     copies = lowering.final_copies()
-    divided = sum(c.units > 1 for c in calls) if threads else 0
+    divided = sum(c.units > 1 for c in calls)
     if divided:
         text, entry = team_program(calls, head, copies, lowering.slot_count)
     else:

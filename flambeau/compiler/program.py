@@ -112,6 +112,34 @@ def _entry(slots: int, run: Sequence[str]) -> str:
     return _BIND.replace("SLOTS", str(slots)).replace("RUN", text)
 
 
+def _clock(number: int, moment: str) -> list[str]:
+    """Code that adds the time of kernel ``number`` to its word of the table."""
+    name = f"{moment}{number}"
+    lines = [f"%{name} = call i64 @llvm.readcyclecounter()"]
+    if moment == "after":
+        word = f"%word{number}"
+        lines += [
+            f"{word} = getelementptr i64, ptr %table, i64 {PROFILE + number}",
+            f"%sofar{number} = load i64, ptr {word}",
+            f"%took{number} = sub i64 %after{number}, %before{number}",
+            f"%total{number} = add i64 %sofar{number}, %took{number}",
+            f"store i64 %total{number}, ptr {word}",
+        ]
+    return lines
+
+
+def plain_calls(calls: Sequence[Call], profiled: bool = False) -> list[str]:
+    """Code that makes ``calls`` one after the other."""
+    lines: list[str] = []
+    for number, call in enumerate(calls):
+        if profiled:
+            lines += _clock(number, "before")
+        lines.append(f"call void @{call.name}({call.arguments})")
+        if profiled:
+            lines += _clock(number, "after")
+    return lines
+
+
 def plain_program(lines: Sequence[str], slots: int) -> tuple[str, str]:
     """The program of one thread that runs ``lines``, and its entry."""
     text = "\n".join(lines)
@@ -228,6 +256,7 @@ __all__ = [
     "TEAM_POINTER",
     "Call",
     "dependencies",
+    "plain_calls",
     "plain_program",
     "table_words",
     "team_program",

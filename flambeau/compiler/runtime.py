@@ -64,7 +64,7 @@ def _target_machine() -> Any:
     name, features = cpu()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     return target.create_target_machine(
-        cpu=name, features=features, opt=2, reloc="pic", codemodel="small", jit=False
+        cpu=name, features=features, opt=1, reloc="pic", codemodel="small", jit=False
     )
 
 

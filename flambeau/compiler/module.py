@@ -1,0 +1,64 @@
+"""The parts of a module of LLVM code, and what is known of the program that it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class KernelReport:
+    """What one kernel does: its name, operations in floating point, bytes read and written."""
+
+    name: str
+    computes: str
+    flops: int
+    bytes: int
+    cost: float = 0.0
+    """An estimate of the time it takes, in microseconds."""
+
+
+@dataclass
+class Program:
+    """A compiled program before it is machine code."""
+
+    source: str
+    constants: list[np.ndarray]
+    arena_bytes: int
+    kernels: list[KernelReport] = field(default_factory=list)
+    divided: int = 0
+    """Kernels that a team shares; if 0, the program is one for a single thread."""
+
+
+@dataclass
+class Module:
+    """What the functions of one module share."""
+
+    vector_bytes: int
+    declarations: set[str] = field(default_factory=set)
+    functions: dict[str, str] = field(default_factory=dict)
+    """Text with ``@KERNEL`` for the name -> name."""
+    others: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, text: str, label: str) -> str:
+        """The name of a function with this text."""
+        name = self.functions.get(text)
+        if name is None:
+            name = self.functions[text] = f"k{self.count}_{label}"
+            self.count += 1
+        return name
+
+    def text(self) -> str:
+        functions = [
+            text.replace("@KERNEL", f"@{name}", 1) for text, name in self.functions.items()
+        ]
+        attributes = f'"prefer-vector-width"="{self.vector_bytes * 8}"'
+        return "\n".join(
+            [*sorted(self.declarations), *functions, *self.others,
+             f"attributes #0 = {{ nounwind {attributes} }}\n"]
+        )  # fmt: skip
+
+
+__all__ = ["KernelReport", "Module", "Program"]

@@ -1,0 +1,138 @@
+"""The code of a scan: a loop around the code of its body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .graph import Graph
+from .kernels import Kernel
+from .module import KernelReport, Module
+from .program import FIRST_POINTER, plain_calls
+
+
+class ScanCode:
+    """The kernel of a scan: a loop around the code of its body.
+
+    The body's inputs are given by address: the elements of the sequences, the carries as the step
+    before left them (in the stacked results, or in turns in two places of the scratch memory), and
+    the constants, from which parts of the body may be computed once.
+    """
+
+    def __init__(self, kernel: Kernel, module: Module) -> None:
+        from .lowering import Lowering
+
+        self.anchor = anchor = kernel.anchor
+        self.module = module
+        self.steps = kernel.anchor.shape[0]
+        attributes = anchor.attributes
+        self.carries, self.sequences = attributes["carries"], attributes["sequences"]
+        self.reverse = attributes["reverse"]
+        graph = attributes["body"].graph
+        wanted = {v.attributes["output"] for v in kernel.values}
+        self.outputs = [k for k in range(len(graph.outputs)) if k < self.carries or k in wanted]
+        body = Graph(graph.inputs, [graph.outputs[k] for k in self.outputs])
+        constants = range(self.carries + self.sequences, len(graph.inputs))
+        self.body = Lowering(body, module, constants)
+        self.extra: dict[int, int] = {}
+        self.scratch_bytes: int = self.body.arena_bytes
+        for k in range(self.carries):
+            if k not in wanted:
+                self.extra[k] = self.scratch_bytes
+                value = graph.outputs[k]
+                self.scratch_bytes += 2 * (-(-value.size * value.dtype.itemsize // 64) * 64)
+        reports: list[KernelReport] = []
+        before = plain_calls(self.body.calls(self.body.prologue, reports))
+        count = len(reports)
+        inside = plain_calls(self.body.calls(self.body.kernels, reports))
+        self.cost = sum(r.cost for r in reports[:count])
+        self.cost += self.steps * sum(r.cost for r in reports[count:])
+        self.flops = sum(r.flops for r in reports[:count])
+        self.flops += self.steps * sum(r.flops for r in reports[count:])
+        slots = range(FIRST_POINTER, self.body.slot_count)
+        parameters = ", ".join(["ptr %table", "ptr %arena", *(f"ptr %s{i}" for i in slots)])
+        self.functions = []
+        for lines in (before, inside):
+            text = "\n".join([*self.body.arena_pointers(), *lines])
+            self.functions.append(
+                module.add(
+                    f"define internal void @KERNEL({parameters}) #0 {{\nentry:\n{text}\n"
+                    "ret void\n}\n",
+                    "body",
+                )
+            )
+
+    def text(self, kernel: Kernel, arrays: list[int]) -> str:
+        """The kernel's function; it is given the addresses of ``arrays`` and of the scratch."""
+        anchor = self.anchor
+        at = {key: f"%a{i}" for i, key in enumerate(arrays)}
+        parameters = ["ptr %table", *(f"ptr %a{i}" for i in range(len(arrays))), "ptr %scratch"]
+        operands = [at[id(v)] for v in anchor.operands]
+        stacked = {v.attributes["output"]: at[id(v)] for v in kernel.values if id(v) in at}
+        carried = [f"%c{k}" for k in range(self.carries)]
+        constants = [at[key] for key in self.body.constants]
+        lines, results = [], []
+        for k in range(self.sequences):
+            value = anchor.operands[self.carries + k]
+            size = value.size // max(1, self.steps) * value.dtype.itemsize
+            lines += [
+                f"%xo{k} = mul i64 %t, {size}",
+                f"%x{k} = getelementptr i8, ptr {operands[self.carries + k]}, i64 %xo{k}",
+            ]
+        elements = [f"%x{k}" for k in range(self.sequences)]
+        for k in self.outputs:
+            value = anchor.attributes["body"].graph.outputs[k]
+            size = value.size * value.dtype.itemsize
+            if k in self.extra:
+                turn = -(-size // 64) * 64
+                lines += [
+                    f"%oo{k} = mul i64 %odd, {turn}",
+                    f"%op{k} = add i64 %oo{k}, {self.extra[k]}",
+                    f"%o{k} = getelementptr i8, ptr %scratch, i64 %op{k}",
+                ]
+            else:
+                lines += [
+                    f"%oo{k} = mul i64 %t, {size}",
+                    f"%o{k} = getelementptr i8, ptr {stacked[k]}, i64 %oo{k}",
+                ]
+            results.append(f"%o{k}")
+        rest = operands[self.carries + self.sequences :]
+
+        def call(name: str, inputs: Sequence[str], outputs: Sequence[str]) -> str:
+            given = ["%table", "%scratch", *constants, *inputs, *outputs]
+            return f"call void @{name}({', '.join(f'ptr {p}' for p in given)})"
+
+        first = call(
+            self.functions[0],
+            [*operands[: self.carries + self.sequences], *rest],
+            ["%scratch"] * len(self.outputs),
+        )
+        phis = [
+            f"%c{k} = phi ptr [ {operands[k]}, %entry ], [ %o{k}, %step ]"
+            for k in range(self.carries)
+        ]
+        position = f"sub i64 {self.steps - 1}, %i" if self.reverse else "add i64 %i, 0"
+        return "\n".join(
+            [
+                f"define internal void @KERNEL({', '.join(parameters)}) #0 {{",
+                "entry:",
+                first,
+                "br label %step",
+                "step:",
+                "%i = phi i64 [ 0, %entry ], [ %next, %step ]",
+                *phis,
+                f"%t = {position}",
+                "%odd = and i64 %i, 1",
+                *lines,
+                call(self.functions[1], [*carried, *elements, *rest], results),
+                "%next = add nsw i64 %i, 1",
+                f"%more = icmp slt i64 %next, {self.steps}",
+                "br i1 %more, label %step, label %leave",
+                "leave:",
+                "ret void",
+                "}",
+                "",
+            ]
+        )
+
+
+__all__ = ["ScanCode"]
