@@ -1,4 +1,4 @@
-"""The examples of the README run, and say what the README shows."""
+"""The examples of the README and the pages run, and say what is shown there."""
 
 from __future__ import annotations
 
@@ -11,8 +11,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+]
+
+
+def example(page: str) -> str:
+    """The first Python program on a page."""
+    found = re.search(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
+    assert found is not None
+    return found[1]
 
 
 def output_of(source: str, folder: Path) -> str:
@@ -30,7 +40,7 @@ def output_of(source: str, folder: Path) -> str:
 
 def test_the_first_example_separates_the_spirals_arms(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    said = output_of(EXAMPLES[0], tmp_path)
+    said = output_of(example("README.md"), tmp_path)
     found = re.fullmatch(r"loss ([\d.]+), accuracy ([\d.]+)%\n", said)
     assert found is not None, said
     # PyTorch 2.13 says: loss 0.113, accuracy 99.0%.
@@ -40,11 +50,30 @@ def test_the_first_example_separates_the_spirals_arms(tmp_path: Path) -> None:
 
 
 def test_the_compiled_step_learns(tmp_path: Path) -> None:
-    first, last = output_of(EXAMPLES[1], tmp_path).split(" -> ")
+    first, last = output_of(example("docs/compiling.md"), tmp_path).split(" -> ")
     assert float(last) < float(first)
 
 
-def test_pictures_and_pages_that_are_linked_exist() -> None:
-    targets = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert "docs/images/spiral.png" in targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+def test_the_comparison_from_python_runs(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    said = output_of(example("docs/training.md"), tmp_path).split("\n")
+    assert [line.split()[:2] for line in said[:4]] == [
+        ["0.2", "2020"], ["0.2", "2021"], ["0.02", "2020"], ["0.02", "2021"],
+    ]  # fmt: skip
+
+
+def test_every_recipe_and_lesson_is_on_the_page_of_training() -> None:
+    from flambeau.training import RECIPES
+
+    page = (ROOT / "docs" / "training.md").read_text()
+    named = set(re.findall(r"`([\w.-]+)`", page))
+    assert set(RECIPES) <= named
+    assert {path.name for path in (ROOT / "examples").glob("lesson_*.py")} <= named
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pictures_and_pages_that_are_linked_exist(page: str) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text())
+    assert [
+        target for target in targets if not (ROOT / page).parent.joinpath(target).exists()
+    ] == []

@@ -136,5 +136,5 @@ def test_descent_by_hand_is_the_optimizer_s(
     reason="PyTorch is not installed",
 )
 def test_a_lesson_says_the_same_under_pytorch(lesson: Lesson, tmp_path: Path) -> None:
-    pytorch: Any = output_of([sys.executable], tmp_path, "linear_model_iris")
-    assert lesson("linear_model_iris") == pytorch
+    pytorch: Any = output_of([sys.executable], tmp_path, "linear_model_iris", "--epochs", 20)
+    assert lesson("linear_model_iris", "--epochs", 20) == pytorch
