@@ -42,7 +42,7 @@ class _Machinery:
         self.tables: list[np.ndarray] = []
 
     def __del__(self) -> None:
-        if self.program.divided:
+        if team is not None and self.program.divided:  # None: Python is shutting down
             team.retire(self.code, self.arena, self.tables)
 
 

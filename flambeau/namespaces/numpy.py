@@ -353,8 +353,12 @@ _THIS = sys.modules[__name__]
 
 
 def matmul(x: Array, y: Array) -> Array:
-    if x.ndim == 2 and y.ndim == 2:
-        return dot(x, y)
+    if y.ndim == 2:
+        if x.ndim == 2:
+            return dot(x, y)
+        if x.ndim > 2:  # one product of all rows is faster than many
+            rows = dot(x.reshape((-1, x.shape[-1])), y) if x.size else np.matmul(x, y)
+            return rows.reshape((*x.shape[:-1], y.shape[1]))
     return np.matmul(x, y)
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..namespaces import numpy
 from ..namespaces.numpy_blas import dot
 from ..namespaces.numpy_constants import ones
+from . import native
 from .dims import wrap_dim
 from .operation import Array, composite, operation
 
@@ -249,12 +251,23 @@ def _gelu_inner(x: Any) -> Any:
     return (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)
 
 
-@gelu.checked
+@gelu.kernel
 def _(input, approximate="none"):
-    if approximate not in ("none", "tanh"):
-        raise RuntimeError(
-            f"approximate argument must be either none or tanh, but got {approximate!r} (gelu)"
-        )
+    def on_numpy() -> Any:
+        return gelu.forward(numpy, input, approximate)
+
+    if input.size < _MANY or input.dtype.kind != "f":
+        return on_numpy()
+    return native.call(
+        "gelu", gelu.forward, (input, approximate), input.size * _GELU_SECONDS, on_numpy
+    )
+
+
+_MANY = 1 << 14
+"""Elements from which on a compiled program is worth its call."""
+
+_GELU_SECONDS = 10e-9
+"""What an element takes on NumPy."""
 
 
 @gelu.vjp("input")
@@ -265,6 +278,19 @@ def _(xp, grad, input, approximate):
         return grad * ((1 + t) * 0.5 + input * 0.5 * (1 - t * t) * inner)
     density = xp.exp(input * input * -0.5) * (1 / math.sqrt(2 * math.pi))
     return grad * ((1 + xp.erf(input * math.sqrt(0.5))) * 0.5 + input * density)
+
+
+@gelu.vjp_kernel("input")
+def _(grad, input, approximate):
+    arguments = (grad, input, approximate)
+
+    def on_numpy() -> Any:
+        return gelu.vjps[0].function(numpy, *arguments)
+
+    if input.size < _MANY or input.dtype.kind != "f":
+        return on_numpy()
+    seconds = input.size * _GELU_SECONDS
+    return native.call("gelu backward", gelu.vjps[0].function, arguments, seconds, on_numpy)
 
 
 @gelu.checked

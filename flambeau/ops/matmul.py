@@ -143,6 +143,12 @@ def _(input, weight, bias=None):
         return result
     from ..namespaces import numpy as xp
 
+    if weight.ndim == 2 and input.ndim > 2:
+        result = xp.matmul(input, weight.T)
+        if bias is not None:
+            result += bias
+        return result
+
     return linear.forward(xp, input, weight, bias)
 
 

@@ -108,10 +108,6 @@ class _Calls:
 _CALLS: dict[Any, _Calls] = {}
 
 
-def _kind(value: Any) -> Any:
-    return (value.shape, value.dtype.char) if isinstance(value, np.ndarray) else value
-
-
 def _calls(key: Any) -> _Calls:
     found = _CALLS.get(key)
     if found is None:
@@ -121,68 +117,77 @@ def _calls(key: Any) -> _Calls:
     return found
 
 
-def forward(
-    operation: Any, arguments: tuple[Any, ...], seconds: float, kernel: Callable[[], Any]
+def call(
+    key: Any,
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    seconds: float,
+    kernel: Callable[[], Any],
 ) -> Any:
-    """Results (and aux) of ``operation``: of its program if there is one, else of ``kernel``.
+    """``function(xp, *arguments)``, by its program if there is one, else by ``kernel()``.
 
     Args:
-        operation: the operation; its definition gives the program, its aux is a list of arrays.
-        arguments: of the definition, less xp; the arrays among them are the program's.
+        key: names the function among others.
+        function: a definition, or a vjp; what it returns comes as lists.
+        arguments: its arguments; arrays and lists of arrays are the program's, others constant.
+        seconds: about how long NumPy takes.
+        kernel: NumPy's way.
+    """
+    arrays: list[np.ndarray] = []
+    structure = [_taken_apart(a, arrays) if _is_input(a) else None for a in arguments]
+    kinds = [str(s) if _is_input(a) else a for s, a in zip(structure, arguments)]
+    calls = _calls((key, *kinds, *((a.shape, a.dtype.char) for a in arrays)))
+    if calls.program is None and not calls.refused:
+        calls.seconds += seconds
+        if calls.seconds >= WORTH:
+
+            def traced(values: list[Any]) -> Any:
+                symbolic = importlib.import_module("flambeau.compiler.symbolic")
+                given = [
+                    argument if shape is None else _put_together(shape, values)
+                    for argument, shape in zip(arguments, structure)
+                ]
+                return function(symbolic, *given)
+
+            calls.make(traced, arrays)
+    return kernel() if calls.program is None else calls.program(arrays)
+
+
+def _is_input(argument: Any) -> bool:
+    return isinstance(argument, (list, np.ndarray))
+
+
+def forward(
+    operation: Any, arguments: Sequence[Any], seconds: float, kernel: Callable[[], Any]
+) -> Any:
+    """Results and aux of ``operation``, whose aux is a list of arrays.
+
+    Args:
+        operation: the operation.
+        arguments: of its definition, less xp.
         seconds: about how long NumPy takes.
         kernel: NumPy's way.
     """
     recording = GRAD_MODE.enabled
-    calls = _calls((operation.name, recording, *map(_kind, arguments)))
-    if calls.program is None and not calls.refused:
-        calls.seconds += seconds
-        if calls.seconds >= WORTH:
-            places = [i for i, a in enumerate(arguments) if isinstance(a, np.ndarray)]
 
-            def traced(arrays: list[Any]) -> Any:
-                values = list(arguments)
-                for i, array in zip(places, arrays):
-                    values[i] = array
-                symbolic = importlib.import_module("flambeau.compiler.symbolic")
-                found = operation.forward(symbolic, *values)
-                return found if recording else (*found[:-1], None)
+    def definition(xp: Any, *given: Any) -> Any:
+        *results, aux = operation.forward(xp, *given)
+        return [*results, aux if recording else None]
 
-            calls.make(traced, [arguments[i] for i in places])
-    if calls.program is None:
-        return kernel()
-    *results, aux = calls.program([a for a in arguments if isinstance(a, np.ndarray)])
+    found = call((operation.name, recording), definition, arguments, seconds, kernel)
+    if found.__class__ is not list:
+        return found
+    *results, aux = found
     return (*results, None if aux is None else Kept(aux))
 
 
-def backward(operation: Any, arguments: tuple[Any, ...], kernel: Callable[[], Any]) -> Any:
+def backward(operation: Any, arguments: Sequence[Any], kernel: Callable[[], Any]) -> Any:
     """What ``operation``'s (only) vjp gives for the aux of its program.
 
     Args:
         operation: the operation.
-        arguments: of the vjp, less xp; arrays, and sequences of them, are the program's.
+        arguments: of the vjp, less xp.
         kernel: NumPy's way, if there can be no program.
     """
-    arrays: list[Any] = []
-    kinds: list[Any] = []
-    structure = []
-    for argument in arguments:
-        start = len(arrays)
-        if isinstance(argument, (list, np.ndarray)):
-            structure.append(_taken_apart(argument, arrays))
-            kinds.append((str(structure[-1]), *map(_kind, arrays[start:])))
-        else:
-            structure.append(None)
-            kinds.append(argument)
-    calls = _calls((operation.name, "backward", *kinds))
-    if calls.program is None and not calls.refused:
-
-        def traced(values: list[Any]) -> Any:
-            symbolic = importlib.import_module("flambeau.compiler.symbolic")
-            given = [
-                argument if shape is None else _put_together(shape, values)
-                for argument, shape in zip(arguments, structure)
-            ]
-            return operation.vjps[0].function(symbolic, *given)
-
-        calls.make(traced, arrays)
-    return kernel() if calls.program is None else calls.program(arrays)
+    function = operation.vjps[0].function
+    return call((operation.name, "backward"), function, arguments, WORTH, kernel)
