@@ -15,7 +15,7 @@ from typing import Any
 
 FAMILIES = (
     "pointwise", "complex_numbers", "fourier",
-    "comparison", "reduction", "statistics", "shape", "diagonals", "indexing",
+    "comparison", "reduction", "number_parts", "logarithms", "statistics", "shape", "diagonals", "indexing",
     "sorting", "selection", "matmul", "conversion", "view_writes", "activation", "loss",
     "classification", "ctc", "convolution", "pooling", "unfolding", "resampling", "normalization",
     "embedding", "dropout", "distance", "einsum",

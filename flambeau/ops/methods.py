@@ -36,7 +36,8 @@ _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 INPLACE_COMPOSITES = (
     "clamp", "clamp_min", "clamp_max", "masked_fill", "tril", "triu", "scatter", "squeeze",
-    "unsqueeze", "transpose", "t", "addmm", "addmv", "baddbmm", "where",
+    "unsqueeze", "transpose", "t", "addmm", "addmv", "baddbmm", "where", "deg2rad", "rad2deg",
+    "float_power", "ldexp", "gcd", "lcm", "mvlgamma",
 )  # fmt: skip
 """Composites, and views, with an in-place variant."""
 
@@ -152,6 +153,7 @@ def attach_methods(public: dict[str, Callable[..., Any]]) -> None:
     Tensor.true_divide_ = selection.div_  # type: ignore[attr-defined]
     Tensor.T = property(_transposed)  # type: ignore[attr-defined]
     Tensor.mT = property(lambda self: self.transpose(-2, -1))  # type: ignore[attr-defined]
+    Tensor.polygamma = lambda self, n: public["polygamma"](n, self)  # type: ignore[attr-defined]
     public["positive"] = Tensor.positive = _positive  # type: ignore[attr-defined]
     for alias, name in ALIASES.items():
         if name in public:

@@ -143,7 +143,7 @@ def _(xp, grad, input):
     return grad * xp.polygamma(1, input)
 
 
-@operation(promote="float", dtypes="inexact", domain=(0.5, 3), method=False, public=False,
+@operation(promote="float", dtypes="inexact", domain=(0.5, 3), method=False,
            name="polygamma", samples=((1, (3, 4)), (2, (3, 4))))  # fmt: skip
 def polygamma(xp, n: int, input: Array):
     """The ``n``-th derivative of the digamma function."""
