@@ -17,7 +17,7 @@ PROFILE = 4096
 
 _LINE = 16
 """Words between what different threads write."""
-_MOST_PARTS = 16
+_MOST_PARTS = 64
 _PART = 2.5
 """Microseconds that a part of a kernel should take at least."""
 
@@ -163,7 +163,12 @@ def team_program(
     for k, call in enumerate(calls):
         if call.units > 1:
             numbers[k] = len(numbers) + 1
-    lines = ["%shifted_run = shl i64 %run, 16", *head]
+    lines = [
+        "%shifted_run = shl i64 %run, 16",
+        f"%team_at = getelementptr i64, ptr %table, i64 {TEAM_POINTER}",
+        "%team = load ptr, ptr %team_at",
+        *head,
+    ]
     lines.append(f"%serial = getelementptr i64, ptr %table, i64 {PROFILE}")
     for k, number in numbers.items():
         at = PROFILE + 2 * _LINE * number
@@ -175,7 +180,7 @@ def team_program(
         name = f"{label}w{number}"
         return [
             f"%{name}t = or i64 %shifted_run, {target}",
-            f"%{name}r = call i1 @reached(ptr {word}, i64 %{name}t)",
+            f"%{name}r = call i1 @reached(ptr %team, i64 %thread, ptr {word}, i64 %{name}t)",
             f"br i1 %{name}r, label %{name}, label %leave",
             f"{name}:",
         ]
@@ -243,8 +248,9 @@ def team_program(
             f"store i64 %shifted_run, ptr %done{k}",
         ]
     run += [
-        "call void @publish(ptr %team, ptr @program, ptr %table, i64 %run_number)",
+        "%shared = call i1 @publish(ptr %team, ptr @program, ptr %table, i64 %run_number)",
         "call void @program(ptr %table, i64 0, i64 %run_number)",
+        "call void @judge(ptr %team, i1 %shared)",
     ]
     return helper_source() + program, _entry(slots, run)
 

@@ -24,12 +24,22 @@ import numpy as np
 
 from . import runtime
 
-GENERATION, FUNCTION, TABLE, SLEEPERS, ACTIVE, STOP, BUSY = 0, 8, 16, 24, 32, 40, 48
-"""Words of the team's memory, each on a cache line of its own; BUSY has one line per worker."""
+GENERATION, FUNCTION, TABLE, SLEEPERS, ACTIVE, STOP = 0, 8, 16, 24, 32, 40
+LONG_WAITS, ALONE, PENALTY, BUSY = 48, 49, 50, 56
+"""Words of the team's memory, on cache lines of their own; BUSY has one line per worker.
+
+On a busy machine a worker may lose its processor in the middle of a part, and the caller waits.  A
+run with such a wait (LONG_WAITS) is followed by ALONE runs without workers, whose number (PENALTY)
+doubles from one such run to the next.
+"""
 _LINE = 8
 _MOST_WORKERS = 63
 _SPINS = 4000
 """Times that a worker looks for work before it sleeps: some tens of microseconds."""
+
+_LONGEST_WAIT = 10
+"""Times that the caller may give its processor away, waiting for a part, in an undisturbed run."""
+_MOST_ALONE = 63
 
 _FUTEX = {"x86_64": 202, "aarch64": 98, "arm64": 98}
 """The number of the system call ``futex`` on Linux."""
@@ -178,12 +188,13 @@ have:
 none:
   ret i64 -1
 }}
-define internal i1 @reached(ptr %word, i64 %target) #0 {{
+define internal i1 @reached(ptr %team, i64 %thread, ptr %word, i64 %target) #0 {{
 entry:
   %run = lshr i64 %target, 16
   br label %look
 look:
-  %spins = phi i64 [ 0, %entry ], [ %more, %wait ], [ 0, %yield ]
+  %spins = phi i64 [ 0, %entry ], [ %more, %wait ], [ 0, %yielding ]
+  %yields = phi i64 [ 0, %entry ], [ %yields, %wait ], [ %yields_next, %yielding ]
   %now = load atomic i64, ptr %word seq_cst, align 8
   %its_run = lshr i64 %now, 16
   %same = icmp eq i64 %its_run, %run
@@ -203,6 +214,16 @@ wait:
   br label %look
 yield:
   %yielded = call i32 @sched_yield()
+  %yields_next = add i64 %yields, 1
+  %is_long = icmp eq i64 %yields_next, {_LONGEST_WAIT}
+  %is_caller = icmp eq i64 %thread, 0
+  %noted = and i1 %is_long, %is_caller
+  br i1 %noted, label %note, label %yielding
+note:
+  %long_at = getelementptr i64, ptr %team, i64 {LONG_WAITS}
+  store i64 1, ptr %long_at
+  br label %yielding
+yielding:
   br label %look
 yes:
   ret i1 true
@@ -214,14 +235,25 @@ define internal i64 @next_run(ptr %team) #0 {{
   %run = add i64 %old, 2
   ret i64 %run
 }}
-define internal void @publish(ptr %team, ptr %function, ptr %table, i64 %run) #0 {{
+define internal i1 @publish(ptr %team, ptr %function, ptr %table, i64 %run) #0 {{
 entry:
   %function_at = getelementptr i64, ptr %team, i64 {FUNCTION}
   %table_at = getelementptr i64, ptr %team, i64 {TABLE}
   %sleepers_at = getelementptr i64, ptr %team, i64 {SLEEPERS}
   %active_at = getelementptr i64, ptr %team, i64 {ACTIVE}
+  %alone_at = getelementptr i64, ptr %team, i64 {ALONE}
   %odd = sub i64 %run, 1
   store atomic i64 %odd, ptr %team seq_cst, align 8
+  %alone = load i64, ptr %alone_at
+  %is_alone = icmp sgt i64 %alone, 0
+  br i1 %is_alone, label %keep, label %share
+keep:
+  %fewer = sub i64 %alone, 1
+  store i64 %fewer, ptr %alone_at
+  store atomic ptr null, ptr %function_at seq_cst, align 8
+  store atomic i64 %run, ptr %team seq_cst, align 8
+  ret i1 false
+share:
   store atomic ptr %function, ptr %function_at seq_cst, align 8
   store atomic ptr %table, ptr %table_at seq_cst, align 8
   store atomic i64 %run, ptr %team seq_cst, align 8
@@ -236,6 +268,30 @@ wake:
            ptr null, i64 0)
   br label %go
 go:
+  ret i1 true
+}}
+define internal void @judge(ptr %team, i1 %shared) #0 {{
+entry:
+  %long_at = getelementptr i64, ptr %team, i64 {LONG_WAITS}
+  %alone_at = getelementptr i64, ptr %team, i64 {ALONE}
+  %penalty_at = getelementptr i64, ptr %team, i64 {PENALTY}
+  br i1 %shared, label %look, label %leave
+look:
+  %long = load i64, ptr %long_at
+  store i64 0, ptr %long_at
+  %penalty = load i64, ptr %penalty_at
+  %disturbed = icmp ne i64 %long, 0
+  %doubled = mul i64 %penalty, 2
+  %raised = add i64 %doubled, 1
+  %over = icmp sgt i64 %raised, {_MOST_ALONE}
+  %most = select i1 %over, i64 {_MOST_ALONE}, i64 %raised
+  %halved = lshr i64 %penalty, 1
+  %new = select i1 %disturbed, i64 %most, i64 %halved
+  %alone = select i1 %disturbed, i64 %most, i64 0
+  store i64 %new, ptr %penalty_at
+  store i64 %alone, ptr %alone_at
+  br label %leave
+leave:
   ret void
 }}
 """
