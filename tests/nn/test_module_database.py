@@ -205,8 +205,11 @@ def test_modules_refuse_what_pytorch_refuses() -> None:
     found = list(refusals())
     same_type = [(n, w, e) for n, w, e in found if isinstance(e, w.error_type)]
     same_words = [1 for _, w, e in same_type if re.search(w.error_regex, str(e))]
-    missing = [f"{n}: {w.error_regex!r}, raised {e!r}" for n, w, e in found
-               if not isinstance(e, w.error_type) or not re.search(w.error_regex, str(e))]  # fmt: skip
+    missing = [
+        f"{n}: {w.error_regex!r}, raised {e!r}"
+        for n, w, e in found
+        if not isinstance(e, w.error_type) or not re.search(w.error_regex, str(e))
+    ]
     listed = "\n".join(missing)
     assert len(same_type) >= REFUSALS_FLOOR, f"{len(same_type)} of {len(found)}\n{listed}"
     assert len(same_words) >= REFUSAL_WORDS_FLOOR, f"{len(same_words)} of {len(found)}\n{listed}"

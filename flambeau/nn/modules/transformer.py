@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flambeau
+from flambeau.modes import MODES
 from flambeau.nn import functional as F
 from flambeau.nn import init
 from flambeau.nn.functional.multi_head_attention import additive_mask
@@ -53,6 +54,8 @@ def _is_causal(mask: Tensor | None, is_causal: bool | None, size: int | None) ->
     """Whether ``mask`` is the causal one, if it was not said."""
     if is_causal is not None or mask is None:
         return bool(is_causal)
+    if MODES.capture is not None:  # the values are not known yet; they are masked as given
+        return False
     size = mask.shape[-2] if size is None else size
     causal = _causal_mask(size, dtype=mask.dtype if mask.is_floating_point() else None)
     return tuple(mask.shape) == tuple(causal.shape) and bool(mask.eq(causal).all())
@@ -286,8 +289,10 @@ class TransformerEncoder(Module):
         encoder_layer: the layer; the stack is made of copies of it.
         num_layers: how many.
         norm: a norm behind the last layer.
-        enable_nested_tensor: has no effect here: padding is always masked.
-        mask_check: has no effect here.
+        enable_nested_tensor: whether, in evaluation without gradients and without a mask, results
+            for padding are zeros (what PyTorch's nested tensors come to; here there are none).
+        mask_check: whether that is so only if all padding is behind; if not asked, padding is
+            taken to be behind.
 
     Shape:
         - Input: ``(S, N, E)``, or what the layer takes
@@ -336,10 +341,35 @@ class TransformerEncoder(Module):
         first: Any = self.layers[0] if len(self.layers) else None
         batch_first = first is not None and first.self_attn.batch_first
         is_causal = _is_causal(mask, is_causal, _sequence_length(src, batch_first))
+        present = aligned = None
+        if padding is not None and mask is None and self._leaves_out_padding(first, src):
+            given = padding.logical_not()
+            places = flambeau.arange(src.shape[1], device=src.device)
+            present = places < given.sum(1, keepdim=True)
+            if self.mask_check:
+                aligned = present.eq(given).all()
+            else:
+                padding = flambeau.zeros_like(padding).masked_fill(~present, -math.inf)
         result = src
         for layer in self.layers:
             result = layer(result, src_mask=mask, is_causal=is_causal, src_key_padding_mask=padding)
+        if present is not None:
+            shown = present.unsqueeze(-1)
+            result = result.masked_fill(~(shown if aligned is None else shown | ~aligned), 0.0)
         return result if self.norm is None else self.norm(result)
+
+    def _leaves_out_padding(self, first: Any, src: Tensor) -> bool:
+        """Whether PyTorch would use a nested tensor."""
+        return (
+            self.use_nested_tensor
+            and src.dim() == 3
+            and not first.training
+            and MODES.autocast is None
+            and not (
+                flambeau.is_grad_enabled()
+                and (src.requires_grad or any(p.requires_grad for p in first.parameters()))
+            )
+        )
 
 
 def _no_nested_tensor(layer: Any) -> str:
