@@ -103,8 +103,17 @@ def _regions(
     if shares.shape[1] == 1:
         share = shares.reshape(resolution, resolution)
         shading = LinearSegmentedColormap.from_list("", [colour(0), "white", colour(1)])
-        axes.contourf(
-            across, up, share, levels=np.linspace(0, 1, 21), cmap=shading, alpha=0.55, zorder=0
+        axes.imshow(
+            share,
+            extent=(low[0], high[0], low[1], high[1]),
+            origin="lower",
+            aspect="auto",
+            interpolation="bilinear",
+            cmap=shading,
+            vmin=0,
+            vmax=1,
+            alpha=0.55,
+            zorder=0,
         )
         if share.min() < 0.5 < share.max():
             axes.contour(across, up, share, levels=[0.5], colors="0.15", linewidths=1.6, zorder=2)

@@ -46,7 +46,7 @@ def test_points_are_drawn_by_class() -> None:
 def test_one_output_has_its_boundary_where_the_probability_is_a_half() -> None:
     model = Halves(1)
     axes = plot_classification_2d(X, Y, model, transform="Sigmoid", ax=Figure().subplots())
-    boundary = axes.collections[1].get_paths()[0].vertices
+    boundary = axes.collections[0].get_paths()[0].vertices
     assert np.abs(boundary[:, 0]).max() < 0.02
     assert model.training
 
