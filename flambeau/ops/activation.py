@@ -131,6 +131,8 @@ def _(xp, grad, input, weight_shape):
 
 @prelu.checked
 def _(input, weight):
+    if input.ndim == 0:
+        raise RuntimeError("Not allow zero-dim input tensor. (prelu)")
     if weight.ndim > 1:
         raise RuntimeError(
             f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
@@ -222,6 +224,17 @@ def softshrink(xp, input: Array, lambd: float = 0.5):
     """x moved towards 0 by lambd, and 0 where abs(x) <= lambd."""
     inside = xp.where(input < -lambd, input + lambd, input * 0)
     return xp.where(input > lambd, input - lambd, inside)
+
+
+@softshrink.checked
+def _(input, lambd=0.5):
+    if lambd < 0:
+        from .dtype_checks import type_word
+
+        raise RuntimeError(
+            f"lambda must be in range [0, {np.finfo(np.float32).max:.6g}] for input dtype "
+            f"{type_word(input)}, but found {lambd:g}. (softshrink)"
+        )
 
 
 @softshrink.vjp("input")

@@ -80,7 +80,7 @@ def _computed_arguments(
         raise RuntimeError(
             f"{name}(): Expected {dims + 1}D or {dims + 2}D input tensor, but got: {list(shape)}"
         )
-    if 0 in shape[-dims:] or (len(shape) == dims + 2 and shape[1] == 0):
+    if 0 in shape[-dims - 1 :]:
         raise RuntimeError(
             f"{name}(): Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 "
             f"dim batch size for input, but got: {list(shape)}"
