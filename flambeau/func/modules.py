@@ -64,9 +64,7 @@ def functional_call(
 
 def _merged(dicts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     if not all(isinstance(d, dict) for d in dicts):
-        raise ValueError(
-            "Expected all elements of parameter_and_buffer_dicts to be dictionaries"
-        )
+        raise ValueError("Expected all elements of parameter_and_buffer_dicts to be dictionaries")
     merged: dict[str, Tensor] = {}
     for tensors in dicts:
         for name, tensor in tensors.items():
@@ -182,16 +180,14 @@ def stack_module_state(
 
 
 def _stacked(states: list[dict[str, Any]]) -> dict[str, Tensor]:
-    from ..ops import stack
+    from ..ops.shape import stack
 
     result = {}
     for name in states[0]:
         tensors = [state[name] for state in states]
         flags = {t.requires_grad for t in tensors}
         if len(flags) > 1:
-            raise RuntimeError(
-                f"Expected {name} from each model to have the same .requires_grad"
-            )
+            raise RuntimeError(f"Expected {name} from each model to have the same .requires_grad")
         stacked = stack([t.detach() for t in tensors])
         result[name] = stacked.requires_grad_() if flags == {True} else stacked
     return result

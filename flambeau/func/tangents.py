@@ -9,7 +9,7 @@ https://pytorch.org/docs/stable/generated/torch.func.jvp.html
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..autograd.grad_mode import GRAD_MODE
@@ -39,7 +39,7 @@ class _Linear:
         recorded = recording and (
             depends_on_others(tangents) or depends_on_others(self.pulled, own)
         )
-        pushed = iter(())
+        pushed: Iterator[Tensor] = iter(())
         if self.cotangents:
             pushed = iter(gradients(self.pulled, self.cotangents, tangents, recorded))
         return [next(pushed) if t.requires_grad else zeros_like(t) for t in self.outputs]

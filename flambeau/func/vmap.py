@@ -222,7 +222,7 @@ def _run_in_chunks(
     chunk_size: int,
 ) -> Any:
     """Chunk after chunk, the results joined."""
-    from ..ops import cat
+    from ..ops.shape import cat
     from ..random import default_generator
 
     before = default_generator.state_bytes() if randomness == "same" else None

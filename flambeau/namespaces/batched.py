@@ -272,7 +272,7 @@ class _Indexing:
         self.varying = builtins.any(n != 1 for v in given for n in v.shape[:k])
         xp = namespace_of(*given)
         if self.varying:
-            self.key = []
+            self.key: list[Any] = []
             for i in range(k):
                 n = self.value.shape[i]
                 self.key.append(np.arange(n).reshape((*(1,) * i, n, *(1,) * (k - 1 - i + rank))))
@@ -283,16 +283,16 @@ class _Indexing:
         # where the batch, the indexed dims and the rest lie in what the namespace gives
         rest = x.ndim - len(present)
         batch, indexed = range(k), range(k, k + rank)
-        others = range(k + rank, k + rank + rest)
-        logical = (*batch, *others[: self.before], *indexed, *others[self.before :])
+        whole = range(k + rank, k + rank + rest)
+        logical = (*batch, *whole[: self.before], *indexed, *whole[self.before :])
         if self.varying:
-            found: tuple[int, ...] = (*batch, *indexed, *others)
+            found: tuple[int, ...] = (*batch, *indexed, *whole)
             if adjacent and self.before == 0:
                 found = logical
         elif adjacent:
             found = logical
         else:
-            found = (*indexed, *batch, *others)
+            found = (*indexed, *batch, *whole)
         self.to_logical = tuple(found.index(d) for d in logical)
         self.from_logical = tuple(logical.index(d) for d in found)
 
@@ -711,9 +711,12 @@ for _symbol, _name in {
 for _name in ("lt", "le", "gt", "ge"):
     _function = globals()[_name]
     setattr(BatchedArray, f"__{_name}__", lambda x, y, f=_function: f(x, y))
-BatchedArray.__matmul__ = lambda x, y: matmul(x, y)  # type: ignore[attr-defined]
-BatchedArray.__rmatmul__ = lambda x, y: matmul(y, x)  # type: ignore[attr-defined]
-BatchedArray.__neg__ = lambda x: globals()["neg"](x)  # type: ignore[attr-defined]
-BatchedArray.__invert__ = lambda x: globals()["bitwise_not"](x)  # type: ignore[attr-defined]
+for _name, _operator in {
+    "__matmul__": lambda x, y: matmul(x, y),
+    "__rmatmul__": lambda x, y: matmul(y, x),
+    "__neg__": lambda x: globals()["neg"](x),
+    "__invert__": lambda x: globals()["bitwise_not"](x),
+}.items():
+    setattr(BatchedArray, _name, _operator)
 
 register(BatchedArray, _THIS)

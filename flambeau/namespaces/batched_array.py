@@ -81,7 +81,7 @@ class BatchedArray:
             raise TypeError("only all elements of a batched array can be written at once")
         write(self, value, "__setitem__")
 
-    def copy(self, order: str = "K") -> BatchedArray:
+    def copy(self, order: Any = "K") -> BatchedArray:
         """The same elements in memory of their own."""
         value = self.value
         return BatchedArray(
@@ -180,7 +180,7 @@ def entered(x: Any, level: Level, dim: int) -> BatchedArray:
 
 
 def left(x: Any, level: Level, dim: int) -> Any:
-    """``x`` with the batch dim of ``level`` as its dim ``dim``; no batched array if it was the last.
+    """``x`` with the batch dim of ``level`` as its dim ``dim``; a bare array if it was the last.
 
     Where ``x`` is the same for all members it is expanded.
     """

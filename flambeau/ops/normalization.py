@@ -239,6 +239,7 @@ def _update_average(average: Any, value: Any, momentum: float, factor: float) ->
 
     if (
         average._array.__class__ is np.ndarray
+        and value._array.__class__ is np.ndarray
         and MODES.capture is None
         and average._base is None
         and average._array.dtype == value._array.dtype

@@ -132,8 +132,8 @@ class TreeSpec:
         self.type = type
         self.context = context
         self._children = list(children)
-        self.num_nodes = 1 + sum(c.num_nodes for c in children)
-        self.num_leaves = 1 if type is None else sum(c.num_leaves for c in children)
+        self.num_nodes: int = 1 + sum(c.num_nodes for c in children)
+        self.num_leaves: int = 1 if type is None else sum(c.num_leaves for c in children)
         self.num_children = len(children)
 
     def is_leaf(self) -> bool:

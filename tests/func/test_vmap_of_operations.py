@@ -23,7 +23,7 @@ CLOSE = {"rtol": 1e-10, "atol": 1e-11}
 
 
 def members_of(array: np.ndarray, number: int) -> np.ndarray:
-    """``MEMBERS`` arrays like ``array`` but different, stacked: values keep their kind and range."""
+    """``MEMBERS`` arrays like ``array``, stacked: values keep their kind and range."""
     if array.dtype.kind in "fc":
         scales = [1.0, 0.97, 1.02]
         return np.stack([(array * s).astype(array.dtype) for s in scales])
