@@ -1,0 +1,221 @@
+"""What values a parameter or a sample may take (``torch.distributions.constraints``).
+
+Source: https://docs.pytorch.org/docs/stable/distributions.html#module-torch.distributions.constraints
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flambeau as torch
+from flambeau.tensor import Tensor
+
+
+class Constraint:
+    """A set of values: ``check`` says of each whether it belongs."""
+
+    is_discrete = False
+    event_dim = 0
+
+    def check(self, value: Any) -> Any:
+        """For each event of ``value`` whether it satisfies this constraint."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__.lstrip('_')}()"
+
+
+class _Dependent(Constraint):
+    """One whose bounds are parameters of the distribution."""
+
+    def __init__(self, *, is_discrete: Any = None, event_dim: Any = None) -> None:
+        self.is_discrete = bool(is_discrete)
+        self.event_dim = event_dim or 0
+
+    def check(self, value: Any) -> Any:
+        raise ValueError("Cannot determine validity of dependent constraint")
+
+
+class _Bounded(Constraint):
+    """One of some bounds, that its ``repr`` tells."""
+
+    names: tuple[str, ...] = ()
+
+    def __init__(self, *bounds: Any) -> None:
+        for name, bound in zip(self.names, bounds, strict=True):
+            setattr(self, name, bound)
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={getattr(self, name)}" for name in self.names)
+        return f"{type(self).__name__.lstrip('_')}({told})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and all(
+            bool(torch.equal(torch.as_tensor(a), torch.as_tensor(b)))
+            for a, b in ((getattr(self, n), getattr(other, n)) for n in self.names)
+        )
+
+    __hash__ = Constraint.__hash__
+
+
+class _GreaterThan(_Bounded):
+    names = ("lower_bound",)
+    lower_bound: Any
+
+    def check(self, value: Any) -> Any:
+        return self.lower_bound < value
+
+
+class _GreaterThanEq(_GreaterThan):
+    def check(self, value: Any) -> Any:
+        return self.lower_bound <= value
+
+
+class _LessThan(_Bounded):
+    names = ("upper_bound",)
+    upper_bound: Any
+
+    def check(self, value: Any) -> Any:
+        return value < self.upper_bound
+
+
+class _Interval(_Bounded):
+    names = ("lower_bound", "upper_bound")
+    lower_bound: Any
+    upper_bound: Any
+
+    def check(self, value: Any) -> Any:
+        return (self.lower_bound <= value) & (value <= self.upper_bound)
+
+
+class _HalfOpenInterval(_Interval):
+    def check(self, value: Any) -> Any:
+        return (self.lower_bound <= value) & (value < self.upper_bound)
+
+
+class _IntegerInterval(_Interval):
+    is_discrete = True
+
+    def check(self, value: Any) -> Any:
+        return (value % 1 == 0) & (self.lower_bound <= value) & (value <= self.upper_bound)
+
+
+class _IntegerGreaterThan(_GreaterThan):
+    is_discrete = True
+
+    def check(self, value: Any) -> Any:
+        return (value % 1 == 0) & (value >= self.lower_bound)
+
+
+class _Boolean(Constraint):
+    is_discrete = True
+
+    def check(self, value: Any) -> Any:
+        return (value == 0) | (value == 1)
+
+
+class _OneHot(Constraint):
+    is_discrete = True
+    event_dim = 1
+
+    def check(self, value: Any) -> Any:
+        return ((value == 0) | (value == 1)).all(-1) & value.sum(-1).eq(1)
+
+
+class _Real(Constraint):
+    def check(self, value: Any) -> Any:
+        return value == value  # False for NaN
+
+
+class _Simplex(Constraint):
+    event_dim = 1
+
+    def check(self, value: Any) -> Any:
+        return torch.all(value >= 0, -1) & ((value.sum(-1) - 1).abs() < 1e-6)
+
+
+class _Multinomial(Constraint):
+    is_discrete = True
+    event_dim = 1
+
+    def __init__(self, upper_bound: Any) -> None:
+        self.upper_bound = upper_bound
+
+    def check(self, value: Any) -> Any:
+        return (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
+
+
+class _LowerTriangular(Constraint):
+    event_dim = 2
+
+    def check(self, value: Any) -> Any:
+        return (value.tril() == value).reshape(value.shape[:-2] + (-1,)).min(-1)[0]
+
+
+class _LowerCholesky(Constraint):
+    event_dim = 2
+
+    def check(self, value: Any) -> Any:
+        lower = (value.tril() == value).reshape(value.shape[:-2] + (-1,)).all(-1)
+        return lower & (value.diagonal(dim1=-2, dim2=-1) > 0).all(-1)
+
+
+class _IndependentConstraint(Constraint):
+    """One that holds for an event if it holds for all its parts."""
+
+    def __init__(self, base_constraint: Constraint, reinterpreted_batch_ndims: int) -> None:
+        self.base_constraint = base_constraint
+        self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
+        self.is_discrete = base_constraint.is_discrete
+        self.event_dim = base_constraint.event_dim + reinterpreted_batch_ndims
+
+    def __repr__(self) -> str:
+        return f"IndependentConstraint({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
+
+    def check(self, value: Any) -> Any:
+        result: Tensor = self.base_constraint.check(value)
+        if result.dim() < self.reinterpreted_batch_ndims:
+            wanted = self.base_constraint.event_dim + self.reinterpreted_batch_ndims
+            raise ValueError(f"Expected value.dim() >= {wanted} but got {value.dim()}")
+        kept = result.dim() - self.reinterpreted_batch_ndims
+        return result.reshape(tuple(result.shape[:kept]) + (-1,)).all(-1)
+
+
+def is_dependent(constraint: Any) -> bool:
+    """Whether the constraint's bounds are parameters of the distribution."""
+    return isinstance(constraint, _Dependent)
+
+
+class dependent_property(property):
+    """A ``support`` that is a property, its bounds being parameters."""
+
+    def __init__(self, fn: Any = None, *, is_discrete: Any = None, event_dim: Any = None) -> None:
+        super().__init__(fn)
+        self.is_discrete = is_discrete
+        self.event_dim = event_dim
+
+    def __call__(self, fn: Any) -> dependent_property:
+        return dependent_property(fn, is_discrete=self.is_discrete, event_dim=self.event_dim)
+
+
+dependent = _Dependent()
+independent = _IndependentConstraint
+boolean = _Boolean()
+one_hot = _OneHot()
+nonnegative_integer = _IntegerGreaterThan(0)
+positive_integer = _IntegerGreaterThan(1)
+integer_interval = _IntegerInterval
+real = _Real()
+real_vector = independent(real, 1)
+positive = _GreaterThan(0.0)
+nonnegative = _GreaterThanEq(0.0)
+greater_than = _GreaterThan
+greater_than_eq = _GreaterThanEq
+less_than = _LessThan
+multinomial = _Multinomial
+unit_interval = _Interval(0.0, 1.0)
+interval = _Interval
+half_open_interval = _HalfOpenInterval
+simplex = _Simplex()
+lower_triangular = _LowerTriangular()
+lower_cholesky = _LowerCholesky()

@@ -1,0 +1,217 @@
+"""The base of all distributions.
+
+Source: https://docs.pytorch.org/docs/stable/distributions.html#distribution
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import flambeau as torch
+from flambeau.size import Size
+
+from . import constraints
+from .numerics import as_size, lazy_property
+
+
+class Distribution:
+    """A probability distribution over events of ``event_shape``, ``batch_shape`` of them.
+
+    Args:
+        batch_shape: the shape of the parameters, one distribution each.
+        event_shape: the shape of one event.
+        validate_args: whether parameters and values are checked; :meth:`set_default_validate_args`
+            says it for all.
+    Raises:
+        ValueError: a parameter is outside its constraint.
+    """
+
+    has_rsample = False
+    has_enumerate_support = False
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+    _validate_args: bool = __debug__
+    _batched: tuple[str, ...] = ()
+    """The attributes that :meth:`expand` expands to the batch shape."""
+    _eventful: tuple[str, ...] = ()
+    """Those that have the event's dims behind the batch's."""
+
+    @staticmethod
+    def set_default_validate_args(value: bool) -> None:
+        """Say whether distributions check their arguments from now on."""
+        if value not in (True, False):
+            raise ValueError
+        Distribution._validate_args = value
+
+    def __init__(
+        self, batch_shape: Any = (), event_shape: Any = (), validate_args: bool | None = None
+    ) -> None:
+        self._batch_shape = as_size(batch_shape)
+        self._event_shape = as_size(event_shape)
+        if validate_args is not None:
+            self._validate_args = validate_args
+        if self._validate_args:
+            self._check_parameters()
+
+    def _check_parameters(self) -> None:
+        for name, constraint in self.arg_constraints.items():
+            if isinstance(constraint, (property, constraints._Dependent)):
+                constraint = getattr(self, f"_{name}_constraint", None)
+                if constraint is None:
+                    continue
+            if name not in self.__dict__ and isinstance(getattr(type(self), name), lazy_property):
+                continue  # not what was given
+            value = getattr(self, name)
+            valid = constraint.check(value)
+            if not bool(valid.all()):
+                raise ValueError(
+                    f"Expected parameter {name} ({type(value).__name__} of shape "
+                    f"{tuple(value.shape)}) of distribution {self!r} to satisfy the constraint "
+                    f"{constraint!r}, but found invalid values:\n{value}"
+                )
+
+    # -- shapes -------------------------------------------------------------------------------
+
+    @property
+    def batch_shape(self) -> Size:
+        """The shape over which there are distributions."""
+        return self._batch_shape
+
+    @property
+    def event_shape(self) -> Size:
+        """The shape of one event."""
+        return self._event_shape
+
+    def _extended_shape(self, sample_shape: Any = ()) -> Size:
+        return Size(tuple(sample_shape) + tuple(self._batch_shape) + tuple(self._event_shape))
+
+    def _new(self, cls: type, instance: Any) -> Any:
+        if instance is not None:
+            return instance
+        if type(self).__init__ is not cls.__init__:
+            raise NotImplementedError(
+                f"Subclass {type(self).__name__} of {cls.__name__} that defines a custom __init__ "
+                "method must also define a custom .expand() method."
+            )
+        return type(self).__new__(type(self))
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        """The same distribution with its parameters expanded to ``batch_shape``."""
+        batch_shape = as_size(batch_shape)
+        new = self._new(type(self), _instance)
+        for name in (*self._batched, *self._eventful):
+            if name in self.__dict__:
+                value = self.__dict__[name]
+                if isinstance(value, Distribution):
+                    setattr(new, name, value.expand(batch_shape))
+                else:
+                    event = tuple(self._event_shape) if name in self._eventful else ()
+                    if name in self._eventful and not event:
+                        event = tuple(value.shape[-1:])
+                    setattr(new, name, value.expand(tuple(batch_shape) + event))
+        for name in ("_is_logits", "total_count", "_num_events"):
+            if name in self.__dict__ and name not in new.__dict__:
+                setattr(new, name, self.__dict__[name])
+        Distribution.__init__(new, batch_shape, self._event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    # -- what a distribution has --------------------------------------------------------------
+
+    @property
+    def support(self) -> Any:
+        """The constraint that samples satisfy."""
+        raise NotImplementedError
+
+    @property
+    def mean(self) -> Any:
+        """The mean."""
+        raise NotImplementedError
+
+    @property
+    def mode(self) -> Any:
+        """The most probable value."""
+        raise NotImplementedError(f"{self.__class__} does not implement mode")
+
+    @property
+    def variance(self) -> Any:
+        """The variance."""
+        raise NotImplementedError
+
+    @property
+    def stddev(self) -> Any:
+        """The standard deviation."""
+        return self.variance.sqrt()
+
+    def sample(self, sample_shape: Any = ()) -> Any:
+        """Samples of shape sample_shape + batch_shape + event_shape, without gradients."""
+        with torch.no_grad():
+            return self.rsample(sample_shape)
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        """The same with gradients for the parameters (``has_rsample``)."""
+        raise NotImplementedError
+
+    def sample_n(self, n: int) -> Any:
+        """``sample((n,))``."""
+        return self.sample(Size((n,)))
+
+    def log_prob(self, value: Any) -> Any:
+        """The logarithm of the density or probability of each event of ``value``."""
+        raise NotImplementedError
+
+    def cdf(self, value: Any) -> Any:
+        """The probability of at most ``value``."""
+        raise NotImplementedError
+
+    def icdf(self, value: Any) -> Any:
+        """The value that has the cumulative probability ``value``."""
+        raise NotImplementedError
+
+    def enumerate_support(self, expand: bool = True) -> Any:
+        """All values of a discrete distribution, along a first dim."""
+        raise NotImplementedError
+
+    def entropy(self) -> Any:
+        """The entropy, in nats."""
+        raise NotImplementedError
+
+    def perplexity(self) -> Any:
+        """e to the power of the entropy."""
+        return torch.exp(self.entropy())
+
+    def _validate_sample(self, value: Any) -> None:
+        if not isinstance(value, torch.Tensor):
+            raise ValueError("The value argument to log_prob must be a Tensor")
+        start = value.dim() - len(self._event_shape)
+        if tuple(value.shape[start:]) != tuple(self._event_shape):
+            raise ValueError(
+                "The right-most size of value must match event_shape: "
+                f"{value.shape} vs {self._event_shape}."
+            )
+        actual = value.shape
+        expected = Size(tuple(self._batch_shape) + tuple(self._event_shape))
+        for i, j in zip(reversed(actual), reversed(expected)):
+            if i != 1 and j != 1 and i != j:
+                raise ValueError(
+                    f"Value is not broadcastable with batch_shape+event_shape: {actual} vs "
+                    f"{expected}."
+                )
+        try:
+            support = self.support
+        except NotImplementedError:
+            return
+        valid = support.check(value)
+        if not bool(valid.all()):
+            raise ValueError(
+                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) "
+                f"to be within the support ({support!r}) of the distribution {self!r}, but found "
+                f"invalid values:\n{value}"
+            )
+
+    def __repr__(self) -> str:
+        names = [k for k in self.arg_constraints if k in self.__dict__]
+        told = ", ".join(
+            f"{p}: {self.__dict__[p] if self.__dict__[p].numel() == 1 else self.__dict__[p].size()}"
+            for p in names
+        )
+        return f"{type(self).__name__}({told})"

@@ -1,0 +1,105 @@
+"""Functions that the distributions share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import flambeau as torch
+from flambeau.size import Size
+
+
+def broadcast_all(*values: Any) -> tuple[Any, ...]:
+    """Numbers and tensors as tensors of one shape; numbers take the tensors' dtype."""
+    for value in values:
+        if not isinstance(value, (torch.Tensor, int, float, np.number)):
+            raise ValueError(
+                "Input arguments must all be instances of Number, torch.Tensor or objects "
+                "implementing __torch_function__."
+            )
+    like = next((v for v in values if isinstance(v, torch.Tensor)), None)
+    dtype = torch.get_default_dtype() if like is None else like.dtype
+    tensors = [
+        v if isinstance(v, torch.Tensor) else torch.tensor(float(v), dtype=dtype) for v in values
+    ]
+    return tuple(torch.broadcast_tensors(*tensors))
+
+
+def are_numbers(*values: Any) -> bool:
+    """Whether all parameters are Python numbers, so that the batch shape is ()."""
+    return all(isinstance(v, (int, float, np.number)) for v in values)
+
+
+def standard_normal(shape: Any, dtype: Any) -> Any:
+    """Numbers of mean 0 and variance 1, as PyTorch draws them here."""
+    return torch.normal(torch.zeros(shape, dtype=dtype), torch.ones(shape, dtype=dtype))
+
+
+def logsumexp(value: Any, keepdim: bool = False) -> Any:
+    """The logarithm of the sum of exponentials over the last dim."""
+    top = value.detach().amax(-1, True)
+    top = torch.where(top.isfinite(), top, torch.zeros_like(top))
+    result = (value - top).exp().sum(-1, True).log() + top
+    return result if keepdim else result.squeeze(-1)
+
+
+def xlogy(x: Any, y: Any) -> Any:
+    """``x * log(y)``, 0 where ``x`` is."""
+    zero = x == 0
+    return torch.where(
+        zero, torch.zeros_like(x), x * torch.where(zero, torch.ones_like(y), y).log()
+    )
+
+
+def clamp_probs(probs: Any) -> Any:
+    """Probabilities kept off 0 and 1 by the dtype's precision."""
+    eps = torch.finfo(probs.dtype).eps
+    return probs.clamp(min=eps, max=1 - eps)
+
+
+def probs_to_logits(probs: Any, is_binary: bool = False) -> Any:
+    """Log odds of binary probabilities, else logarithms."""
+    clamped = clamp_probs(probs)
+    return torch.log(clamped) - torch.log1p(-clamped) if is_binary else torch.log(clamped)
+
+
+def logits_to_probs(logits: Any, is_binary: bool = False) -> Any:
+    """Probabilities of log odds, or by a softmax over the last dim."""
+    return torch.sigmoid(logits) if is_binary else torch.nn.functional.softmax(logits, dim=-1)
+
+
+def sum_rightmost(value: Any, dims: int) -> Any:
+    """The sum over the last ``dims`` dims."""
+    if dims == 0:
+        return value
+    return value.reshape(tuple(value.shape[: value.dim() - dims]) + (-1,)).sum(-1)
+
+
+def log_beta(*concentrations: Any) -> Any:
+    """The logarithm of the beta function of several arguments."""
+    total = sum(concentrations[1:], concentrations[0])
+    parts = [torch.lgamma(c) for c in concentrations]
+    return sum(parts[1:], parts[0]) - torch.lgamma(total)
+
+
+class lazy_property:
+    """A property computed once, from the parameter that was given."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+        self.name = function.__name__
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        with torch.enable_grad():
+            value = self.function(instance)
+        setattr(instance, self.name, value)
+        return value
+
+
+def as_size(shape: Any) -> Size:
+    """``shape`` as a torch.Size."""
+    return shape if isinstance(shape, Size) else Size(shape)

@@ -1,0 +1,349 @@
+"""Invertible functions and the logarithms of their Jacobian determinants.
+
+Source: https://docs.pytorch.org/docs/stable/distributions.html#module-torch.distributions.transforms
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import flambeau as torch
+
+from . import constraints
+from .numerics import sum_rightmost
+
+
+class Transform:
+    """A function with an inverse and a known log |det dy/dx|."""
+
+    bijective = False
+    domain: Any = constraints.real
+    codomain: Any = constraints.real
+    _event_dim = 0
+
+    def __init__(self, cache_size: int = 0) -> None:
+        self._cache_size = cache_size
+
+    @property
+    def event_dim(self) -> int:
+        """How many of the last dims make up one value."""
+        return self._event_dim
+
+    @property
+    def inv(self) -> Transform:
+        """The inverse."""
+        return _Inverse(self)
+
+    @property
+    def sign(self) -> Any:
+        """1 if increasing, -1 if decreasing."""
+        raise NotImplementedError
+
+    def __call__(self, x: Any) -> Any:
+        raise NotImplementedError
+
+    def _inverse(self, y: Any) -> Any:
+        raise NotImplementedError
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        """log |det dy/dx| of y, the transform of x."""
+        raise NotImplementedError
+
+    def forward_shape(self, shape: Any) -> Any:
+        """The shape of the transform of something of ``shape``."""
+        return shape
+
+    def inverse_shape(self, shape: Any) -> Any:
+        """The shape of what is transformed to ``shape``."""
+        return shape
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class _Inverse(Transform):
+    """The inverse of a transform."""
+
+    def __init__(self, transform: Transform) -> None:
+        super().__init__()
+        self._transform = transform
+        self.bijective = transform.bijective
+        self.domain, self.codomain = transform.codomain, transform.domain
+        self._event_dim = transform.event_dim
+
+    @property
+    def inv(self) -> Transform:
+        return self._transform
+
+    @property
+    def sign(self) -> Any:
+        return self._transform.sign
+
+    def __call__(self, x: Any) -> Any:
+        return self._transform._inverse(x)
+
+    def _inverse(self, y: Any) -> Any:
+        return self._transform(y)
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        return -self._transform.log_abs_det_jacobian(y, x)
+
+    def forward_shape(self, shape: Any) -> Any:
+        return self._transform.inverse_shape(shape)
+
+    def inverse_shape(self, shape: Any) -> Any:
+        return self._transform.forward_shape(shape)
+
+
+class ComposeTransform(Transform):
+    """Several transforms, one after the other."""
+
+    def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
+        super().__init__(cache_size)
+        self.parts = list(parts)
+        self.bijective = all(p.bijective for p in self.parts)
+        self._event_dim = max([p.event_dim for p in self.parts], default=0)
+        if self.parts:
+            self.domain, self.codomain = self.parts[0].domain, self.parts[-1].codomain
+
+    @property
+    def inv(self) -> Transform:
+        return ComposeTransform([p.inv for p in reversed(self.parts)])
+
+    @property
+    def sign(self) -> Any:
+        sign: Any = 1
+        for part in self.parts:
+            sign = sign * part.sign
+        return sign
+
+    def __call__(self, x: Any) -> Any:
+        for part in self.parts:
+            x = part(x)
+        return x
+
+    def _inverse(self, y: Any) -> Any:
+        for part in reversed(self.parts):
+            y = part._inverse(y)
+        return y
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        total: Any = torch.zeros_like(x) if not self.parts else 0
+        for part in self.parts:
+            result = part(x)
+            term = part.log_abs_det_jacobian(x, result)
+            total = total + sum_rightmost(term, self.event_dim - part.event_dim)
+            x = result
+        return total
+
+    def forward_shape(self, shape: Any) -> Any:
+        for part in self.parts:
+            shape = part.forward_shape(shape)
+        return shape
+
+    def inverse_shape(self, shape: Any) -> Any:
+        for part in reversed(self.parts):
+            shape = part.inverse_shape(shape)
+        return shape
+
+
+class ExpTransform(Transform):
+    """y = exp(x)."""
+
+    bijective = True
+    codomain = constraints.positive
+    sign = 1  # type: ignore[assignment]
+
+    def __call__(self, x: Any) -> Any:
+        return x.exp()
+
+    def _inverse(self, y: Any) -> Any:
+        return y.log()
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        return x
+
+
+class PowerTransform(Transform):
+    """y = x ** exponent, of positive x."""
+
+    bijective = True
+    domain = codomain = constraints.positive
+
+    def __init__(self, exponent: Any, cache_size: int = 0) -> None:
+        super().__init__(cache_size)
+        self.exponent = torch.as_tensor(exponent)
+
+    @property
+    def sign(self) -> Any:
+        return self.exponent.sign()
+
+    def __call__(self, x: Any) -> Any:
+        return x.pow(self.exponent)
+
+    def _inverse(self, y: Any) -> Any:
+        return y.pow(1 / self.exponent)
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        return (self.exponent * y / x).abs().log()
+
+
+class SigmoidTransform(Transform):
+    """y = 1 / (1 + exp(-x))."""
+
+    bijective = True
+    codomain = constraints.unit_interval
+    sign = 1  # type: ignore[assignment]
+
+    def __call__(self, x: Any) -> Any:
+        limits = torch.finfo(x.dtype)
+        return torch.clamp(torch.sigmoid(x), min=limits.tiny, max=1.0 - limits.eps)
+
+    def _inverse(self, y: Any) -> Any:
+        limits = torch.finfo(y.dtype)
+        y = y.clamp(min=limits.tiny, max=1.0 - limits.eps)
+        return y.log() - (-y).log1p()
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        softplus = torch.nn.functional.softplus
+        return -softplus(-x) - softplus(x)
+
+
+class SoftplusTransform(Transform):
+    """y = log(1 + exp(x))."""
+
+    bijective = True
+    codomain = constraints.positive
+    sign = 1  # type: ignore[assignment]
+
+    def __call__(self, x: Any) -> Any:
+        return torch.nn.functional.softplus(x)
+
+    def _inverse(self, y: Any) -> Any:
+        return (-y).expm1().neg().log() + y
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        return -torch.nn.functional.softplus(-x)
+
+
+class TanhTransform(Transform):
+    """y = tanh(x)."""
+
+    bijective = True
+    codomain = constraints.interval(-1.0, 1.0)
+    sign = 1  # type: ignore[assignment]
+
+    def __call__(self, x: Any) -> Any:
+        return x.tanh()
+
+    def _inverse(self, y: Any) -> Any:
+        return torch.atanh(y)
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        return 2.0 * (math.log(2.0) - x - torch.nn.functional.softplus(-2.0 * x))
+
+
+class AffineTransform(Transform):
+    """y = loc + scale * x."""
+
+    bijective = True
+
+    def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
+        super().__init__(cache_size)
+        self.loc, self.scale, self._event_dim = loc, scale, event_dim
+        if event_dim:
+            self.domain = self.codomain = constraints.independent(constraints.real, event_dim)
+
+    @property
+    def sign(self) -> Any:
+        if isinstance(self.scale, (int, float)):
+            return 1 if self.scale > 0 else -1 if self.scale < 0 else 0
+        return self.scale.sign()
+
+    def __call__(self, x: Any) -> Any:
+        return self.loc + self.scale * x
+
+    def _inverse(self, y: Any) -> Any:
+        return (y - self.loc) / self.scale
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        if isinstance(self.scale, (int, float)):
+            result = torch.full_like(x, math.log(abs(self.scale)))
+        else:
+            result = torch.abs(self.scale).log().expand(x.shape)
+        return sum_rightmost(result, self.event_dim)
+
+
+class SoftmaxTransform(Transform):
+    """y = softmax(x) over the last dim; not one to one."""
+
+    domain = constraints.real_vector
+    codomain = constraints.simplex
+    _event_dim = 1
+
+    def __call__(self, x: Any) -> Any:
+        return torch.nn.functional.softmax(x, -1)
+
+    def _inverse(self, y: Any) -> Any:
+        return y.log()
+
+
+class StickBreakingTransform(Transform):
+    """From k - 1 real numbers to k shares, by breaking parts off a stick."""
+
+    bijective = True
+    domain = constraints.real_vector
+    codomain = constraints.simplex
+    _event_dim = 1
+
+    @staticmethod
+    def _offset(x: Any) -> Any:
+        n = x.shape[-1]
+        return n - torch.arange(n, dtype=x.dtype)
+
+    def __call__(self, x: Any) -> Any:
+        z = SigmoidTransform()(x - self._offset(x).log())
+        left = (1 - z).cumprod(-1)
+        pad = torch.nn.functional.pad
+        return pad(z, [0, 1], value=1) * pad(left, [1, 0], value=1)
+
+    def _inverse(self, y: Any) -> Any:
+        cut = y[..., :-1]
+        left = 1 - cut.cumsum(-1)
+        left = torch.clamp(left, min=torch.finfo(y.dtype).tiny)
+        return cut.log() - left.log() + self._offset(cut).log()
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        x = x - self._offset(x).log()
+        return (-x - torch.nn.functional.softplus(-x) + y[..., :-1].log()).sum(-1)
+
+    def forward_shape(self, shape: Any) -> Any:
+        return tuple(shape[:-1]) + (shape[-1] + 1,)
+
+    def inverse_shape(self, shape: Any) -> Any:
+        return tuple(shape[:-1]) + (shape[-1] - 1,)
+
+
+class LowerCholeskyTransform(Transform):
+    """From any square matrix to a lower triangular one with a positive diagonal."""
+
+    domain = constraints.independent(constraints.real, 2)
+    codomain = constraints.lower_cholesky
+    _event_dim = 2
+
+    def __call__(self, x: Any) -> Any:
+        return x.tril(-1) + torch.diag_embed(x.diagonal(dim1=-2, dim2=-1).exp())
+
+    def _inverse(self, y: Any) -> Any:
+        return y.tril(-1) + torch.diag_embed(y.diagonal(dim1=-2, dim2=-1).log())
+
+
+identity_transform = ComposeTransform([])
+
+__all__ = [
+    "AffineTransform", "ComposeTransform", "ExpTransform", "LowerCholeskyTransform",
+    "PowerTransform", "SigmoidTransform", "SoftmaxTransform", "SoftplusTransform",
+    "StickBreakingTransform", "TanhTransform", "Transform", "identity_transform",
+]  # fmt: skip
