@@ -12,6 +12,7 @@ import itertools
 import math
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -206,7 +207,7 @@ class Comparison:
         stop = context.RawValue("b", 0)
         epochs = context.RawArray("q", len(self.settings))
         threads = max(1, processors() // jobs)
-        executor = ProcessPoolExecutor(jobs, context, _begin, (stop, epochs, threads, os.getpid()))
+        executor = ProcessPoolExecutor(jobs, context, _begin, (stop, epochs, threads))
         try:
             with _interrupts_held():  # the processes start here, and are not to hear of Ctrl-C
                 waiting = {
@@ -281,33 +282,38 @@ class _Here(Watcher):
 
 # --- in a process of its own ----------------------------------------------------------------------
 
-_shared: tuple[Any, Any, int] | None = None
+_shared: tuple[Any, Any] | None = None
 
 
-def _begin(stop: Any, epochs: Any, threads: int, parent: int) -> None:
+def _begin(stop: Any, epochs: Any, threads: int) -> None:
     global _shared
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that began it tells when to stop
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
-    _shared = stop, epochs, parent
+    _shared = stop, epochs
+
+
+def _end_with_parent() -> None:
+    """Wait for the process that began this one, and end with it, however it ended."""
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 class _There(Watcher):
-    """Tells the epochs of a run to the process that began it; stops when told, or left alone."""
+    """Tells the epochs of a run to the process that began it; stops when told."""
 
     def __init__(self, index: int) -> None:
         assert _shared is not None
-        self._stop, self._epochs, self._parent = _shared
+        self._stop, self._epochs = _shared
         self._index = index
-        self._looked = time.monotonic()
 
     def after_step(self, run: Run, loss: float) -> None:
         self._epochs[self._index] = run.epoch
-        if self._stop.value:
-            self.stop = True
-        now = time.monotonic()
-        if now - self._looked > 1.0:
-            self._looked = now
-            self.stop = self.stop or os.getppid() != self._parent
+        self.stop = bool(self._stop.value)
 
 
 def _train_there(

@@ -94,6 +94,17 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_nothing_behind(
     assert (tmp_path / "out" / "comparison.csv").is_file()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_its_processes_end_with_it_when_it_is_killed(start_flambeau: Any) -> None:
+    words = ("--vary", "epochs=1,900000,900001", "--jobs", 2, "--out", "out")
+    process = start_flambeau("compare", "circles", *words)
+    for line in process.stderr:
+        if line.startswith("1/3"):
+            break
+    process.kill()
+    process.communicate(timeout=60)  # comes to an end when the last of them has closed its pipes
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
