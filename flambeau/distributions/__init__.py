@@ -40,5 +40,6 @@ __all__ = [
     "HalfCauchy", "HalfNormal", "Independent", "Laplace", "LogNormal", "MixtureSameFamily",
     "Multinomial", "Normal", "OneHotCategorical", "OneHotCategoricalStraightThrough", "Poisson",
     "StudentT", "TransformedDistribution", "Uniform", "constraints", "kl", "kl_divergence",
-    "register_kl", "transforms", *transforms.__all__,
+    "register_kl", "transforms",
 ]  # fmt: skip
+__all__ += transforms.__all__

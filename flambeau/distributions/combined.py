@@ -34,7 +34,9 @@ class TransformedDistribution(Distribution):
         forward = tuple(whole.forward_shape(base_shape))
         wanted = max(whole.event_dim, len(base_distribution.event_shape))
         lacking = wanted - len(base_distribution.event_shape)
-        self.base_dist = Independent(base_distribution, lacking) if lacking else base_distribution
+        self.base_dist: Any = base_distribution
+        if lacking:
+            self.base_dist = Independent(base_distribution, lacking)
         cut = len(forward) - wanted
         super().__init__(forward[:cut], forward[cut:], validate_args=validate_args)
 

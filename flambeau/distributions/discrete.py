@@ -28,7 +28,7 @@ class _Binary(Distribution):
     """One given by a probability ``probs`` or by its log odds ``logits``."""
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
-    _batched = ("probs", "logits")
+    _batched: tuple[str, ...] = ("probs", "logits")
 
     def _parametrize(self, probs: Any, logits: Any) -> Any:
         if (probs is None) == (logits is None):

@@ -87,7 +87,7 @@ class Distribution:
     def _new(self, cls: type, instance: Any) -> Any:
         if instance is not None:
             return instance
-        if type(self).__init__ is not cls.__init__:
+        if type(self).__init__ is not cls.__init__:  # type: ignore[misc]
             raise NotImplementedError(
                 f"Subclass {type(self).__name__} of {cls.__name__} that defines a custom __init__ "
                 "method must also define a custom .expand() method."

@@ -193,7 +193,7 @@ class Beta(Distribution):
 
 
 class StudentT(Distribution):
-    """Student's t-distribution of ``df`` degrees of freedom, moved by ``loc``, widened by ``scale``."""
+    """Student's t-distribution of ``df`` degrees of freedom, moved and widened."""
 
     arg_constraints = {
         "df": constraints.positive, "loc": constraints.real, "scale": constraints.positive,

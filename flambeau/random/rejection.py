@@ -35,6 +35,7 @@ class _Stream:
         self.block = max(64, 2 * expected)
         self.values: list[float] = []
         self.used = 0
+        self.spare: float | None = generator.spare_normal
 
     def uniform(self) -> float:
         if self.used == len(self.values):
@@ -57,7 +58,6 @@ class _Stream:
         return radius * math.cos(angle)
 
     def __enter__(self) -> _Stream:
-        self.spare = self.generator.spare_normal
         return self
 
     def __exit__(self, *exc_info: object) -> None:
