@@ -43,6 +43,8 @@ RECORDED = {
         "1dc9c5162442",
         0.713594,
     ),
+    "AutoAugment(AutoAugmentPolicy.IMAGENET)": ((3, 24, 35), "63625d3c17b3", 0.619036),
+    "AutoAugment(AutoAugmentPolicy.CIFAR10)": ((3, 24, 35), "cd1d1df1fb32", 0.619036),
 }
 
 
@@ -65,6 +67,17 @@ def test_pillow_images_stay_pillow_images(call):
     torch.manual_seed(2)
     found = transform(image)
     assert found.mode == "RGB" and found.size == RECORDED[call][0][:0:-1]
+
+
+@pytest.mark.parametrize("policy", transforms.AutoAugmentPolicy)
+def test_automatic_augmentation_has_25_pairs_for_each_dataset(policy):
+    augment = transforms.AutoAugment(policy)
+    assert [len(pair) for pair in augment.policies] == [2] * 25
+    torch.manual_seed(0)
+    image = torch.from_numpy(BYTES)
+    found = [augment(image) for _ in range(30)]
+    assert all(one.shape == image.shape and one.dtype is torch.uint8 for one in found)
+    assert any(not torch.equal(one, image) for one in found)
 
 
 def test_rotation_by_a_right_angle_is_exact():

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import functional
 from .autoaugment import RandAugment, TrivialAugmentWide
+from .autoaugment_policies import AutoAugment, AutoAugmentPolicy
 from .color import (
     ColorJitter,
     GaussianBlur,
@@ -40,6 +41,8 @@ from .random_geometry import (
 )
 
 __all__ = [
+    "AutoAugment",
+    "AutoAugmentPolicy",
     "CenterCrop",
     "ColorJitter",
     "Compose",

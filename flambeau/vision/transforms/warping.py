@@ -60,9 +60,13 @@ def _sampled(
     number = kind.numpy.type
     across = np.arange(size[1], dtype=kind.numpy) - number((size[1] - 1) / 2)
     down = (np.arange(size[0], dtype=kind.numpy) - number((size[0] - 1) / 2))[:, None]
-    m = [number(value) for value in matrix]
-    x = across * m[0] + down * m[1] + m[2] + number((width - 1) / 2)
-    y = across * m[3] + down * m[4] + m[5] + number((height - 1) / 2)
+    # In numbers from -1 to 1, as torchvision does: so that places in the middle between two pixels
+    # are rounded to the same one.
+    base = np.stack(np.broadcast_arrays(across, down, number(1)), axis=-1).reshape(-1, 3)
+    half = np.array([0.5 * width, 0.5 * height], kind.numpy)
+    places = base @ (np.array(matrix, kind.numpy).reshape(2, 3).T / half)
+    x = ((places[:, 0] + 1) * width - 1).reshape(size) / 2
+    y = ((places[:, 1] + 1) * height - 1).reshape(size) / 2
     flat = img.reshape(*img.shape[:-2], height * width)
     filling = _filling(img, fill, kind)
 

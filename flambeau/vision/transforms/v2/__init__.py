@@ -8,9 +8,10 @@ Source: https://docs.pytorch.org/vision/0.28/transforms.html
 
 from __future__ import annotations
 
-from .. import InterpolationMode
+from .. import AutoAugmentPolicy, InterpolationMode
 from . import functional
 from .adapted import (
+    AutoAugment,
     CenterCrop,
     ColorJitter,
     FiveCrop,
@@ -44,6 +45,8 @@ from .containers import Compose, Identity, Lambda, RandomApply, RandomChoice, Ra
 from .conversion import ToDtype, ToImage, ToPureTensor
 
 __all__ = [
+    "AutoAugment",
+    "AutoAugmentPolicy",
     "CenterCrop",
     "ColorJitter",
     "Compose",

@@ -15,6 +15,10 @@ class _WithMore:
         return on_image(super().__call__, inputs)  # type: ignore[misc]
 
 
+class AutoAugment(_WithMore, v1.AutoAugment):
+    """As :class:`flambeau.vision.transforms.AutoAugment`."""
+
+
 class CenterCrop(_WithMore, v1.CenterCrop):
     """As :class:`flambeau.vision.transforms.CenterCrop`."""
 
