@@ -107,6 +107,8 @@ def _(xp, grad, input, negative_slope):
            samples=(((2, 3, 4), (3,)), ((3, 4), (1,)), ((4,), ())))  # fmt: skip
 def prelu(xp, input: Array, weight: Array):
     """x where x > 0, else weight * x, with one slope or one for every channel (dim 1)."""
+    if input.ndim == 0:
+        raise ValueError("a 0-d input")  # `checked` says it in words
     return xp.where(input > 0, input, input * _per_channel(xp, weight, input))
 
 
@@ -222,6 +224,8 @@ def _(xp, grad, input, lambd):
 @operation(dtypes="inexact", public=False, out=False, samples=(((3, 4), 0.5),))
 def softshrink(xp, input: Array, lambd: float = 0.5):
     """x moved towards 0 by lambd, and 0 where abs(x) <= lambd."""
+    if lambd < 0:
+        raise ValueError("wrong lambd")  # `checked` says it in words
     inside = xp.where(input < -lambd, input + lambd, input * 0)
     return xp.where(input > lambd, input - lambd, inside)
 
@@ -255,6 +259,8 @@ def _(input, lambd=0.5):
            samples=(((3, 4),), ((3, 4), "tanh")))  # fmt: skip
 def gelu(xp, input: Array, approximate: str = "none"):
     """x * Phi(x) with the normal distribution's Phi, or an approximation of it by "tanh"."""
+    if approximate not in ("none", "tanh"):
+        raise ValueError("wrong approximation")  # `checked` says it in words
     if approximate == "tanh":
         return input * 0.5 * (1 + xp.tanh(_gelu_inner(input)))
     return input * 0.5 * (1 + xp.erf(input * math.sqrt(0.5)))

@@ -316,6 +316,8 @@ class Operation:
                 f"{self.name}(): argument '{parameter.name}' (position {position + 1}) must be "
                 f"{'tuple of Tensors' if parameter.kind == 'arrays' else 'Tensor'}, not {problem}"
             )
+        if self.promote is not None and not any(isinstance(v, Tensor) for v in values):
+            _refuse_numbers(self, values)
         if MODES.autocast is not None:
             values = MODES.autocast.cast(self, values)
         if self.check_operands is not None:
@@ -540,6 +542,17 @@ def _missing_arguments(operation: Operation, values: Sequence[Any]) -> TypeError
     return TypeError(
         f"{operation.name}() missing {len(names)} required positional arguments: {listed}"
     )
+
+
+def _refuse_numbers(operation: Operation, values: Sequence[Any]) -> None:
+    """Raise if the operands are Python numbers, with no tensor among them."""
+    given = [v for p, v in zip(operation.parameters, values) if p.is_tensor and v is not None]
+    if given and all(isinstance(v, (bool, int, float, complex)) for v in given):
+        words = ", ".join(type(v).__name__ for v in given)
+        raise TypeError(
+            f"{operation.name}() received an invalid combination of arguments - got ({words}), but "
+            "expected one of them to be a Tensor"
+        )
 
 
 def _edge(value: Any) -> Any:

@@ -139,6 +139,9 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08,
         from ..tensor.views import _type_word
 
         raise RuntimeError(f"{_type_word(input.dtype)} did not match {_type_word(other.dtype)}")
+    for what, size in (("rtol", rtol), ("atol", atol)):
+        if size < 0:
+            raise RuntimeError(f"{what} must be greater than or equal to zero, but got {size}")
     near = (input - other).abs() <= atol + rtol * other.abs()
     near = near & input.isfinite() & other.isfinite() | (input == other)
     return near | (input.isnan() & other.isnan()) if equal_nan else near

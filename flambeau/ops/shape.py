@@ -646,6 +646,10 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
             f"({sources} dims) should contain the same number of dims as destination "
             f"({destinations} dims)"
         )
+    for what, dims in (("source", sources), ("destination", destinations)):
+        if len(set(dims)) != len(dims):
+            given = list(as_ints(source if what == "source" else destination, what))
+            raise RuntimeError(f"movedim: repeated dim in `{what}` ({given})")
     rest = iter(d for d in range(n) if d not in sources)
     order = [sources[destinations.index(i)] if i in destinations else next(rest) for i in range(n)]
     return permute(input, tuple(order))
@@ -660,6 +664,8 @@ def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
 @composite(method=False)
 def hstack(tensors: Sequence[Any]) -> Any:
     """The tensors side by side: along dim 1, or dim 0 if they have one."""
+    if not tensors:
+        raise RuntimeError("hstack expects a non-empty TensorList")
     tensors = [t if t._array.ndim else reshape(t, (1,)) for t in tensors]
     return cat(tensors, 0 if tensors[0]._array.ndim == 1 else 1)
 
@@ -667,12 +673,16 @@ def hstack(tensors: Sequence[Any]) -> Any:
 @composite(method=False)
 def vstack(tensors: Sequence[Any]) -> Any:
     """The tensors as rows, one below the other."""
+    if not tensors:
+        raise RuntimeError("vstack expects a non-empty TensorList")
     return cat([t if t._array.ndim > 1 else reshape(t, (1, -1)) for t in tensors], 0)
 
 
 @composite(method=False)
 def dstack(tensors: Sequence[Any]) -> Any:
     """The tensors one behind the other, along dim 2."""
+    if not tensors:
+        raise RuntimeError("dstack expects a non-empty TensorList")
     made = []
     for tensor in tensors:
         if tensor._array.ndim < 2:
