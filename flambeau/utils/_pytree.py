@@ -217,7 +217,8 @@ class TreeSpec:
     def __repr__(self, indent: int = 0) -> str:
         if self.type is None:
             return "*"
-        head = f"TreeSpec({self.type.__name__}, {self.context}, ["
+        name = "namedtuple" if is_namedtuple_class(self.type) else self.type.__name__
+        head = f"TreeSpec({name}, {self.context}, ["
         step = indent + 2
         inner = (",\n" + " " * step).join(c.__repr__(step) for c in self._children)
         return f"{head}{inner}])"

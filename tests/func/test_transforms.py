@@ -49,7 +49,7 @@ def numerical_jacobian(function: Any, x: torch.Tensor) -> torch.Tensor:
     return torch.stack(columns, 1).reshape((*function(x).shape, *x.shape))
 
 
-# -- single transforms --------------------------------------------------------------------------
+# -- single transforms ----
 
 
 def test_grad_is_the_derivative() -> None:
@@ -144,7 +144,7 @@ def test_jacrev_in_chunks() -> None:
         assert close(jacrev(lambda t: t.sin() * t.sum(), chunk_size=size)(x), whole)
 
 
-# -- nested ----------------------------------------------------------------------------------------
+# -- nested ----
 
 
 def test_derivatives_of_any_order() -> None:
@@ -238,7 +238,7 @@ def test_hessian_vector_products_three_ways() -> None:
     assert close(linearize(grad(scalar), x)[1](v), expected)
 
 
-# -- with the tape outside -----------------------------------------------------------------------
+# -- with the tape outside ----
 
 
 def test_results_are_on_the_tape_where_something_outside_requires_grad() -> None:
@@ -288,13 +288,13 @@ def test_nothing_is_kept_after_a_transform() -> None:
     assert made[0]() is None
 
 
-# -- refusals -------------------------------------------------------------------------------------
+# -- refusals ----
 
 
 def test_refusals_are_pytorchs() -> None:
     x = double(3)
     cases: list[tuple[Any, type[Exception], str]] = [
-        (lambda: grad(torch.sin)(x), RuntimeError, "return a scalar Tensor, got tensor with 1 dims"),
+        (lambda: grad(torch.sin)(x), RuntimeError, "a scalar Tensor, got tensor with 1 dims"),
         (lambda: grad(lambda t: 3.0)(x), RuntimeError, "to return a Tensor, got <class 'float'>"),
         (lambda: grad(scalar, argnums=1)(x), RuntimeError, "but only 1 positional inputs"),
         (lambda: grad(scalar, argnums=(0, 0))(x), RuntimeError, "argnums elements must be unique"),
@@ -316,7 +316,7 @@ def test_refusals_are_pytorchs() -> None:
             call()
 
 
-# -- beside PyTorch ---------------------------------------------------------------------------------
+# -- beside PyTorch ----
 
 
 def _network(library: Any, x: Any, w: Any) -> Any:
