@@ -169,7 +169,7 @@ class Capture:
     namespace = symbolic
 
     def __init__(self) -> None:
-        self.existing = {id(item) for item in gc.get_objects() if isinstance(item, Tensor)}
+        self.existing = {id(item) for item in gc.get_objects() if issubclass(type(item), Tensor)}
         """The tensors there were before the program ran."""
         self.inputs: list[Value] = []
         self.sources: list[Any] = []
@@ -376,7 +376,7 @@ def _settle_escaped(recording: Capture) -> list[list[int]]:
     found = [
         item
         for item in gc.get_objects()
-        if isinstance(item, Tensor) and item.__dict__.get("_array").__class__ is Value
+        if issubclass(type(item), Tensor) and item.__dict__.get("_array").__class__ is Value
     ]
     if not found:
         return []
