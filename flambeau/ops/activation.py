@@ -107,7 +107,7 @@ def _(xp, grad, input, negative_slope):
            samples=(((2, 3, 4), (3,)), ((3, 4), (1,)), ((4,), ())))  # fmt: skip
 def prelu(xp, input: Array, weight: Array):
     """x where x > 0, else weight * x, with one slope or one for every channel (dim 1)."""
-    if input.ndim == 0:
+    if input.ndim == 0 and weight.ndim and weight.shape[0] != 1:
         raise ValueError("a 0-d input")  # `checked` says it in words
     return xp.where(input > 0, input, input * _per_channel(xp, weight, input))
 
@@ -133,7 +133,7 @@ def _(xp, grad, input, weight_shape):
 
 @prelu.checked
 def _(input, weight):
-    if input.ndim == 0:
+    if input.ndim == 0 and weight.ndim and weight.shape[0] != 1:
         raise RuntimeError("Not allow zero-dim input tensor. (prelu)")
     if weight.ndim > 1:
         raise RuntimeError(
