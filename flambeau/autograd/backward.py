@@ -217,7 +217,10 @@ def grad(
     outputs_, inputs_ = _as_tuple(outputs), _as_tuple(inputs)
     gradients = (None,) * len(outputs_) if grad_outputs is None else _as_tuple(grad_outputs)
     if is_grads_batched:
-        return _batched_grad(outputs_, inputs_, gradients, retain_graph, allow_unused)
+        return _batched_grad(
+            outputs_, inputs_, gradients, retain_graph, create_graph, allow_unused,
+            materialize_grads,
+        )  # fmt: skip
     edges = [_root_edge(t) for t in outputs_]
     starts = [_initial_gradient(t, g, create_graph) for t, g in zip(outputs_, gradients)]
     for tensor in inputs_:
@@ -271,16 +274,28 @@ def _gradients_of(
 
 
 def _batched_grad(
-    outputs: Any, inputs: Any, gradients: Any, retain_graph: Any, allow_unused: Any
+    outputs: Any,
+    inputs: Any,
+    gradients: Any,
+    retain_graph: Any,
+    create_graph: bool,
+    allow_unused: Any,
+    materialize_grads: bool,
 ) -> tuple[Any, ...]:
-    """One backward pass per entry of the gradients' leading dim, stacked."""
-    from ..ops.shape import stack
+    """One backward pass for all entries of the gradients' leading dim."""
+    from ..func.vmap import vmap
 
-    count = gradients[0].shape[0]
-    rows = [
-        grad(outputs, inputs, [g[i] for g in gradients], True, allow_unused=allow_unused)
-        for i in range(count)
-    ]
-    return tuple(
-        None if column[0] is None else stack(list(column)) for column in zip(*rows, strict=True)
-    )
+    given = [g for g in gradients if g is not None]
+    unused: list[bool] = []
+
+    def one(*rows: Any) -> tuple[Any, ...]:
+        remaining = iter(rows)
+        found = grad(
+            outputs, inputs, [None if g is None else next(remaining) for g in gradients],
+            retain_graph, create_graph, True, allow_unused, False, materialize_grads,
+        )  # fmt: skip
+        unused[:] = [g is None for g in found]
+        return tuple(g for g in found if g is not None)
+
+    stacked = iter(vmap(one)(*given))
+    return tuple(None if missing else next(stacked) for missing in unused)
