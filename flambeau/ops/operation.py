@@ -603,11 +603,14 @@ def _operand_problem(parameter: Parameter, value: Any) -> str | None:
 
 
 _HALF = frozenset(("float16", "bfloat16"))
+_COMMON = "fdlqi?B"  # dtypes that are known at a glance; to ask for a name takes longer
 
 
 def _run_numpy(operation: Operation, arrays: list[Any], found: Sequence[Any]) -> Any:
     """The definition, or its kernel, on NumPy arrays; half precision is computed in float32."""
-    dtype = next((a.dtype for a in found if a.dtype.name in _HALF), None)
+    dtype = next(
+        (a.dtype for a in found if a.dtype.char not in _COMMON and a.dtype.name in _HALF), None
+    )
     forward = operation.numpy_kernel
     if dtype is None or operation.view or operation.name == "astype":
         if forward is not None:

@@ -210,6 +210,7 @@ _LSTM = ((3, 2, 3), (2, 2), (2, 2), (8, 3), (8, 2))
 @operation(public=False, out=False, same_dtype=True, outputs=("output", "h", "c"), aux=True,
            node_name="LstmBackward0",
            samples=((*_LSTM, (8,), (8,)), (*_LSTM, None, None, None, None, True),
+                    ((1, 2, 3), *_LSTM[1:], (8,), (8,)),
                     ((6, 3), (3, 2), (3, 2), (8, 3), (8, 2), (8,), (8,), None, (3, 2, 1)),
                     ((6, 3), (3, 2), (3, 2), (8, 3), (8, 2), (8,), (8,), None, (3, 2, 1), True),
                     ((3, 2, 3), (2, 2), (2, 3), (12, 3), (12, 2), (12,), (12,), (2, 3)),
@@ -281,6 +282,9 @@ def _(input, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None, weight_hr
     if not kernels.fits(*operands, weight_hr):
         return lstm_layer.forward(numpy, *arguments)
 
+    if input.ndim == 3 and input.shape[0] == 1 and weight_hr is None:
+        return kernels.lstm_cell.forward(*operands)
+
     def on_numpy() -> Any:
         if weight_hr is not None:
             return lstm_layer.forward(numpy, *arguments)
@@ -294,6 +298,8 @@ def _(input, hx, cx, weight_ih, weight_hh, bias_ih=None, bias_hh=None, weight_hr
     "input", "hx", "cx", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"
 )
 def _(grad, input, hx, cx, weight_ih, weight_hh, weight_hr, batch_sizes, reverse, aux, needs):
+    if isinstance(aux, kernels.lstm_cell.LstmCell):
+        return kernels.lstm_cell.backward(grad, input, hx, cx, weight_ih, weight_hh, aux, needs)
     if not isinstance(aux, kernels.lstm.Lstm):
         return _without_kernel(
             lstm_layer, input.dtype, grad, input, hx, cx, weight_ih, weight_hh, weight_hr,

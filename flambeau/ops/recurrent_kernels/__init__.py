@@ -12,7 +12,7 @@ The user may write to the outputs in place, so the backward pass has a copy of i
 
 from __future__ import annotations
 
-from . import gru, lstm, plain
+from . import gru, lstm, lstm_cell, plain
 from .steps import fits
 
-__all__ = ["fits", "gru", "lstm", "plain"]
+__all__ = ["fits", "gru", "lstm", "lstm_cell", "plain"]
