@@ -17,12 +17,15 @@ from dataclasses import dataclass, field
 
 from .codegen.expressions import ELEMENTWISE, Source, sources
 from .codegen.indexing import Index, contiguous_strides, linear
+from .codegen.loops import arrange_loops
 from .codegen.tile_plan import TileProblem, plan_tiles, register_count
 from .graph import Graph, Value
 from .kernels import CONTRACTIONS, kernel_of
 
 Dim = tuple[int, int]
 """A value's id and one of its dims."""
+
+_VIEWS = frozenset(("reshape", "permute", "expand"))
 
 _PADDED = 2048
 """Elements from which rows are padded to whole cache lines."""
@@ -185,7 +188,7 @@ def _innermost_class(graph: Graph, classes: _Classes, lanes: int) -> Dim | None:
 def _base(operand: Value) -> tuple[Value, list[Value]]:
     """What ``operand`` is a view of, and the views from it outwards."""
     chain = []
-    while operand.primitive in ("reshape", "permute", "expand"):
+    while operand.primitive in _VIEWS:
         chain.append(operand)
         operand = operand.operands[0]
     return operand, chain
@@ -193,7 +196,7 @@ def _base(operand: Value) -> tuple[Value, list[Value]]:
 
 def _flat(source: Source, strides: Callable[[Value], tuple[int, ...]]) -> tuple[Value, Index]:
     operand, index = source.operand, source.index
-    while operand.primitive in ("reshape", "permute", "expand"):
+    while operand.primitive in _VIEWS:
         (inner,) = sources(operand, index, _no_dynamic)
         operand, index = inner.operand, inner.index
     return operand, linear(index, strides(operand))
@@ -240,18 +243,20 @@ class _CopyChooser:
         return (*(d for d in before if d != dim), dim)
 
     def _cost(self, value: Value, copied: dict[int, int]) -> float:
-        kernel = kernel_of(value)
-        group = kernel.groups[0]
-        member = group.members[0]
-        assert member.reduction is not None
         trial = Layouts(dict(self.layouts.orders))
         for which, dim in copied.items():
             base, _ = _base(value.operands[which])
             trial.set(base, self._order(base, dim))
+        kernel = kernel_of(value)
+        kernel.stored = [value]
+        arrange_loops(kernel, lambda v: v.primitive not in _VIEWS, trial.strides)
+        group = kernel.groups[0]
+        member = group.members[0]
+        assert member.reduction is not None
         factors = []
         for source in member.reduction.terms(member.position, group.terms_at):
             factors.append(_flat(source, trial.strides)[1])
-        out = linear(member.position, self.layouts.strides(value))
+        out = linear(member.position, trial.strides(value))
         problem = TileProblem.of(
             kernel.outer, group.reduced, factors, [out], register_count(4 * self.lanes)
         )

@@ -584,3 +584,35 @@ def test_scan(reverse: bool, dtype: str) -> None:
         return [states, sums * 2, xp.sum(xp.matmul(states, w))]
 
     check(program, start, xs, weight)
+
+
+@pytest.mark.parametrize("shape", [(37, 1000, 130), (6, 513, 64), (70, 400, 65)], ids=str)
+def test_long_contractions_are_summed_in_slices(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    rng = np.random.default_rng(5)
+    x, y = rng.standard_normal((k, m)), rng.standard_normal((k, n))
+    weight = rng.standard_normal((m, n))
+
+    def gradient(a: Value, b: Value, w: Value) -> Value:
+        return xp.matmul(xp.permute(a, (1, 0)), b)
+
+    for dtype in FLOATS:
+        check(
+            lambda a, b, w: [gradient(a, b, w), xp.relu(gradient(a, b, w))],
+            x.astype(dtype),
+            y.astype(dtype),
+            weight.astype(dtype),
+            updates={2: lambda a, b, w: w - gradient(a, b, w) * 0.1},
+        )
+
+
+def test_long_contractions_over_two_dims() -> None:
+    rng = np.random.default_rng(6)
+    grad, x = rng.standard_normal((40, 30, 33)), rng.standard_normal((40, 30, 70))
+
+    def program(g: Value, x: Value) -> list[Value]:
+        rows = xp.reshape(xp.permute(xp.tanh(g), (0, 1, 2)), (1200, 33))
+        return [xp.matmul(xp.permute(rows, (1, 0)), xp.reshape(xp.tanh(x), (1200, 70)))]
+
+    check(program, grad.astype(np.float32), x.astype(np.float32))
+    check(program, grad, x)

@@ -495,6 +495,10 @@ class Expressions:
             b.statement(f"store {after.typed}, {self.status.typed}")
         return valid
 
+    def read(self, v: Value, array: Array, index: Position) -> Register:
+        """What is in memory for ``v`` at ``index``."""
+        return self._load(v, array, index, None)
+
     def _load(
         self, v: Value, array: Array, index: Position, predicate: Register | None
     ) -> Register:

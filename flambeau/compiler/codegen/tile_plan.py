@@ -192,7 +192,7 @@ def _cost(
             # with all registers taken, some are spilled
             spilled = max(0, held + min(loads) - (problem.registers - 4))
             work = max(held / 2, (sum(loads) + spilled) / 2, _LATENCY / 2)
-            work += 0.1 * sum(loads)
+            work += (0.2 if reduces else 0.1) * sum(loads)
             overhead = 3.0 + 1.5 * held + (8.0 * held if reduces else 0.0)
             total += tiles * times * (steps * (work + 0.25) + overhead)
     return total

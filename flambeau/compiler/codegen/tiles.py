@@ -21,6 +21,10 @@ from .tile_plan import TilePlan, TileProblem, plan_tiles, register_count
 
 _WRITTEN_OUT = 128
 """Multiply-adds in the innermost loop."""
+_SLICE = 128
+"""Terms of a long sum that are added for all tiles before the next ones."""
+_PANEL = 64 << 10
+"""Bytes of a factor that one row of tiles reads, from which its sums are made in slices."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,16 @@ def tile_plan(
     return plan_tiles(problem, lanes_for(kernel, vector_bytes))
 
 
+@dataclass(frozen=True)
+class _Slice:
+    """Part of a reduced loop: where it begins and how long it is."""
+
+    start: Register
+    extent: int
+    is_first: Register
+    is_last: bool
+
+
 class TileCode(LoopCode):
     """Writes a contraction by ``plan``."""
 
@@ -127,6 +141,8 @@ class TileCode(LoopCode):
             self, self.group, self.member, plan.lanes, plan.vector if self.reduces else None
         )
         self.combiner.checks = False
+        self.divided: Variable | None = None
+        self.slice: _Slice | None = None
         assert self.member.reduction is not None
         terms = self.member.reduction.terms(self.member.position, self.group.terms_at)
         bounds = [bound_of(c, self.group.reduced) for s in terms for c in s.conditions]
@@ -134,6 +150,24 @@ class TileCode(LoopCode):
         for bound in bounds:
             assert bound is not None
             self.bounds.setdefault(bound.variable, []).append(bound)
+        self.sliced, self.slice_length = self._long_loop()
+
+    def _long_loop(self) -> tuple[Variable | None, int]:
+        """The reduced loop to go through in slices, and the slices' length.
+
+        None where what the factors have along the reduced loops fits the cache.
+        """
+        reduced = self.group.reduced
+        if self.reduces or not reduced or self.bounds:
+            return None, 0
+        row = self.plan.vectors * self.plan.lanes * self.member.value.dtype.itemsize
+        terms = math.prod(v.extent for v in reduced)
+        length = max(1, _SLICE // (terms // reduced[0].extent))
+        if reduced[0].extent < 3 * length or terms * row < _PANEL:
+            return None, 0
+        if id(self.member.value) not in self.stored:
+            return None, 0
+        return reduced[0], length
 
     def _block_loops(self) -> list[tuple[Variable, int, int]]:
         """The loops over tiles, outermost first: (loop, vectors or iterations, lanes)."""
@@ -157,23 +191,13 @@ class TileCode(LoopCode):
         blocks = self._block_loops()
         if any(v.extent == 0 for v, _, _ in blocks):
             return
-        if not divided:
-            self._blocks(blocks, {})
-            return
-        chosen = best_loop([(v, count * unit) for v, count, unit in blocks])
-        variable, count, unit = blocks.pop(chosen)
-        size = count * unit
-
-        def full(counter: Register) -> None:
-            variable.lanes, variable.register = unit, counter
-            self._blocks(blocks, {variable: (0, size)})
-
-        def rest() -> None:
-            whole, remaining = divmod(variable.extent, size)
-            variable.lanes, variable.register = unit, self.builder.index(0)
-            self._blocks(blocks, {variable: (whole * size, remaining)})
-
-        divided_loop(self.builder, variable, size, full, rest)
+        if divided:
+            chosen = best_loop([(v, count * unit) for v, count, unit in blocks])
+            self.divided = blocks[chosen][0]
+        if self.sliced is not None:
+            plain = sum(count * unit == 1 for _, count, unit in blocks)
+            blocks.insert(plain, (self.sliced, self.slice_length, 1))
+        self._blocks(blocks, {})
 
     def _blocks(
         self, blocks: list[tuple[Variable, int, int]], sizes: dict[Variable, tuple[int, int]]
@@ -186,23 +210,57 @@ class TileCode(LoopCode):
         if not blocks:
             self._tile(sizes)
             return
+        b = self.builder
         variable, count, unit = blocks[0]
+        if variable is self.sliced:
+            self._slices(blocks[1:], sizes)
+            return
         size = count * unit
-        full, rest = divmod(variable.extent, size)
+        whole, remaining = divmod(variable.extent, size)
         variable.lanes = unit
-        if full == 1:
-            variable.register = self.builder.index(0)
-            self._blocks(blocks[1:], {**sizes, variable: (0, size)})
-        elif full:
-            counter, _ = self.builder.open_loop(0, full * size, size)
+
+        def full(counter: Register) -> None:
             variable.register = counter
             self._blocks(blocks[1:], {**sizes, variable: (0, size)})
-            self.builder.close_loop()
-        if rest:
-            variable.register = self.builder.index(0)
-            self._blocks(blocks[1:], {**sizes, variable: (full * size, rest)})
+
+        def rest() -> None:
+            variable.register = b.index(0)
+            self._blocks(blocks[1:], {**sizes, variable: (whole * size, remaining)})
+
+        if variable is self.divided:
+            divided_loop(b, variable, size, full, rest)
+        else:
+            if whole == 1:
+                full(b.index(0))
+            elif whole:
+                counter, _ = b.open_loop(0, whole * size, size)
+                full(counter)
+                b.close_loop()
+            if remaining:
+                rest()
         variable.lanes = 1
         variable.register = None
+
+    def _slices(
+        self, blocks: list[tuple[Variable, int, int]], sizes: dict[Variable, tuple[int, int]]
+    ) -> None:
+        """All tiles for one slice of a long reduced loop after the other.
+
+        What the factors have in a slice stays in the cache from tile to tile; between slices the
+        sums are where the result will be.
+        """
+        assert self.sliced is not None
+        b = self.builder
+        length = self.slice_length
+        last = (self.sliced.extent // length - 1) * length
+        counter, _ = b.open_loop(0, last, length)
+        self.slice = _Slice(counter, length, b.compare("icmp eq", counter, b.index(0)), False)
+        self._blocks(blocks, sizes)
+        b.close_loop()
+        never = b.constant("i1", False)
+        self.slice = _Slice(b.index(last), self.sliced.extent - last, never, True)
+        self._blocks(blocks, sizes)
+        self.slice = None
 
     def _tile(self, sizes: dict[Variable, tuple[int, int]]) -> None:
         """One tile: its sums, then what is computed from them."""
@@ -223,8 +281,9 @@ class TileCode(LoopCode):
             result = self.combiner.finish([total])
             self.expressions.registers[id(self.member.value)] = (self.member.position, result)
             self._store(self.member, result)
-            for group in self.kernel.groups[1:]:
-                self._point(group)
+            if self.slice is None or self.slice.is_last:
+                for group in self.kernel.groups[1:]:
+                    self._point(group)
             self.expressions.mask = None
         self.expressions.fresh()
 
@@ -242,6 +301,13 @@ class TileCode(LoopCode):
     ) -> list[Register]:
         start = self.combiner.start()[0]
         totals = [start] * len(tile)
+        if self.slice is not None:
+            array = self.stored[id(self.member.value)]
+            for i, point in enumerate(tile):
+                self._at(point)
+                so_far = self.expressions.read(self.member.value, array, self.member.position)
+                totals[i] = self.builder.select(self.slice.is_first, start, so_far)
+                self.expressions.mask = None
         if self.reduces:
             vector = self.plan.vector
             reduced = [*(v for v in reduced if v is not vector), vector]
@@ -272,9 +338,19 @@ class TileCode(LoopCode):
         inner = lambda values: self._terms(loops[1:], values, step)  # noqa: E731
         if variable in self.bounds:
             return self._bounded(variable, totals, inner)
+        if self.slice is not None and variable is self.sliced and len(loops) > 1:
+            b = self.builder
+            end = b.index_add(self.slice.start, b.index(self.slice.extent))
+            counter, values = b.open_loop(self.slice.start, end, 1, totals)
+            variable.register, variable.offset = counter, 0
+            self.expressions.fresh()
+            totals = b.close_loop(inner(values))
+            self.expressions.fresh()
+            variable.register = None
+            return totals
         steps = math.prod(-(-v.extent // (self.lanes if v is self.plan.vector else 1))
                           for v in loops)  # fmt: skip
-        if steps * len(totals) <= _WRITTEN_OUT:
+        if steps * len(totals) <= _WRITTEN_OUT and variable is not self.sliced:
             return self._loop(variable, lanes, totals, inner, steps)
         if len(loops) > 1:
             return self._loop(variable, lanes, totals, inner, 1)
@@ -312,18 +388,22 @@ class TileCode(LoopCode):
         b = self.builder
         times = max(1, min(4, 64 // len(totals)))
         stride = lanes * times
-        full = variable.extent // stride
+        start, extent = b.index(0), variable.extent
+        if variable is self.sliced and self.slice is not None:
+            start, extent = self.slice.start, self.slice.extent
+        full = extent // stride
         variable.lanes = lanes
         if full:
-            counter, values = b.open_loop(0, full * stride, stride, totals)
+            end = b.index_add(start, b.index(full * stride))
+            counter, values = b.open_loop(start, end, stride, totals)
             for i in range(times):
                 variable.register, variable.offset = counter, i * lanes
                 values = step(values)
             totals = b.close_loop(values)
         at = full * stride
-        while at < variable.extent:
-            active = min(lanes, variable.extent - at)
-            variable.register, variable.offset = b.index(0), at
+        while at < extent:
+            active = min(lanes, extent - at)
+            variable.register, variable.offset = start, at
             if active < lanes:
                 self.expressions.mask = b.lane_mask(lanes, active)
             totals = step(totals)
