@@ -250,7 +250,7 @@ class RNNBase(Module):
 
     def _batch(self, input: Tensor, batch_sizes: Tensor | None) -> int:
         if batch_sizes is not None:
-            return int(batch_sizes[0])
+            return batch_sizes.tolist()[0]  # type: ignore[no-any-return]
         return input.size(0) if self.batch_first else input.size(1)
 
     def check_hidden_size(

@@ -200,22 +200,19 @@ def pack_padded_sequence(
     Source:
     https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.pack_padded_sequence.html
     """
-    if isinstance(lengths, Tensor) and not lengths.is_floating_point():
-        given: Any = lengths
-    else:
-        given = [int(n) for n in (lengths.tolist() if isinstance(lengths, Tensor) else lengths)]
-    if not enforce_sorted:
-        if not isinstance(given, Tensor):
-            given = flambeau.tensor(given, dtype=flambeau.int64)
-        given, sorted_indices = flambeau.sort(given, descending=True)
-        sorted_indices = sorted_indices.to(input.device)
-        input = input.index_select(0 if batch_first else 1, sorted_indices)
-    else:
-        sorted_indices = None
+    if not isinstance(lengths, Tensor) or lengths.is_floating_point():
+        lengths = [int(n) for n in (lengths.tolist() if isinstance(lengths, Tensor) else lengths)]
+    sorted_indices = unsorted_indices = None
     if not input.numel():
         raise RuntimeError("Cannot pack empty tensors.")
+    numbers = _checked_lengths(lengths, input.shape[0 if batch_first else 1])
+    if not enforce_sorted:
+        order = np.argsort(-numbers, kind="stable")
+        numbers = numbers[order]
+        sorted_indices = flambeau.from_numpy(order).to(input.device)
+        unsorted_indices = flambeau.from_numpy(np.argsort(order)).to(input.device)
+        input = input.index_select(0 if batch_first else 1, sorted_indices)
     steps = input.transpose(0, 1) if batch_first else input
-    numbers = _checked_lengths(given, steps.shape[1])
     if (np.diff(numbers) > 0).any():
         raise RuntimeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You "
@@ -232,7 +229,7 @@ def pack_padded_sequence(
     flat = steps[: int(numbers[0])].reshape(-1, *steps.shape[2:])
     data = flat.index_select(0, flambeau.from_numpy(rows).to(input.device))
     batch_sizes = flambeau.from_numpy(present.sum(1))
-    return PackedSequence(data, batch_sizes, sorted_indices, None)
+    return PackedSequence(data, batch_sizes, sorted_indices, unsorted_indices)
 
 
 def _lengths_of(batch_sizes: Sequence[int]) -> np.ndarray:
@@ -285,8 +282,8 @@ def pad_packed_sequence(
         data = flambeau.cat([data, data.new_full((1, *row_shape), padding_value)])
     order = sequence.unsorted_indices
     if order is not None:
-        order = order.cpu().numpy()
-        rows, lengths = rows[:, order], lengths[order]
+        places = order.tolist()
+        rows, lengths = rows[:, places], lengths[places]
     if batch_first:
         rows = rows.T
     index = flambeau.from_numpy(np.ascontiguousarray(rows).reshape(-1)).to(data.device)
