@@ -349,6 +349,16 @@ def scan(
 
 _THIS = sys.modules[__name__]
 
+_REDUCTIONS = {"prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
+
+
+def scatter_reduce(x: Array, dim: int, index: Array, src: Array, reduce: str) -> Array:
+    result = np.array(x)
+    part = src[tuple(slice_(n) for n in index.shape)]
+    _REDUCTIONS[reduce].at(result, _along(x, dim, index), part)
+    return result
+
+
 # -- contraction ------------------------------------------------------------------------------
 
 

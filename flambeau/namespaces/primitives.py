@@ -276,6 +276,12 @@ def _scatter(x, dim, index, src):
     return x.shape, x.dtype
 
 
+@rule("scatter_reduce")
+def _scatter_reduce(x, dim, index, src, reduce):
+    """``reduce``: "prod", "amax" or "amin"; the elements of x take part."""
+    return x.shape, x.dtype
+
+
 # -- contraction, convolution, pooling --------------------------------------------------------
 
 

@@ -70,6 +70,13 @@ def arange(start: Any, end: Any, step: Any, dtype: np.dtype) -> Any:
     return made(np.arange(start, end, step, dtype=dtype))
 
 
+def scatter_reduce(x: Any, dim: int, index: Any, src: Any, reduce: str) -> Any:
+    from ..ops.operation import OPERATIONS
+
+    names = {"prod": "scatter_product", "amax": "scatter_largest", "amin": "scatter_smallest"}
+    return OPERATIONS[names[reduce]].function(x, dim, index, src)
+
+
 def slice_scatter(x: Any, key: Any, values: Any) -> Any:
     from ..ops.shape import slice_part
     from ..ops.view_writes import view_write

@@ -16,7 +16,7 @@ from typing import Any
 FAMILIES = (
     "pointwise", "complex_numbers", "fourier",
     "comparison", "reduction", "number_parts", "logarithms", "statistics", "shape", "diagonals", "indexing",
-    "sorting", "selection", "matmul", "conversion", "view_writes", "activation", "loss",
+    "sorting", "selection", "matmul", "conversion", "view_writes", "pieces", "arrangement", "index_writes", "search", "activation", "loss",
     "classification", "ctc", "convolution", "pooling", "unfolding", "resampling", "normalization",
     "embedding", "dropout", "distance", "einsum",
     "recurrent", "recurrent_stack", "attention",

@@ -5,6 +5,7 @@ Source: https://pytorch.org/docs/stable/torch.html#indexing-slicing-joining-muta
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -143,26 +144,42 @@ def gather(xp, input: Array, dim: int, index: Array, *, sparse_grad: bool = Fals
     Returns:
         the shape of ``index``.
     """
-    if input.ndim == 0:
-        return xp.expand(input, tuple(index.shape))
+    return gathered(xp, input, dim, index)
+
+
+def gathered(xp: Any, x: Any, dim: int, index: Any) -> Any:
+    """The primitive ``gather``, for arrays without dims too; a 0-d array counts as having one."""
+    if not math.prod(index.shape):
+        return xp.full(tuple(index.shape), 0, xp.dtype(x))
+    if x.ndim == 0:
+        return xp.expand(x, tuple(index.shape))
     if index.ndim == 0:
-        index = xp.reshape(index, (1,))
-        return xp.reshape(xp.gather(input, 0, index), ())
-    return xp.gather(input, wrap_dim(dim, input.ndim), index)
+        return xp.reshape(xp.gather(x, 0, xp.reshape(index, (1,))), ())
+    return xp.gather(x, wrap_dim(dim, x.ndim), index)
+
+
+def scattered(xp: Any, name: str, x: Any, dim: int, index: Any, src: Any, *rest: Any) -> Any:
+    """The primitive ``name``, a kind of scatter, for arrays without dims too."""
+    if not math.prod(index.shape):
+        return x
+    dim = wrap_dim(dim, x.ndim)
+    if x.ndim and index.ndim and src.ndim:
+        return getattr(xp, name)(x, dim, index, src, *rest)
+    shape = tuple(x.shape)
+    x, index, src = (a if a.ndim else xp.reshape(a, (1,)) for a in (x, index, src))
+    return xp.reshape(getattr(xp, name)(x, dim, index, src, *rest), shape)
 
 
 @gather.vjp("input")
 def _(xp, grad, input_shape, dim, index):
     zeros = xp.full(tuple(input_shape), 0, xp.dtype(grad))
-    if not len(input_shape):
-        return xp.sum(grad, None, False)
-    if grad.ndim == 0:
-        grad, index = xp.reshape(grad, (1,)), xp.reshape(index, (1,))
-    return xp.scatter_add(zeros, wrap_dim(dim, len(input_shape)), index, grad)
+    return scattered(xp, "scatter_add", zeros, dim, index, grad)
 
 
 def _check_along(name: str, input: Any, dim: Any, index: Any, src: Any = None) -> None:
     """Raise what PyTorch raises for a ``gather`` or ``scatter`` that does not fit."""
+    if name == "gather" and not math.prod(index.shape):
+        return
     if index.dtype not in (np.int64, np.int32):
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     dim = wrap_dim(dim, input.ndim)
@@ -210,18 +227,18 @@ def _guard_along(defined: Any) -> None:
            samples=(((3, 4), 1, "permutation(3,2)4", (3, 2)),))  # fmt: skip
 def scatter_values(xp, input: Array, dim: int, index: Array, src: Array):
     """``input`` with the elements of ``src`` put at the places ``index`` along ``dim``."""
-    return xp.scatter(input, wrap_dim(dim, input.ndim), index, src)
+    return scattered(xp, "scatter", input, dim, index, src)
 
 
 @scatter_values.vjp("input")
 def _(xp, grad, dim, index):
     zeros = xp.full(tuple(index.shape), 0, xp.dtype(grad))
-    return xp.scatter(grad, wrap_dim(dim, grad.ndim), index, zeros)
+    return scattered(xp, "scatter", grad, dim, index, zeros)
 
 
 @scatter_values.vjp("src")
 def _(xp, grad, dim, index, src_shape):
-    taken = xp.gather(grad, wrap_dim(dim, grad.ndim), index)
+    taken = gathered(xp, grad, dim, index)
     return _padded_to(xp, taken, tuple(src_shape))
 
 
@@ -241,7 +258,7 @@ def _(input, dim, index, src):
                                   ((3, 4), 0, "index(2,4)3", (2, 4))))  # fmt: skip
 def scatter_add(xp, input: Array, dim: int, index: Array, src: Array):
     """``input`` with the elements of ``src`` added at the places ``index`` along ``dim``."""
-    return xp.scatter_add(input, wrap_dim(dim, input.ndim), index, src)
+    return scattered(xp, "scatter_add", input, dim, index, src)
 
 
 @scatter_add.vjp("input")
@@ -251,7 +268,7 @@ def _(xp, grad):
 
 @scatter_add.vjp("src")
 def _(xp, grad, dim, index, src_shape):
-    taken = xp.gather(grad, wrap_dim(dim, grad.ndim), index)
+    taken = gathered(xp, grad, dim, index)
     return _padded_to(xp, taken, tuple(src_shape))
 
 
@@ -313,6 +330,8 @@ def take(input: Any, index: Any) -> Any:
 @composite
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     """The elements at ``indices`` along ``dim``; the other dims broadcast."""
+    from .pointwise import where
+
     if dim is None:
         return gather(input.reshape((-1,)), 0, indices.reshape((-1,)))
     dim = wrap_dim(dim, input._array.ndim)
@@ -320,6 +339,8 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
         [1 if i == dim else n for i, n in enumerate(input._array.shape)],
         [1 if i == dim else n for i, n in enumerate(indices._array.shape)],
     ))  # fmt: skip
+    n = input._array.shape[dim]
+    indices = where(indices.lt(0), indices + n, indices)
     wide, places = list(shape), list(shape)
     wide[dim], places[dim] = input._array.shape[dim], indices._array.shape[dim]
     return gather(input.expand(wide), dim, indices.expand(places))

@@ -140,6 +140,16 @@ def nextafter(xp, input: Array, other: Array):
     return xp.nextafter(input, other)
 
 
+@nextafter.vjp("input")
+def _(xp, grad, input, other):
+    return xp.where(xp.ne(input, other), grad, 0.0)
+
+
+@nextafter.vjp("other")
+def _(xp, grad):
+    return xp.full(tuple(grad.shape), 0, xp.dtype(grad))
+
+
 @nextafter.checked
 def _(input, other):
     require_kinds("nextafter_cpu", "f", input)

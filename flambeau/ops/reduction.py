@@ -251,7 +251,7 @@ def cumprod(xp, input: Array, dim: int, *, dtype: Any = None):
 def _(xp, grad, input, dim, dtype, input_dtype):
     if dtype is not None:
         input = xp.astype(input, dtype.numpy)
-    if input.ndim == 0:
+    if not math.prod(input.shape) or input.ndim == 0:
         return grad if dtype is None else xp.astype(grad, input_dtype)
     wrapped = wrap_dim(dim, input.ndim)
     n = input.shape[wrapped]

@@ -15,7 +15,8 @@ import numpy as np
 from flambeau.ops.operation import OPERATIONS, Operation
 
 _ARRAY = re.compile(
-    r"(?P<kind>bool|complex|int64|uint8|float32|index|permutation|symmetric|positive|lower|probability)"
+    r"(?P<kind>bool|complex|int64|uint8|float32|index|permutation|symmetric|positive|lower|"
+    r"probability|rising)"
     r"(?P<shape>\([\d, ]*\))?(?P<below>\d+)?$"
 )
 
@@ -90,6 +91,8 @@ def _described(text: str, random: np.random.Generator) -> np.ndarray:
         return random.uniform(-2, 2, shape) + 1j * random.uniform(-2, 2, shape)
     if kind == "float32":
         return random.uniform(-2, 2, shape).astype(np.float32)
+    if kind == "rising":
+        return np.sort(random.uniform(-2, 2, shape))
     if kind == "probability":
         values = random.random(shape) + 0.1
         return values / values.sum(-1, keepdims=True)

@@ -1,0 +1,231 @@
+"""Looking for values: in sorted sequences, in sets, in bins, and what repeats.
+
+Source: https://pytorch.org/docs/stable/torch.html#comparison-ops
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from .operation import Array, composite, operation
+from .return_types import return_type
+
+
+@operation(public=False, method=False, name="positions_in", out=False,
+           samples=(("rising(5)", (3, 4)), ("rising(2,5)", (2, 3), True)))  # fmt: skip
+def positions_in(xp, sorted: Array, values: Array, right: bool = False):
+    """How many entries of ``sorted`` (its last dim) come before each value."""
+    rows = xp.reshape(sorted, (*sorted.shape[:-1], 1, sorted.shape[-1]))
+    if sorted.ndim == 1:
+        rows = xp.reshape(sorted, (1,) * values.ndim + tuple(sorted.shape))
+    each = xp.reshape(values, (*values.shape, 1))
+    before = xp.le(rows, each) if right else xp.lt(rows, each)
+    return xp.sum(xp.astype(before, np.dtype(np.int64)), (before.ndim - 1,), False)
+
+
+@positions_in.kernel
+def _(sorted, values, right=False):
+    side = "right" if right else "left"
+    if sorted.ndim == 1:
+        return np.asarray(np.searchsorted(sorted, values, side))
+    n, m = sorted.shape[-1], values.shape[-1]
+    rows, wanted = sorted.reshape(-1, n), values.reshape(-1, m)
+    found = [np.searchsorted(row, value, side) for row, value in zip(rows, wanted)]
+    return np.array(found, np.int64).reshape(values.shape)
+
+
+@composite(method=False, out=True)
+def searchsorted(
+    sorted_sequence: Any, input: Any, *, out_int32: bool = False, right: bool = False,
+    side: str | None = None, sorter: Any = None,
+) -> Any:  # fmt: skip
+    """Where each value would be inserted to keep ``sorted_sequence`` in order.
+
+    Args:
+        sorted_sequence: a vector, or as many rows as ``input`` has.
+        input: the values (a tensor or a number).
+        out_int32: give int32 instead of int64.
+        right, side: insert after equal entries (``side="right"``) instead of before them.
+        sorter: the indices that sort ``sorted_sequence``, if it is not sorted itself.
+    """
+    from ..tensor import Tensor, wrap
+
+    if side not in (None, "left", "right"):
+        raise RuntimeError(
+            f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"
+        )
+    if side == "left" and right:
+        raise RuntimeError(
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left "
+            "while right was True"
+        )
+    if not isinstance(input, Tensor):
+        input = wrap(np.asarray(input, sorted_sequence._array.dtype))
+    if sorter is not None:
+        sorted_sequence = sorted_sequence.gather(-1, sorter)
+    rows = sorted_sequence._array
+    if rows.ndim != 1 and rows.shape[:-1] != input._array.shape[:-1]:
+        raise RuntimeError(
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
+            "dimensions of boundaries tensor and input value tensor must match, but we got "
+            f"boundaries tensor {list(rows.shape)} and input value tensor {list(input.shape)}"
+        )
+    found = positions_in(sorted_sequence, input, right or side == "right")
+    return found.to(dtypes.int32) if out_int32 else found
+
+
+@composite(method=False, out=True)
+def bucketize(
+    input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False
+) -> Any:
+    """The bucket between ``boundaries`` that each value lies in; see :func:`searchsorted`."""
+    if boundaries._array.ndim != 1:
+        raise RuntimeError(
+            f"boundaries tensor must be 1 dimension, but got dim({boundaries._array.ndim})"
+        )
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
+
+
+@composite(method=False, out=True)
+def isin(
+    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
+) -> Any:
+    """Whether each of ``elements`` is among ``test_elements`` (is not, with ``invert``)."""
+    from ..tensor import Tensor, wrap
+
+    if not isinstance(elements, Tensor):
+        elements = wrap(np.asarray(elements))
+    if not isinstance(test_elements, Tensor):
+        test_elements = wrap(np.asarray(test_elements))
+    if elements._array.__class__ is np.ndarray and test_elements._array.__class__ is np.ndarray:
+        found = np.isin(
+            elements._array, test_elements._array, assume_unique=assume_unique, invert=invert
+        )
+        return wrap(np.asarray(found))
+    among = (elements.unsqueeze(-1) == test_elements.reshape((-1,))).any(-1)
+    return among.logical_not() if invert else among
+
+
+@composite(method=False)
+def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
+    """The coordinates in a tensor of ``shape`` of places among its elements in a row."""
+    from ..tensor.creation import shape_of
+
+    if indices._array.dtype.kind not in "iu":
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    sizes = shape_of((shape,))
+    found, rest = [], indices
+    for n in reversed(sizes):
+        found.append(rest % n)
+        rest = rest // n
+    return tuple(reversed(found))
+
+
+@composite
+def argwhere(input: Any) -> Any:
+    """The coordinates of the elements that are not zero, a row each."""
+    return input.nonzero()
+
+
+# -- what repeats -----------------------------------------------------------------------------
+
+
+@composite
+def unique_consecutive(
+    input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """The first of every run of equal elements (or entries along ``dim``).
+
+    Returns:
+        the elements; with them, if asked for, the run that each element is in, and the length of
+        each run.
+    """
+    from ..tensor import wrap
+    from .dims import wrap_dim
+
+    array = input._concrete("unique_consecutive()")
+    if dim is None:
+        rows = array.reshape(-1, 1)
+    else:
+        dim = wrap_dim(dim, array.ndim)
+        rows = np.moveaxis(array, dim, 0).reshape(array.shape[dim], -1)
+    changed = np.ones(len(rows), bool)
+    changed[1:] = (rows[1:] != rows[:-1]).any(1)
+    starts = np.flatnonzero(changed)
+    values = array.reshape(-1)[starts] if dim is None else np.take(array, starts, dim)
+    results = [wrap(values)]
+    if return_inverse:
+        inverse = np.cumsum(changed) - 1
+        results.append(wrap(inverse.reshape(array.shape) if dim is None else inverse))
+    if return_counts:
+        results.append(wrap(np.diff(starts, append=len(rows))))
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+# -- bins -------------------------------------------------------------------------------------
+
+
+@composite(out=True)
+def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
+    """How many elements fall in each of ``bins`` equal bins between ``min`` and ``max``.
+
+    Where both are equal the smallest and the largest element are taken.
+    """
+    from ..tensor import wrap
+
+    if bins <= 0:
+        raise RuntimeError("bins must be > 0")
+    array = input._concrete("histc()").reshape(-1)
+    low, high = float(min), float(max)
+    if low > high:
+        raise RuntimeError("max must be larger than min")
+    if low == high and array.size:
+        low, high = float(array.min()), float(array.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise RuntimeError(f"range of [{low}, {high}] is not finite")
+    if low == high:
+        low, high = low - 1, high + 1
+    inside = array[(array >= low) & (array <= high)]
+    places = ((inside - low) / (high - low) * bins).astype(np.int64)
+    counts = np.bincount(np.minimum(places, bins - 1), minlength=bins)
+    return wrap(counts.astype(array.dtype))
+
+
+@composite
+def histogram(
+    input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False
+) -> Any:
+    """How many elements (or what weight) fall in each bin, and the edges of the bins.
+
+    Args:
+        bins: how many equal bins there are, or their edges, rising.
+        range: the lowest and the highest edge, if bins is a number (default: the extremes).
+        weight: what each element counts.
+        density: divide by the total and by the widths, so that the integral is 1.
+    """
+    from ..tensor import Tensor, wrap
+
+    array = input._concrete("histogram()").reshape(-1)
+    if isinstance(bins, Tensor):
+        edges = bins._concrete("histogram()")
+    else:
+        if range is not None:
+            low, high = (float(v) for v in range)
+        elif array.size:
+            low, high = float(array.min()), float(array.max())
+        else:
+            low, high = 0.0, 0.0
+        if low == high:
+            low, high = low - 0.5, high + 0.5
+        edges = np.linspace(low, high, bins + 1, dtype=array.dtype)
+    weights = None if weight is None else weight._concrete("histogram()").reshape(-1)
+    counts, _ = np.histogram(array, edges, weights=weights)
+    counts = counts.astype(array.dtype)
+    if density:
+        counts = counts / (counts.sum() * np.diff(edges))
+    return return_type("histogram", ("hist", "bin_edges"))((wrap(counts), wrap(edges)))
+
+
