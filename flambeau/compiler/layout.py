@@ -71,7 +71,7 @@ class Layouts:
 # -- dims that are one ---------------------------------------------------------------------------
 
 
-class _Classes:
+class DimClasses:
     """Union-find over dims."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class _Classes:
             self.parent[b] = a
 
 
-def _join_dims(value: Value, classes: _Classes) -> None:
+def join_dims(value: Value, classes: DimClasses) -> None:
     """Note which dims of ``value`` and of its operands are walked together."""
     name = value.primitive
     operands = value.operands
@@ -155,7 +155,7 @@ def _join_dims(value: Value, classes: _Classes) -> None:
                     same(x, d, d)
 
 
-def _join_single(x: Value, value: Value, classes: _Classes) -> None:
+def _join_single(x: Value, value: Value, classes: DimClasses) -> None:
     """A reshape that only adds or removes dims of one element."""
     a = [i for i, n in enumerate(x.shape) if n != 1]
     b = [i for i, n in enumerate(value.shape) if n != 1]
@@ -164,7 +164,7 @@ def _join_single(x: Value, value: Value, classes: _Classes) -> None:
             classes.union((id(x), i), (id(value), j))
 
 
-def _innermost_class(graph: Graph, classes: _Classes, lanes: int) -> Dim | None:
+def _innermost_class(graph: Graph, classes: DimClasses, lanes: int) -> Dim | None:
     """The dim that most memory of the temporaries has, and that fills vectors."""
     scores: dict[Dim, float] = {}
     for value in graph.values():
@@ -279,9 +279,9 @@ class _CopyChooser:
 
 def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
     """Layouts for the temporaries of ``graph``, and the graph with the copies that they need."""
-    classes = _Classes()
+    classes = DimClasses()
     for value in graph.values():
-        _join_dims(value, classes)
+        join_dims(value, classes)
     innermost = _innermost_class(graph, classes, lanes)
     layouts = Layouts()
     pinned = {id(v) for v in graph.roots()}
@@ -320,4 +320,4 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
     return chosen, layouts
 
 
-__all__ = ["Layouts", "choose_layouts"]
+__all__ = ["DimClasses", "Layouts", "choose_layouts", "join_dims"]

@@ -214,11 +214,15 @@ class Lowering:
             if scan is not None:
                 pointers.append(self.scratch[id(kernel)].register)
                 text = scan.text(kernel, list(arrays))
+                if divided and report.cost >= DIVIDED_FROM:
+                    units = scan.parts
             else:
                 large = divided and report.cost >= DIVIDED_FROM
                 text, units = self._kernel_text(kernel, reads, arrays, large)
             report.name = name = self.module.add(text, kernel.anchor.primitive)
             arguments = ["ptr %table", *(f"ptr {p}" for p in pointers)]
+            if scan is not None and units == 1:
+                arguments += ["i64 0", f"i64 {scan.parts}"]
             reading = [self._extent(v) for v in reads.values()]
             writing = [self._extent(v) for v in kernel.stored]
             if scan is not None:
@@ -326,7 +330,7 @@ def lower(
     With ``threads`` it can be run by a team, if it is large enough.  A ``profiled`` program counts
     the cycles of each kernel in the table, from word PROFILE on.
     """
-    module = Module(vector_bytes)
+    module = Module(vector_bytes, threads and not profiled)
     module.declarations |= {
         "declare ptr @PyLong_FromLong(i64)",
         "declare i64 @llvm.readcyclecounter()",
@@ -339,7 +343,7 @@ def lower(
         head.append(f"%p{slot} = getelementptr i64, ptr %table, i64 {slot}")
         head.append(f"%s{slot} = load ptr, ptr %p{slot}")
     head += lowering.arena_pointers()
-    threads = threads and not profiled and lowering.cost() >= THREADED_FROM
+    threads = module.threads and lowering.cost() >= THREADED_FROM
     calls = lowering.calls(lowering.kernels, reports, threads)
     copies = lowering.final_copies()
     divided = sum(c.units > 1 for c in calls)

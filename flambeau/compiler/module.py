@@ -36,6 +36,8 @@ class Module:
     """What the functions of one module share."""
 
     vector_bytes: int
+    threads: bool = False
+    """Whether a team may run the program."""
     declarations: set[str] = field(default_factory=set)
     functions: dict[str, str] = field(default_factory=dict)
     """Text with ``@KERNEL`` for the name -> name."""

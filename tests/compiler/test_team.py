@@ -165,3 +165,55 @@ def test_dependencies_are_hazards_that_others_do_not_imply() -> None:
         call("cb", "a"),  # 5
     ]
     assert dependencies(calls) == [[], [], [0], [2], [3], [4, 1]]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_scan_is_divided_by_rows(reverse: bool) -> None:
+    rng = np.random.default_rng(1)
+    steps, rows, hidden = 20, 64, 48
+    start = [rng.standard_normal((rows, hidden)).astype(np.float32) for _ in range(2)]
+    xs = rng.standard_normal((steps, rows, 2 * hidden)).astype(np.float32)
+    weight = (rng.standard_normal((hidden, 2 * hidden)) / 7).astype(np.float32)
+
+    def step(xp: object, carries: list, elements: list, constants: list) -> list:
+        h, c = carries
+        both = elements[0] + xp.matmul(h, constants[0])
+        gate = xp.sigmoid(xp.slice(both, (slice(None), slice(0, hidden))))
+        new = xp.tanh(xp.slice(both, (slice(None), slice(hidden, 2 * hidden))))
+        c = gate * c + new
+        return [xp.tanh(c), c, xp.cat([gate, new], 1)]
+
+    def program(h: Value, c: Value, x: Value, w: Value) -> list[Value]:
+        found = xp.scan(step, [h, c], [x], [w], reverse)
+        return [found[0], found[2]]
+
+    arrays = [*start, xs, weight]
+    graph = graph_of(program, arrays)
+    executable = compile_graph(graph)
+    assert executable._program.divided
+    expected, _ = evaluate(graph, arrays)
+    for threads in (1, 2):
+        team.set_count(threads)
+        for actual, wanted in zip(executable(arrays), expected, strict=True):
+            np.testing.assert_allclose(actual, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_scan_whose_rows_meet_is_not_divided() -> None:
+    from flambeau.compiler.graph import input_value
+    from flambeau.compiler.scan_division import divided_body
+
+    def graph(function: object) -> Graph:
+        state = input_value((64, 8), np.dtype(np.float32))
+        element = input_value((64, 8), np.dtype(np.float32))
+        weight = input_value((8, 8), np.dtype(np.float32))
+        return Graph([state, element, weight], [function(state, element, weight)])
+
+    assert divided_body(graph(lambda s, x, w: xp.matmul(s, w) + x), 2, 2) is not None
+    for meeting in (
+        lambda s, x, w: s - xp.sum(x, dim=(0,), keepdim=True),
+        lambda s, x, w: xp.matmul(s, xp.matmul(xp.permute(x, (1, 0)), x)),
+        lambda s, x, w: s + xp.flip(x, (0,)),
+        lambda s, x, w: s + xp.cumsum(x, 0),
+        lambda s, x, w: xp.cat([xp.slice(s, (slice(1, 64),)), xp.slice(x, (slice(0, 1),))], 0),
+    ):
+        assert divided_body(graph(meeting), 2, 2) is None
