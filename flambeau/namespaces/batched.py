@@ -235,16 +235,17 @@ def gather(x: Array, dim: int, index: Array) -> Array:
 
 
 def _scatter(name: str) -> Callable[..., Array]:
-    def function(x: Array, dim: int, index: Array, src: Array) -> Array:
+    def function(x: Array, dim: int, index: Array, src: Array, *options: Any) -> Array:
         levels, (value, places, source) = _together(x, index, src)
         run = getattr(namespace_of(value, places, source), name)
-        return BatchedArray(run(value, len(levels) + dim, places, source), levels)
+        return BatchedArray(run(value, len(levels) + dim, places, source, *options), levels)
 
     function.__name__ = name
     return function
 
 
 scatter, scatter_add = _scatter("scatter"), _scatter("scatter_add")
+scatter_reduce = _scatter("scatter_reduce")
 
 
 class _Indexing:
