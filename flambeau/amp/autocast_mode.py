@@ -38,9 +38,7 @@ _guarded = False
 
 def _device_type(device_type: Any) -> str:
     if not isinstance(device_type, str):
-        raise ValueError(
-            f"Expected `device_type` of type `str`, got: `{type(device_type)}`"
-        )
+        raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
     return Device(device_type).type
 
 
@@ -170,9 +168,7 @@ class autocast:
     ) -> None:
         self.device = _device_type(device_type)
         if dtype is not None and not isinstance(dtype, dtypes.dtype):
-            raise ValueError(
-                f"Expected `dtype` of type `torch.dtype`, got: `{type(dtype)}`"
-            )
+            raise ValueError(f"Expected `dtype` of type `torch.dtype`, got: `{type(dtype)}`")
         self.dtype = get_autocast_dtype(self.device) if dtype is None else dtype
         self.enabled = bool(enabled)
         if self.enabled and self.device != "cpu":

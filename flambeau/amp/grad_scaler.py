@@ -136,9 +136,7 @@ class GradScaler:
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:
-            raise RuntimeError(
-                "Closure use is not currently supported if GradScaler is enabled."
-            )
+            raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
         stage = self._stages.get(id(optimizer), _READY)
         if stage == _STEPPED:
             raise RuntimeError("step() has already been called since the last update().")

@@ -279,9 +279,7 @@ class _CheckpointNode(Node):
         before = [(node, node.edges) for node in region.nodes]
         collectors = {key: _Collector() for key in region.outgoing}
         for node, edges in before:
-            node.edges = tuple(
-                e if e is None else collectors.get(id(e), e) for e in edges
-            )
+            node.edges = tuple(e if e is None else collectors.get(id(e), e) for e in edges)
         recording = GRAD_MODE.enabled
         GRAD_MODE.enabled = recorded
         try:

@@ -377,9 +377,7 @@ def test_refused(name: str) -> None:
 REFUSED_BY_PYTORCH_IN_OTHER_WORDS = ("a dim that is no number", "an array", "tolist")
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in REFUSED if n not in REFUSED_BY_PYTORCH_IN_OTHER_WORDS]
-)
+@pytest.mark.parametrize("name", [n for n in REFUSED if n not in REFUSED_BY_PYTORCH_IN_OTHER_WORDS])
 def test_pytorch_refuses_it_in_these_words(name: str) -> None:
     pytorch = pytest.importorskip("torch")
     function, options, inputs, kind, message = REFUSED[name]

@@ -44,9 +44,7 @@ class GradScaler(_GradScaler):
             FutureWarning,
             stacklevel=2,
         )
-        super().__init__(
-            "cpu", init_scale, growth_factor, backoff_factor, growth_interval, enabled
-        )
+        super().__init__("cpu", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
 
 
 __all__ = ["GradScaler", "autocast"]
