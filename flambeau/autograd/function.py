@@ -229,7 +229,8 @@ class Function:
         Args:
             args: passed to ``forward``; tensors among them, not nested, can get gradients.
         """
-        context = object.__new__(_context_class(cls))
+        known: Any = cls
+        context = object.__new__(_context_class(known))
         context._function = cls
         if any(isinstance(a, Tensor) and hasattr(a._array, "adapt_node") for a in args):
             from .batching import lift_arguments

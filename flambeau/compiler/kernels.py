@@ -19,7 +19,9 @@ from .reductions import REDUCTIONS, Reduction, reduction_of
 CONTRACTIONS = frozenset("matmul conv conv_input conv_weight".split())
 """Reductions that read each element many times."""
 
-SEQUENTIAL = frozenset("cumsum cumprod argsort index_put scatter scatter_add scan".split())
+SEQUENTIAL = frozenset(
+    "cumsum cumprod argsort index_put scatter scatter_add scatter_reduce scan".split()
+)
 """Primitives with code of their own, which nothing is fused with."""
 
 

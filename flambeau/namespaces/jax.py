@@ -335,6 +335,7 @@ def scan(
 
 _THIS = sys.modules[__name__]
 
+
 def scatter_reduce(x: Array, dim: int, index: Array, src: Array, reduce: str) -> Array:
     target = jnp.asarray(x).at[_along(index, dim)]
     method = {"prod": target.multiply, "amax": target.max, "amin": target.min}[reduce]

@@ -54,9 +54,7 @@ atleast_1d, atleast_2d, atleast_3d = _at_least(1), _at_least(2), _at_least(3)
 @composite(method=False, out=True)
 def column_stack(tensors: Sequence[Any]) -> Any:
     """The tensors side by side; vectors and numbers count as columns."""
-    return cat(
-        [t if t._array.ndim > 1 else reshape(t, (t.numel(), 1)) for t in tensors], 1
-    )
+    return cat([t if t._array.ndim > 1 else reshape(t, (t.numel(), 1)) for t in tensors], 1)
 
 
 # -- turns ------------------------------------------------------------------------------------
@@ -83,16 +81,13 @@ def rot90(input: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
     """The plane of two dims turned by ``k`` right angles, from the first towards the second."""
     ndim = input._array.ndim
     if len(dims) != 2:
-        raise RuntimeError(
-            f"expected total rotation dims == 2, but got dims = {len(dims)}"
-        )
+        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     if ndim < 2:
         raise RuntimeError(f"expected total dims >= 2, but got total dims = {ndim}")
     first, second = wrap_dim(dims[0], ndim), wrap_dim(dims[1], ndim)
     if first == second:
         raise RuntimeError(
-            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = "
-            f"{dims[1]}"
+            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
         )
     turns = k % 4
     if turns == 0:
@@ -248,9 +243,7 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     added = len(have) - len(wanted)
     fits = added >= 0 and all(n in (1, m) for n, m in zip(wanted, have[added:]))
     if not fits:
-        raise RuntimeError(
-            f"size {{{list(wanted)}}} is not expandable to size {{{list(have)}}}."
-        )
+        raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(have)}}}.")
     dims = tuple(i for i, m in enumerate(have) if i < added or wanted[i - added] != m)
     total = input.sum(dims, True) if dims else input
     return reshape(total, wanted)

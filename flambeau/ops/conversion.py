@@ -33,7 +33,7 @@ def _(input, memory_format=None):
 
 
 def _fills_its_memory(array: np.ndarray) -> bool:
-    """Whether the elements lie side by side in some order, none twice: PyTorch keeps such strides."""
+    """Whether the elements lie side by side in some order, none twice: such strides are kept."""
     if array.flags.c_contiguous or array.flags.f_contiguous:
         return True
     step = array.itemsize

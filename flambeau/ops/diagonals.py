@@ -23,7 +23,7 @@ def _two_dims(ndim: int, dim1: int, dim2: int) -> tuple[int, int]:
 def _places(
     shape: Any, offset: int, dim1: int, dim2: int
 ) -> tuple[tuple[int, ...], tuple[Any, Any]]:
-    """The order of dims that brings ``dim1`` and ``dim2`` to the front, and the diagonal's places."""
+    """The order of dims with ``dim1`` and ``dim2`` in front, and the diagonal's places."""
     n = len(shape)
     dim1, dim2 = _two_dims(n, dim1, dim2)
     start1, start2 = max(0, -offset), max(0, offset)

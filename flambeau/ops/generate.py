@@ -334,8 +334,12 @@ def _sequence_path(operation: Operation, first: Parameter) -> list[str]:
     else:
         call = f"forward_{operation.name}(NUMPY, arrays{rest})"
     every = "".join(f"{p.name}, " for p in operation.parameters)
+    guard = f"{name}.__class__ in SEQUENCES and {name}"
+    if operation.takes_out:
+        guard += " and out is None"
+    edges = f"[(t._node or t) if t._requires_grad else None for t in {name}]"
     lines = [
-        f"if {name}.__class__ in SEQUENCES and {name}{' and out is None' if operation.takes_out else ''}:",
+        f"if {guard}:",
         "    arrays = []",
         "    dtype_ = None",
         "    recorded = False",
@@ -345,7 +349,9 @@ def _sequence_path(operation: Operation, first: Parameter) -> list[str]:
         "        if item._base is not None:",
         "            item._refresh()",
         "        array = item._array",
-        "        if array.__class__ is not ARRAY or dtype_ is not None and array.dtype is not dtype_:",
+        "        if array.__class__ is not ARRAY:",
+        "            break",
+        "        if dtype_ is not None and array.dtype is not dtype_:",
         "            break",
         "        dtype_ = array.dtype",
         "        if item._requires_grad:",
@@ -362,7 +368,7 @@ def _sequence_path(operation: Operation, first: Parameter) -> list[str]:
         "        if recorded and GRAD_MODE.enabled:",
         f"            node = new(node_{operation.name})",
         "            node._sequence = next_sequence()",
-        f"            node.edges = tuple([(t._node or t) if t._requires_grad else None for t in {name}])",
+        f"            node.edges = tuple({edges})",
     ]
     for need in _needs(operation):
         if need == f"{name}_shape":

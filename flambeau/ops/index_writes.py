@@ -12,7 +12,7 @@ import numpy as np
 from .dims import wrap_dim
 from .dtype_checks import type_word
 from .indexing import _check_along, index_put_values, scatter, scatter_add
-from .operation import Array, Operation, composite, operation, renamed
+from .operation import Array, Operation, composite, renamed
 
 
 def _along(
@@ -111,9 +111,7 @@ def index_reduce(
     """
     shape = input.shape
     if reduce not in ("prod", "mean", "amax", "amin"):
-        raise RuntimeError(
-            f"reduce argument must be either prod, mean, amax or amin, got {reduce}"
-        )
+        raise RuntimeError(f"reduce argument must be either prod, mean, amax or amin, got {reduce}")
     input, dim, index = _along("index_reduce", input, dim, index, source)
     if not source._array.ndim:
         source = source.reshape((1,))
@@ -248,7 +246,9 @@ def _(xp, grad, input, dim, index, src):
     return _back(xp, found, tuple(src.shape))
 
 
-def _extreme_share(xp: Any, grad: Any, input: Any, dim: int, index_: Any, part: Any, out: Any) -> Any:
+def _extreme_share(
+    xp: Any, grad: Any, input: Any, dim: int, index_: Any, part: Any, out: Any
+) -> Any:
     """Which elements of both are the result, and the gradient divided among them."""
     dim = wrap_dim(dim, input.ndim)
     dtype = xp.dtype(grad)
@@ -316,5 +316,3 @@ def scatter_reduce(
         return total.div(counts, rounding_mode="floor")
     chosen = {"prod": scatter_product, "amax": scatter_largest, "amin": scatter_smallest}[reduce]
     return chosen(input, dim, index, src)
-
-

@@ -38,7 +38,7 @@ INPLACE_COMPOSITES = (
     "clamp", "clamp_min", "clamp_max", "masked_fill", "tril", "triu", "scatter", "squeeze",
     "unsqueeze", "transpose", "t", "addmm", "addmv", "baddbmm", "where", "deg2rad", "rad2deg",
     "index_add", "index_copy", "index_fill", "index_reduce", "put", "masked_scatter",
-    "scatter_reduce", "float_power", "ldexp", "gcd", "lcm", "mvlgamma",
+    "scatter_reduce", "renorm", "float_power", "ldexp", "gcd", "lcm", "mvlgamma",
 )  # fmt: skip
 """Composites, and views, with an in-place variant."""
 

@@ -186,9 +186,7 @@ def heaviside(xp, input: Array, values: Array):
 @heaviside.checked
 def _(input, values):
     if input.dtype != values.dtype:
-        raise RuntimeError(
-            "heaviside is not yet implemented for tensors with different dtypes."
-        )
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
 
 
 # -- extremes that pass over NaN --------------------------------------------------------------

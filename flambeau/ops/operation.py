@@ -36,7 +36,8 @@ is tested with its own.  For a tensor parameter stands
   ``int64``, ``uint8`` (from 0 up to the limit, 5); ``float32``;
   ``index`` (int64 below the limit; ``index4`` has shape (4,)); ``permutation`` (the same, without
   repetition along the last dim); ``probability`` (positive, sums to 1
-  over the last dim); ``rising`` (along the last dim); ``symmetric``, ``positive`` (definite) and ``lower`` (triangular) matrices;
+  over the last dim); ``rising`` (along the last dim); ``symmetric``, ``positive`` (definite) and
+  ``lower`` (triangular) matrices;
 * anything else: itself (a Python number, None).
 
 For a sequence of tensors stands a tuple of these; for any other parameter its literal value, in

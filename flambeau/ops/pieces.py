@@ -39,9 +39,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
     else:
         sections = as_int(where, "sections")
         if sections <= 0:
-            raise RuntimeError(
-                f"number of sections must be larger than 0, got {sections}"
-            )
+            raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
         small, larger = divmod(n, sections)
         cuts = [small * i + min(i, larger) for i in range(1, sections)]
     head = (slice(None),) * dim
@@ -128,8 +126,12 @@ def _windows(input_shape: Any, dimension: int, size: int, step: int) -> tuple[in
     return dim, np.arange(0, n - size + 1, step)[:, None] + np.arange(size)
 
 
-@operation(view=True, name="unfold", node_name="UnfoldBackward0",
-           samples=(((3, 5), 1, 2, 1), ((3, 5), 0, 2, 1), ((6,), 0, 3, 2), ((), 0, 1, 1)))  # fmt: skip
+@operation(
+    view=True,
+    name="unfold",
+    node_name="UnfoldBackward0",
+    samples=(((3, 5), 1, 2, 1), ((3, 5), 0, 2, 1), ((6,), 0, 3, 2), ((), 0, 1, 1)),
+)
 def unfold(xp, input: Array, dimension: int, size: int, step: int):
     """A view of all windows of ``size`` entries along ``dimension``, ``step`` apart.
 
@@ -287,9 +289,7 @@ for _name, _view in {
 
 
 @composite(method=False)
-def slice_copy(
-    input: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
-) -> Any:
+def slice_copy(input: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
     """A copy of the slice ``start:end:step`` along ``dim``."""
     dim = wrap_dim(dim, input._array.ndim)
     return input[(*(slice(None),) * dim, slice(start, end, step))].clone()

@@ -28,7 +28,7 @@ def positions_in(xp, sorted: Array, values: Array, right: bool = False):
 
 @positions_in.kernel
 def _(sorted, values, right=False):
-    side = "right" if right else "left"
+    side: Any = "right" if right else "left"
     if sorted.ndim == 1:
         return np.asarray(np.searchsorted(sorted, values, side))
     n, m = sorted.shape[-1], values.shape[-1]
@@ -78,9 +78,7 @@ def searchsorted(
 
 
 @composite(method=False, out=True)
-def bucketize(
-    input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False
-) -> Any:
+def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Any:
     """The bucket between ``boundaries`` that each value lies in; see :func:`searchsorted`."""
     if boundaries._array.ndim != 1:
         raise RuntimeError(
@@ -227,5 +225,3 @@ def histogram(
     if density:
         counts = counts / (counts.sum() * np.diff(edges))
     return return_type("histogram", ("hist", "bin_edges"))((wrap(counts), wrap(edges)))
-
-

@@ -194,7 +194,7 @@ def apply_rule(
         is_concrete = not differentiable and all(map(_is_numpy, targets.values()))
         grad: Any = param.grad
         if param.is_complex():
-            from flambeau.ops import view_as_real
+            from flambeau.ops.complex_numbers import view_as_real
 
             grad = view_as_real(grad)
             for name in ("param", *names):

@@ -213,7 +213,7 @@ def asarray(
     obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """``obj`` as a tensor; ``copy`` says whether memory must (True) or must not (False) be copied."""
+    """``obj`` as a tensor; ``copy``: whether memory must (True) or must not (False) be copied."""
     result = as_tensor(obj, dtype=dtype, device=device)
     if copy:
         result = result.detach().clone()  # type: ignore[attr-defined]

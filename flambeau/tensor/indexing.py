@@ -79,11 +79,8 @@ def resolve(shape: tuple[int, ...], key: Any) -> tuple[tuple[Any, ...], list[Any
     else:
         items = (key,)
     used = 0
-    ellipsis = False
     for item in items:
-        if item is Ellipsis:
-            ellipsis = True
-        elif item is None or item is True or item is False:
+        if item is Ellipsis or item is None or item is True or item is False:
             pass
         elif isinstance(item, (Tensor, np.ndarray)) and item.dtype in (np.bool_, _torch_bool()):
             used += item.ndim if isinstance(item, np.ndarray) else item._array.ndim

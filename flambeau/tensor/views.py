@@ -309,7 +309,7 @@ def assign(tensor: Tensor, result: Tensor, name: str) -> Tensor:
 
 
 def _written_in_batch(target: Any, source: Any, name: str) -> bool:
-    """Whether an array of a ``vmap`` was among the two, and ``source`` is in ``target``'s memory."""
+    """Whether a ``vmap``'s array was among the two, and ``source`` is in ``target``'s memory."""
     xp = namespace_of(target, source)
     return getattr(xp, "OUTERMOST", False) and xp.write(target, source, name)
 

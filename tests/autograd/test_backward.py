@@ -27,7 +27,9 @@ def test_gradient_has_the_leafs_shape_and_dtype_and_no_history(m: Any) -> None:
 
 def test_a_vector_needs_a_gradient_argument(m: Any) -> None:
     x = m.ones(3, requires_grad=True)
-    with pytest.raises(RuntimeError, match="grad can be implicitly created only for scalar outputs"):
+    with pytest.raises(
+        RuntimeError, match="grad can be implicitly created only for scalar outputs"
+    ):
         (x * 2).backward()
     (x * 2).backward(m.tensor([1.0, 10.0, 100.0]))
     assert x.grad.tolist() == [2.0, 20.0, 200.0]

@@ -60,7 +60,9 @@ def test_jacobian_is_pytorchs(name: str, options: dict[str, Any]) -> None:
         results.append(
             _plain(
                 module.autograd.functional.jacobian(
-                    lambda *x: function(module, *x), _inputs(module, count), **given  # noqa: B023
+                    lambda *x: function(module, *x),
+                    _inputs(module, count),
+                    **given,  # noqa: B023
                 )
             )
         )
@@ -75,7 +77,9 @@ def test_hessian_is_pytorchs(name: str, vectorize: bool) -> None:
     results = [
         _plain(
             module.autograd.functional.hessian(
-                lambda *x: function(module, *x), _inputs(module, count), vectorize=vectorize  # noqa: B023
+                lambda *x: function(module, *x),
+                _inputs(module, count),
+                vectorize=vectorize,  # noqa: B023
             )
         )
         for module in (reference, torch)
@@ -108,7 +112,9 @@ def test_products_with_a_jacobian_are_pytorchs(name: str) -> None:
             outputs = function(module, *(inputs if count > 1 else (inputs,)))
             like = outputs if product == "vjp" else inputs
             vectors = (
-                tuple(t.detach() + 1 for t in like) if isinstance(like, tuple) else like.detach() + 1
+                tuple(t.detach() + 1 for t in like)
+                if isinstance(like, tuple)
+                else like.detach() + 1
             )
             call = getattr(module.autograd.functional, product)
             results.append(_plain(call(lambda *x: function(module, *x), inputs, vectors)))  # noqa: B023

@@ -159,7 +159,9 @@ def test_versions_count_writes(m: Any) -> None:
 def test_writing_needs_no_more_than_the_destination_can_hold(m: Any) -> None:
     with pytest.raises(RuntimeError, match="result type Float can't be cast to the desired output"):
         m.ones(2, dtype=m.int64).add_(0.5)
-    with pytest.raises(RuntimeError, match="output with shape .* doesn't match the broadcast shape"):
+    with pytest.raises(
+        RuntimeError, match="output with shape .* doesn't match the broadcast shape"
+    ):
         m.ones(3).add_(m.ones(2, 3))
 
 

@@ -334,6 +334,7 @@ def test_gather_and_scatter(data: st.DataObject) -> None:
             xp.scatter(a, dim=dim, index=i, src=s),
             xp.scatter_add(a, dim=dim, index=j, src=s),
             xp.scatter_add(xp.full(shape, 0, np.dtype(dtype)), dim=dim, index=j, src=s),
+            *(xp.scatter_reduce(a, dim, j, s, how) for how in ("prod", "amax", "amin")),
         ]
 
     check(program, x, index, repeated, src)
@@ -544,7 +545,7 @@ def test_every_primitive_is_compiled_in_some_test() -> None:
         "cumprod", "argsort", "reshape", "permute", "expand", "flip", "cat", "pad", "slice",
         "slice_scatter", "index", "index_put", "gather", "scatter", "scatter_add", "matmul",
         "conv", "conv_input", "conv_weight", "max_pool_indices", "avg_pool", "avg_pool_input",
-        "scan",
+        "scan", "scatter_reduce",
     }  # fmt: skip
     assert set(RULES) - set(REFUSED) == tested | ({"real", "imag", "conj"} & set(RULES))
 

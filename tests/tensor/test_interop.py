@@ -53,8 +53,19 @@ def test_as_tensor_shares_where_it_can(m: Any) -> None:
 
 def test_views_share_memory(m: Any) -> None:
     x = m.arange(12.0)
-    views = [x.view(3, 4), x[3:], x.reshape(2, 6).t(), x[None], x.view(3, 4).diagonal(),
-             x.expand(2, 12), x.view(3, 4)[:, 1], x.unsqueeze(1), x.detach(), x.data, x.view(2, 6)[0]]  # fmt: skip
+    views = [
+        x.view(3, 4),
+        x[3:],
+        x.reshape(2, 6).t(),
+        x[None],
+        x.view(3, 4).diagonal(),
+        x.expand(2, 12),
+        x.view(3, 4)[:, 1],
+        x.unsqueeze(1),
+        x.detach(),
+        x.data,
+        x.view(2, 6)[0],
+    ]
     x.fill_(5.0)
     assert all((v == 5.0).all() for v in views)
     views[0][2, 3] = -1.0
@@ -115,7 +126,9 @@ def test_python_numbers(m: Any) -> None:
     assert isinstance(m.tensor(3).item(), int) and isinstance(m.tensor(True).item(), bool)
     assert [10, 20, 30][m.tensor(1)] == 20
     assert f"{x:.1f}" == "2.5" and round(float(x)) == 2
-    with pytest.raises(RuntimeError, match="a Tensor with 2 elements cannot be converted to Scalar"):
+    with pytest.raises(
+        RuntimeError, match="a Tensor with 2 elements cannot be converted to Scalar"
+    ):
         m.ones(2).item()
     with pytest.raises(RuntimeError, match="Boolean value of Tensor with more than one value"):
         bool(m.ones(2))

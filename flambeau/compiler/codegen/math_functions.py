@@ -336,18 +336,13 @@ def _expm1_middle(b: Builder, x: Register) -> Register:
 
 
 def sigmoid(b: Builder, x: Register) -> Register:
+    """1 / (1 + exp(-x)), rounded as PyTorch rounds it.
+
+    Near 1 a more exact value would be another number, and its distance from 1 much another: that is
+    what a binary cross entropy of it depends on.
+    """
     one = b.constant(x.type, 1.0)
-    power = exp(b, b.unary("fneg", b.intrinsic("fabs", x)))
-    negative = b.compare("fcmp olt", x, b.constant(x.type, 0.0))
-    above = b.select(negative, power, one)
-    divisor = b.binary("fadd", one, power)
-    result = b.binary("fdiv", above, divisor)
-    # what rounding lost, divided by the divisor: that is 1 - sigmoid(-|x|)
-    lost = b.binary("fsub", power, b.binary("fsub", divisor, one))
-    rest = _fma(b, b.unary("fneg", result), divisor, above)
-    rest = _fma(b, b.unary("fneg", result), lost, rest)
-    inverse = b.select(negative, b.binary("fsub", one, result), result)
-    return _fma(b, rest, inverse, result)
+    return b.binary("fdiv", one, b.binary("fadd", one, exp(b, b.unary("fneg", x))))
 
 
 def erf(b: Builder, x: Register) -> Register:

@@ -10,7 +10,7 @@ import numpy as np
 from ..graph import Value
 from ..unsupported import Unsupported
 from .builder import INDEX, Builder, Register
-from .elementwise import EMIT, convert, llvm_type
+from .elementwise import EMIT, convert, emit_elementwise, llvm_type
 from .expressions import Array, Expressions, Position, broadcast_index, indexed_position
 from .indexing import ZERO, Index, Variable, linear, scalar_register, variable_index
 
@@ -80,7 +80,9 @@ def _scatter(builder: Builder, value: Value, expressions: Expressions, array: Ar
     _copy(builder, x, expressions, array)
     if index.size == 0:
         return
-    adds = value.primitive == "scatter_add"
+    combine = {"scatter": None, "scatter_add": "add"}.get(value.primitive) or _COMBINED.get(
+        value.attributes.get("reduce", "")
+    )
     dim = value.attributes["dim"] % max(1, x.ndim)
 
     def element(position: Position) -> None:
@@ -90,7 +92,7 @@ def _scatter(builder: Builder, value: Value, expressions: Expressions, array: Ar
             target = (*position[:dim], there, *position[dim + 1 :])
         else:
             position = (ZERO,) * index.ndim
-        _write(builder, value, expressions, array, target, source, position, adds)
+        _write(builder, value, expressions, array, target, source, position, combine)
 
     _nest(builder, expressions, index.shape, element)
 
@@ -108,7 +110,7 @@ def _index_put(builder: Builder, value: Value, expressions: Expressions, array: 
     shape = indexed_shape(x.shape, [next(iterator) if used else None for used in indexed])
     if math.prod(shape) == 0:
         return
-    adds = value.attributes["accumulate"]
+    combine = "add" if value.attributes["accumulate"] else None
 
     def dynamic(chosen: Value, position: Position, extent: int, wraps: bool) -> Index:
         return expressions._dynamic(chosen, position, extent, wraps, None)
@@ -116,7 +118,7 @@ def _index_put(builder: Builder, value: Value, expressions: Expressions, array: 
     def element(position: Position) -> None:
         target = indexed_position(x, indices, indexed, position, dynamic)
         at = broadcast_index(position, source.shape)
-        _write(builder, value, expressions, array, target, source, at, adds)
+        _write(builder, value, expressions, array, target, source, at, combine)
 
     _nest(builder, expressions, shape, element)
 
@@ -129,21 +131,16 @@ def _write(
     target: Position,
     source: Value,
     at: Position,
-    adds: bool,
+    combine: str | None,
 ) -> None:
+    """Put ``source`` at ``at`` where ``target`` is, or combine it with what is there."""
     b = builder
     term = expressions.value(source, at)
     term = convert(b, term, source.dtype, value.dtype)
-    if adds:
+    if combine is not None:
         offset = scalar_register(b, linear(target, array.strides))
         before = b.load(array.pointer, llvm_type(value.dtype), offset)
-        if value.dtype.char == "e":
-            wide = b.binary(
-                "fadd", b.cast("fpext", before, "float"), b.cast("fpext", term, "float")
-            )
-            term = b.cast("fptrunc", wide, "half")
-        else:
-            term = EMIT["add"](b, value.dtype, before, term)
+        term = emit_elementwise(b, combine, value.dtype, [before, term])
     expressions.store(term, array, target, value.dtype)
 
 
@@ -203,11 +200,13 @@ def _argsort(builder: Builder, value: Value, expressions: Expressions, array: Ar
     _nest(builder, expressions, outer, line)
 
 
+_COMBINED = {"prod": "mul", "amax": "maximum", "amin": "minimum"}
 _WRITERS = {
     "cumsum": _cumulative,
     "cumprod": _cumulative,
     "scatter": _scatter,
     "scatter_add": _scatter,
+    "scatter_reduce": _scatter,
     "index_put": _index_put,
     "argsort": _argsort,
 }
