@@ -7,12 +7,14 @@ a transposed tensor is filled with, its memory, read through, would have been fi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from flambeau.modes import MODES
+from flambeau.namespaces import namespace_of
+from flambeau.namespaces.primitives import BINARY, BINARY_PREDICATES, UNARY, UNARY_PREDICATES
 from flambeau.random import sampling
 from flambeau.random.default import draw
 from flambeau.random.generator import Generator
@@ -22,14 +24,44 @@ __all__ = ["draw_like", "memory_order"]
 
 def memory_order(array: Any) -> tuple[int, ...] | None:
     """The dims of ``array`` from the slowest to the fastest in memory; None if that is as usual."""
-    if array.__class__ is not np.ndarray or array.flags.c_contiguous:
+    shape = array.shape
+    if MODES.capture is not None:
+        places = _places_in_memory(array)
+        order = tuple(sorted(range(len(shape)), key=places.__getitem__))
+    elif array.__class__ is not np.ndarray or array.flags.c_contiguous:
         return None
-    if MODES.capture is not None:  # what is being captured has no memory
-        return None
-    strides, shape = array.strides, array.shape
-    order = tuple(sorted(range(array.ndim), key=lambda dim: -strides[dim]))
+    else:
+        strides = array.strides
+        order = tuple(sorted(range(array.ndim), key=lambda dim: -strides[dim]))
     proper = [dim for dim in order if shape[dim] > 1]
     return None if proper == sorted(proper) else order
+
+
+_ELEMENTWISE = frozenset(
+    (*UNARY, *BINARY, *UNARY_PREDICATES, *BINARY_PREDICATES, "where", "astype")
+)
+
+
+def _places_in_memory(value: Any) -> Sequence[int]:
+    """For each dim of a captured ``value`` its place in the memory that it would have.
+
+    What is being captured has no memory; but it is known of what it is a permutation, and what is
+    computed element by element lies as its operand does.
+    """
+    places: Sequence[int] = range(len(value.shape))
+    while True:
+        primitive = getattr(value, "primitive", None)
+        if primitive == "permute":
+            dims = value.attributes["dims"]
+            places = [dims[place] for place in places]
+            (value,) = value.operands
+        elif primitive in _ELEMENTWISE:
+            alike = [x for x in value.operands if x.shape == value.shape]
+            if not alike:
+                return places
+            value = alike[0]
+        else:
+            return places
 
 
 def draw_like(
@@ -74,5 +106,5 @@ def draw_like(
         inverse = [0] * len(order)
         for place, dim in enumerate(order):
             inverse[dim] = place
-        drawn = drawn.transpose(inverse)
+        drawn = namespace_of(drawn).permute(drawn, tuple(inverse))
     return drawn
