@@ -74,11 +74,10 @@ def max_pool_tiles_gradient(grad: Array, input_shape: Sizes, kernel: Sizes, aux:
         else:
             parts = result
         for i in range(k - 1, 0, -1):
-            win = wins[i - 1]
-            np.multiply(rows, win, out=parts[:, i])
-            rows = rows * np.logical_not(win) if i > 1 else rows
-            if i == 1:
-                np.multiply(rows, np.logical_not(win), out=parts[:, 0])
+            taken = parts[:, i]
+            np.multiply(rows, wins[i - 1], out=taken)
+            # what was not taken: bits that are equal cancel
+            rows = np.bitwise_xor(rows, taken, out=parts[:, 0] if i == 1 else None)
         if k == 1:
             parts[:, 0] = rows
         shape[dim] *= k
