@@ -35,7 +35,7 @@ FAMILIES = (
     "index_writes",
     "search",
     "order_statistics",
-    "differences",
+    "differences", "products",
     "activation",
     "loss",
     "classification",

@@ -293,3 +293,26 @@ def slice_copy(input: Any, dim: int = 0, start: Any = None, end: Any = None, ste
     """A copy of the slice ``start:end:step`` along ``dim``."""
     dim = wrap_dim(dim, input._array.ndim)
     return input[(*(slice(None),) * dim, slice(start, end, step))].clone()
+
+
+@composite(method=False)
+def constant_pad_nd(input: Any, pad: Any, value: float = 0) -> Any:
+    """``input`` with elements of ``value`` added at both ends of its last dims.
+
+    Args:
+        pad: for the last dim how many before and behind, then for the last but one, and so on;
+            negative numbers cut off.
+    """
+    pad = as_ints(pad, "pad")
+    ndim = input._array.ndim
+    if len(pad) % 2:
+        raise RuntimeError("Length of pad must be even but instead it equals " + str(len(pad)))
+    if len(pad) > 2 * ndim:
+        raise RuntimeError(
+            f"Length of pad should be no more than twice the number of dimensions of the input. "
+            f"Pad length is {len(pad)} while the input has {ndim} dimensions."
+        )
+    widths = [(0, 0)] * ndim
+    for k in range(len(pad) // 2):
+        widths[ndim - 1 - k] = (pad[2 * k], pad[2 * k + 1])
+    return shape.constant_pad(input, tuple(widths), value)
