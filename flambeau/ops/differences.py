@@ -259,7 +259,7 @@ def corrcoef(input: Any) -> Any:
 
 @composite
 def renorm(input: Any, p: float, dim: int, maxnorm: float) -> Any:
-    """``input`` with the entries along ``dim`` of more than ``maxnorm`` in ``p``-norm scaled down."""
+    """``input`` with entries along ``dim`` of more than ``maxnorm`` in ``p``-norm scaled down."""
     ndim = input._array.ndim
     if ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")

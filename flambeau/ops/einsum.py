@@ -28,9 +28,7 @@ def _letters(text: str, where: str) -> Labels:
             i += 1
         elif text[i] == ".":
             if text[i : i + 3] != ELLIPSIS or ELLIPSIS in labels:
-                raise RuntimeError(
-                    f"einsum(): found '.' {where} that is not part of any ellipsis"
-                )
+                raise RuntimeError(f"einsum(): found '.' {where} that is not part of any ellipsis")
             labels.append(ELLIPSIS)
             i += 3
         elif text[i] in _LETTERS:
@@ -54,9 +52,7 @@ def _parsed(equation: str, count: int) -> tuple[list[Labels], Labels | None]:
             "einsum(): more operands were provided than specified in the equation"
         )  # fmt: skip
     if len(parts) > count:
-        raise RuntimeError(
-            "einsum(): fewer operands were provided than specified in the equation"
-        )
+        raise RuntimeError("einsum(): fewer operands were provided than specified in the equation")
     labels = [_letters(p, f"for operand {i}") for i, p in enumerate(parts)]
     return labels, _letters(output, "in the output") if arrow else None
 
@@ -265,9 +261,5 @@ def _summed(tensor: Any, names: Labels, needed: set[Any]) -> tuple[Any, Labels]:
 
 
 def _stretched(tensor: Any, names: Labels, wanted: set[Any], sizes: dict[Any, int]) -> Any:
-    shape = tuple(
-        sizes[n] if n in wanted else size for n, size in zip(names, tensor._array.shape)
-    )
+    shape = tuple(sizes[n] if n in wanted else size for n, size in zip(names, tensor._array.shape))
     return tensor.expand(shape)
-
-

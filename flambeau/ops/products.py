@@ -251,5 +251,7 @@ def _in_order(matrices: list[Any], splits: dict[tuple[int, int], int], i: int, j
 @composite(method=False)
 def chain_matmul(*matrices: Any, out: Any = None) -> Any:
     """The product of matrices; see ``torch.linalg.multi_dot``."""
-    given = matrices[0] if len(matrices) == 1 and isinstance(matrices[0], (tuple, list)) else matrices
+    given = (
+        matrices[0] if len(matrices) == 1 and isinstance(matrices[0], (tuple, list)) else matrices
+    )
     return given[0] if len(given) == 1 else multi_dot(given)
