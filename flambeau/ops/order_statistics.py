@@ -64,6 +64,8 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
 
 def _median(name: str, skip_nan: bool) -> Any:
     def function(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+        if input._array.dtype == np.bool_:
+            raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'")
         if dim is None:
             if not input.numel():
                 return input.sum() * math.nan
