@@ -163,9 +163,9 @@ def stride(input: Tensor, dim: int | None = None) -> Any:
     from .dims import wrap_dim
 
     array = input._array
-    if array.__class__ is np.ndarray:
+    if array.__class__ is np.ndarray and (array.size or any(array.strides)):
         strides = tuple(s // array.itemsize for s in array.strides)
-    else:
+    else:  # NumPy leaves the strides of an empty array at zero
         strides = row_major(tuple(array.shape))
     return strides if dim is None else strides[wrap_dim(dim, len(strides))]
 

@@ -196,7 +196,7 @@ def check_writable(tensor: Tensor, name: str, overlap: bool = False) -> None:
             )
     array = _memory(tensor._array)
     if array.__class__ is ndarray:
-        if not overlap and _overlaps_itself(array):
+        if not overlap and array.size and _overlaps_itself(array):
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to "
                 "a single memory location. Please clone() the tensor before performing the "
