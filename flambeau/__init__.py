@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib as _importlib
 import math as _math
+import os as _os
 import warnings as _warnings
 from typing import Any as _Any
 
@@ -58,6 +59,10 @@ from .tensor.creation import *  # noqa: E402, F403
 from .tensor.dlpack import from_dlpack, to_dlpack  # noqa: E402
 from .version import __version__  # noqa: E402
 
+if _os.environ.get("FLAMBEAU_LOG"):
+    from .log_settings import read_environment as _read_environment
+
+    _read_environment()
 _dlpack.attach()
 for _name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
     setattr(Tensor, _name, getattr(_creation, _name))
@@ -68,7 +73,8 @@ _METHODS_ONLY = frozenset(
     "untyped_storage view view_as copy_ add_ sub_ mul_ pow_ remainder_ fmod_ floor_divide_ eq_ "
     "ne_ lt_ le_ gt_ ge_ lerp_ sign_ cumsum_ cumprod_ digamma_ lgamma_ erfinv_ atan2_ addcdiv_ "
     "addcmul_ scatter_add_ bitwise_and_ bitwise_or_ bitwise_xor_ bitwise_not_ logical_and_ "
-    "logical_or_ logical_xor_ logical_not_ bitwise_left_shift_ bitwise_right_shift_".split()
+    "logical_or_ logical_xor_ logical_not_ bitwise_left_shift_ bitwise_right_shift_ "
+    "igamma_ igammac_".split()
 )
 globals().update({_n: _f for _n, _f in _PUBLIC.items() if _n not in _METHODS_ONLY})
 
@@ -78,7 +84,7 @@ newaxis = None
 _SUBMODULES = frozenset(
     "autograd compat compiler datasets distributed distributions fft func linalg nn optim plots "
     "serialization special testing training utils vision amp backends cuda mps hub jit onnx types "
-    "multiprocessing cpu "
+    "multiprocessing cpu accelerator distributed functional profiler xpu "
     "version".split()
 )
 _LAZY = {
@@ -108,6 +114,26 @@ _LAZY = {
     "set_autocast_dtype": "amp",
     "set_autocast_enabled": "amp",
     "vmap": "func",
+    "GradScaler": "amp",
+    "are_deterministic_algorithms_enabled": "settings",
+    "get_deterministic_debug_mode": "settings",
+    "get_float32_matmul_precision": "settings",
+    "is_deterministic_algorithms_warn_only_enabled": "settings",
+    "is_warn_always_enabled": "settings",
+    "set_default_tensor_type": "settings",
+    "set_deterministic_debug_mode": "settings",
+    "set_float32_matmul_precision": "settings",
+    "set_flush_denormal": "settings",
+    "set_warn_always": "settings",
+    "use_deterministic_algorithms": "settings",
+    "cosine_similarity": "nn.functional",
+    "pairwise_distance": "nn.functional",
+    "pixel_shuffle": "nn.functional",
+    "pixel_unshuffle": "nn.functional",
+    "channel_shuffle": "nn.functional",
+    "bilinear": "nn.functional",
+    "OutOfMemoryError": "cuda",
+    "AcceleratorError": "cuda",
     "is_anomaly_enabled": "autograd.anomaly",
     "is_anomaly_check_nan_enabled": "autograd.anomaly",
     "set_num_threads": "threads",

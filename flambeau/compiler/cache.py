@@ -16,6 +16,7 @@ import pickle
 import platform
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import numpy as np
 
 from ..version import FLAMBEAU_VERSION
 from .graph import Graph
+from .log import cache_log
 from .module import KernelReport, Program
 
 _MAGIC = b"flambeau program 1\n"
@@ -104,10 +106,20 @@ def load(key: str) -> tuple[Program, bytes] | None:
     path = place / f"{key}.program"
     try:
         content = path.read_bytes()
-        os.utime(path)
-    except OSError:
+    except FileNotFoundError:
+        cache_log.info("no entry %s in %s", key[:12], place)
         return None
-    return _decoded(content)
+    except OSError as error:
+        cache_log.info("entry %s cannot be read: %s", key[:12], error)
+        return None
+    with suppress(OSError):  # others may own the directory
+        os.utime(path)
+    found = _decoded(content)
+    if found is None:
+        cache_log.info("entry %s is damaged, and ignored", key[:12])
+    else:
+        cache_log.info("found entry %s (%d bytes)", key[:12], len(content))
+    return found
 
 
 def _decoded(content: bytes) -> tuple[Program, bytes] | None:
@@ -172,9 +184,10 @@ def store(key: str, program: Program, code: bytes) -> None:
         except BaseException:
             os.unlink(temporary)
             raise
+        cache_log.info("stored entry %s (%d bytes)", key[:12], len(content))
         _shrink(place)
-    except OSError:
-        return
+    except OSError as error:
+        cache_log.info("entry %s cannot be stored: %s", key[:12], error)
 
 
 def _shrink(place: Path) -> None:
@@ -199,6 +212,7 @@ def _shrink(place: Path) -> None:
         except OSError:
             continue
         total -= size
+        cache_log.info("removed entry %s: more than %d bytes were kept", path.stem[:12], limit)
 
 
 __all__ = ["directory", "graph_key", "load", "store"]

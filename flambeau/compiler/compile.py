@@ -14,9 +14,10 @@ Source: https://pytorch.org/docs/stable/generated/torch.compile.html
 from __future__ import annotations
 
 import functools
-import logging
 import os
+import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -29,11 +30,12 @@ from ..modes import MODES, ConcreteValueNeeded
 from ..tensor import Tensor
 from .capture import CaptureError, Program, capture, same_program
 from .direct_call import MISS, direct_call
+from .guards import GuardFailed
+from .log import capture_log, described_call, described_seconds, fallback_log, guard_log, time_log
+from .progress import compiling, stage
 from .python_state import is_module
-from .run import GuardFailed, Runner
+from .run import Runner
 from .unsupported import Unsupported
-
-logger = logging.getLogger("flambeau.compile")
 
 MAX_VARIANTS = 16
 """How many programs are kept for one function before the rest of its calls run eagerly."""
@@ -42,10 +44,12 @@ MAX_VARIANTS = 16
 class _Variant:
     """What is known of the calls with one kind of arguments."""
 
-    __slots__ = ("calls", "program", "runner", "eager_reason")
+    __slots__ = ("number", "calls", "capture_seconds", "program", "runner", "eager_reason")
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.calls = 0
+        self.capture_seconds: list[float] = []
         self.program: Program | None = None
         self.runner: Runner | None = None
         self.eager_reason: str | None = None
@@ -88,7 +92,9 @@ class CompiledFunction:
             if len(self._variants) >= MAX_VARIANTS:
                 self._report(f"it was called with more than {MAX_VARIANTS} kinds of arguments")
                 return self._function(*args, **kwargs)
+            capture_log.info("%s: a new kind of arguments: %s", self.__name__, described_call(key))
             variants = self._variants[key] = []
+        failed: list[tuple[_Variant, GuardFailed]] = []
         for variant in variants:
             runner = variant.runner
             if runner is None:
@@ -100,34 +106,57 @@ class CompiledFunction:
                     return result
             try:
                 result = runner(tensors)
-            except GuardFailed:
+            except GuardFailed as error:
+                failed.append((variant, error))
                 continue
             if runner.executable is not None:  # bound to the arrays that the state has now
                 runner.direct = direct_call(runner, args, kwargs, GRAD_MODE.enabled)
             self._direct = runner.direct
+            self._log_guards(failed, guard_log.debug)
             return result
         latest = variants[-1] if variants else None
         if latest is None or latest.runner is not None:
             if len(variants) >= MAX_VARIANTS:
                 self._report(f"its state changed its kind more than {MAX_VARIANTS} times")
                 return self._function(*args, **kwargs)
-            latest = _Variant()
+            self._log_guards(failed, guard_log.info)
+            latest = _Variant(sum(map(len, self._variants.values())) + 1)
             variants.append(latest)
+            guard_log.info("%s: variant %d, eager at first", self.__name__, latest.number)
         latest.calls += 1
         if latest.eager_reason is not None or latest.calls == 1:
             return self._function(*args, **kwargs)
-        return self._captured_call(latest, args, kwargs, tensors)
+        with compiling(self.__name__):
+            return self._captured_call(latest, args, kwargs, tensors)
+
+    def _log_guards(
+        self, failed: list[tuple[_Variant, GuardFailed]], write: Callable[..., None]
+    ) -> None:
+        if failed and guard_log.isEnabledFor(20):
+            from .names import names_within
+
+            names = names_within(self._function)
+            for variant, error in failed:
+                write("%s: a guard of variant %d failed: %s", self.__name__, variant.number,
+                      error.reason(names))  # fmt: skip
 
     def _captured_call(
         self, variant: _Variant, args: Any, kwargs: Any, tensors: list[Tensor]
     ) -> Any:
         """The second and third call: capture, and run what was captured."""
         generator_state = _generator_state()
+        stage("capture")
+        start = time.perf_counter()
         try:
             program, recording = capture(self._function, args, kwargs, tensors)
         except (ConcreteValueNeeded, CaptureError, Unsupported) as error:
             _restore_generator(generator_state)
             return self._go_eager(variant, error, args, kwargs)
+        variant.capture_seconds.append(time.perf_counter() - start)
+        capture_log.info(
+            "%s: variant %d captured in %s: %s", self.__name__, variant.number,
+            described_seconds(variant.capture_seconds[-1]), _size(program),
+        )  # fmt: skip
         if variant.program is None:
             variant.program = program
         else:
@@ -135,10 +164,12 @@ class CompiledFunction:
             if difference is None:
                 self._compile(variant, program)
             elif variant.calls < 5:
+                capture_log.info("%s: to be captured again: %s", self.__name__, difference)
                 variant.program = program  # state may have settled only now
             else:
                 variant.eager_reason = difference
                 self._report(difference)
+        stage("comparison with NumPy")
         if variant.runner is not None:
             return variant.runner.first_call(tensors, recording.arrays)
         return Runner(program, None).first_call(tensors, recording.arrays)
@@ -152,7 +183,8 @@ class CompiledFunction:
             variant.eager_reason = str(error)
             self._report(str(error))
             return
-        logger.info("compiled %s: %s", self.__name__, variant.runner.description())
+        capture_log.debug("compiled %s: %s", self.__name__, variant.runner.description())
+        _log_times(self.__name__, variant)
 
     def _go_eager(self, variant: _Variant, error: Exception, args: Any, kwargs: Any) -> Any:
         where = _user_frame(error)
@@ -163,10 +195,13 @@ class CompiledFunction:
         return self._function(*args, **kwargs)
 
     def _report(self, reason: str) -> None:
-        logger.info("%s runs eagerly: %s", self.__name__, reason)
+        fallback_log.info("%s runs eagerly: %s", self.__name__, reason)
         if not self._warned:
             self._warned = True
-            warnings.warn(f"flambeau.compile: {self.__name__} runs eagerly: {reason}", stacklevel=4)
+            warnings.warn(
+                f"flambeau.compile: {self.__name__} runs eagerly: {reason}",
+                stacklevel=_depth_of_caller(),
+            )
 
     def explain(self) -> str:
         """What has been captured and compiled so far, as text."""
@@ -209,6 +244,29 @@ def raise_array_argument() -> None:
     )
 
 
+def _size(program: Program) -> str:
+    """How large a captured program is, in words."""
+    graph = program.graph
+    text = f"{sum(1 for _ in graph.values())} operations"
+    if program.joint is not None:
+        text += f", {sum(1 for _ in program.joint.graph.values())} in its backward pass"
+    return f"{text}, {len(graph.inputs)} inputs, {len(graph.updates)} updates"
+
+
+def _log_times(name: str, variant: _Variant) -> None:
+    """Say how long each stage of the compilation took."""
+    assert variant.runner is not None
+    for what, executable in variant.runner.executables().items():
+        stages = ", ".join(
+            f"{stage_name} {described_seconds(seconds)}"
+            for stage_name, seconds in executable.stage_seconds.items()
+        )
+        time_log.info(
+            "%s: %s of variant %d, %d kernels, in %s (%s)", name, what, variant.number,
+            len(executable.kernels), described_seconds(executable.compile_seconds), stages,
+        )  # fmt: skip
+
+
 def _generator_state() -> Any:
     from ..random import default_generator
 
@@ -222,6 +280,16 @@ def _restore_generator(state: Any) -> None:
 
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
+def _depth_of_caller() -> int:
+    """How many frames of this package are above the user's call, the calling one included."""
+    depth = 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+        depth += 1
+    return depth
 
 
 def _user_frame(error: BaseException) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,6 +12,8 @@ from .graph import Graph
 from .lowering import lower
 from .module import KernelReport, Program
 from .program import ARENA, FIRST_POINTER, TEAM_POINTER, table_words
+from .progress import stage
+from .stopwatch import Stopwatch
 from .unsupported import Unsupported
 
 _ALIGNED = 64
@@ -53,15 +54,23 @@ class Executable:
         source: the LLVM code.
         kernels: what the kernels do, in the order in which they run.
         compile_seconds: the time it took to make it.
+        stage_seconds: the same by stage.
         cached: whether the machine code came from the disk cache.
     """
 
     def __init__(
-        self, graph: Graph, program: Program, code: runtime.LoadedCode, seconds: float, cached: bool
+        self,
+        graph: Graph,
+        program: Program,
+        code: runtime.LoadedCode,
+        stage_seconds: dict[str, float],
+        cached: bool,
     ) -> None:
+        self.graph = graph
         self.source = program.source
         self.kernels: list[KernelReport] = program.kernels
-        self.compile_seconds = seconds
+        self.stage_seconds = stage_seconds
+        self.compile_seconds = sum(stage_seconds.values())
         self.cached = cached
         self.arena_bytes = program.arena_bytes
         self._program = program
@@ -178,15 +187,18 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
         raise Unsupported("any graph", "this Python or NumPy lays out arrays in another way")
     if not runtime.has_half_precision() and any(v.dtype.char == "e" for v in graph.values()):
         raise Unsupported("float16", "this CPU does not convert half precision")
-    start = time.perf_counter()
+    watch = Stopwatch()
     threads = team.supported() and os.cpu_count() != 1
     key = cache.graph_key(graph, f"{runtime.target_description()} {profiled} {threads}")
     kept = cache.load(key)
+    watch.done("cache")
     if kept is not None:
         program, code = kept
     else:
+        stage("lowering")
         try:
-            program = lower(graph, runtime.vector_bytes(), profiled, threads)
+            program = lower(graph, runtime.vector_bytes(), profiled, threads, watch)
+            stage("LLVM")
             code = runtime.object_code(program.source)
         except Unsupported:
             raise
@@ -194,9 +206,12 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
             raise Unsupported(
                 "this program", f"{type(error).__name__} in the compiler, please report it: {error}"
             ) from error
+        watch.done("LLVM")
         cache.store(key, program, code)
+        watch.done("cache")
     loaded = runtime.LoadedCode(code)
-    return Executable(graph, program, loaded, time.perf_counter() - start, kept is not None)
+    watch.done("loading")
+    return Executable(graph, program, loaded, watch.seconds, kept is not None)
 
 
 __all__ = ["Executable", "compile_graph"]

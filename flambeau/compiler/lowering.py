@@ -26,6 +26,7 @@ from .passes import simplify
 from .program import FIRST_POINTER, Call, plain_calls, plain_program, team_program
 from .scan_code import ScanCode
 from .schedule import Schedule, updates_in_place
+from .stopwatch import Stopwatch
 
 DIVIDED_FROM = 5.0
 """Microseconds from which a kernel is divided among threads."""
@@ -323,13 +324,18 @@ class Lowering:
 
 
 def lower(
-    graph: Graph, vector_bytes: int, profiled: bool = False, threads: bool = False
+    graph: Graph,
+    vector_bytes: int,
+    profiled: bool = False,
+    threads: bool = False,
+    watch: Stopwatch | None = None,
 ) -> Program:
     """The program of ``graph`` for a CPU with vectors of ``vector_bytes``.
 
     With ``threads`` it can be run by a team, if it is large enough.  A ``profiled`` program counts
-    the cycles of each kernel in the table, from word PROFILE on.
+    the cycles of each kernel in the table, from word PROFILE on.  ``watch`` is told of the stages.
     """
+    watch = watch or Stopwatch()
     module = Module(vector_bytes, threads and not profiled)
     module.declarations |= {
         "declare ptr @PyLong_FromLong(i64)",
@@ -337,6 +343,7 @@ def lower(
         "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
     }
     lowering = Lowering(graph, module)
+    watch.done("lowering")
     reports: list[KernelReport] = []
     head = ["%arenap = getelementptr i64, ptr %table, i64 1", "%arena = load ptr, ptr %arenap"]
     for slot in range(FIRST_POINTER, lowering.slot_count):
@@ -354,7 +361,9 @@ def lower(
         text, entry = plain_program(lines, lowering.slot_count)
     module.others += [text, entry]
     constants = [np.ascontiguousarray(v.attributes["array"]) for v in lowering.constants.values()]
-    return Program(module.text(), constants, lowering.arena_bytes, reports, divided)
+    program = Program(module.text(), constants, lowering.arena_bytes, reports, divided)
+    watch.done("code")
+    return program
 
 
 __all__ = ["KernelReport", "Program", "lower"]

@@ -16,14 +16,11 @@ from ..ops.index_checks import first_outside
 from ..tensor import Tensor, wrap
 from .capture import Argument, Draw, Hyperparameter, Program, Result
 from .graph import Graph, evaluate
+from .guards import GuardFailed
 from .joint import spend
 from .python_state import read_plain
 
 ndarray = np.ndarray
-
-
-class GuardFailed(Exception):
-    """The program does not fit the present state."""
 
 
 class Mismatch(RuntimeError):
@@ -58,6 +55,16 @@ class Runner:
         self.known: list[Any] = [None] * len(sources)
         self.direct: Callable[[Any, Any], Any] | None = None
         """The same call with everything resolved; see :mod:`.direct_call`."""
+
+    def executables(self) -> dict[str, Any]:
+        """What has been compiled, by what it is: the program, its backward pass, its checks."""
+        joint = self.program.joint
+        found = {
+            "the program": self.executable,
+            "the backward pass": None if joint is None else joint.executable,
+            "the check of indices": self.check,
+        }
+        return {name: made for name, made in found.items() if hasattr(made, "kernels")}
 
     def description(self) -> str:
         """The program in a few words."""
@@ -112,12 +119,12 @@ class Runner:
             array = state._array
             if array is not known[i]:
                 if array.__class__ is not ndarray or (array.shape, array.dtype) != self.kinds[i]:
-                    raise GuardFailed
+                    raise GuardFailed("array", state, self.kinds[i], (array.shape, array.dtype))
                 known[i] = array
                 if array.flags.c_contiguous and array.flags.aligned:
                     inputs[i] = array
                 elif i in self.program.graph.updates:
-                    raise GuardFailed
+                    raise GuardFailed("layout", state)
                 else:
                     inputs[i] = None
             if inputs[i] is None:
@@ -125,21 +132,21 @@ class Runner:
                 known[i] = None
         for state, requires_grad in self.requires_grad:
             if state._requires_grad is not requires_grad:
-                raise GuardFailed
+                raise GuardFailed("requires_grad", state, requires_grad)
         for owner, had in self.program.had_grad:
             tensor = tensors[owner] if owner.__class__ is int else owner
             if (tensor._grad is not None) is not had:
-                raise GuardFailed
+                raise GuardFailed("grad", owner, had)
         for module, training in self.program.training:
             if module.training is not training:
-                raise GuardFailed
+                raise GuardFailed("mode", module, training)
         for holder, name, value in self.program.guards:
             if read_plain(holder, name) != value:
-                raise GuardFailed
+                raise GuardFailed("value", name, value, read_plain(holder, name))
         for group, options in self.program.groups:
             for name, value in options.items():
                 if group[name] != value:
-                    raise GuardFailed
+                    raise GuardFailed("option", name, value, group[name])
 
     def _run(self, inputs: list[Any], tensors: Sequence[Tensor]) -> Any:
         if self.check is not None:
