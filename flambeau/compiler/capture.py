@@ -28,6 +28,7 @@ from ..tensor import Tensor
 from . import symbolic
 from .graph import Graph, Value, constant, evaluate, input_value
 from .joint import Joint, make_joint
+from .origin import find_origin
 from .python_state import PythonState
 
 
@@ -186,6 +187,10 @@ class Capture:
         self.argument_positions: dict[int, int] = {}
 
     # -- what operations ask ------------------------------------------------------------------
+
+    def note_call(self, node: Any) -> None:
+        """Keep on the tape's ``node`` where its operation was called."""
+        node.called_at = find_origin()
 
     def array_of(self, tensor: Tensor) -> Value:
         """The symbolic array of ``tensor``, which is lifted if it has a value."""

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..modes import MODES
 from ..namespaces.primitives import RULES
+from .origin import Origin, find_origin
 
 
 class Value:
@@ -26,9 +28,10 @@ class Value:
         operands: the arrays it is computed from, in order.
         attributes: everything else the primitive takes, hashable.
         shape, dtype: of the result.
+        origin: the line of the user's program that it comes from, where that is known.
     """
 
-    __slots__ = ("primitive", "operands", "attributes", "shape", "dtype", "__weakref__")
+    __slots__ = ("primitive", "operands", "attributes", "shape", "dtype", "origin", "__weakref__")
     __array_ufunc__ = None  # a NumPy array on the left must let our operators answer
 
     def __init__(
@@ -44,6 +47,7 @@ class Value:
         self.attributes = attributes
         self.shape = shape
         self.dtype = dtype
+        self.origin: Origin | None = None if MODES.capture is None else find_origin()
 
     @property
     def ndim(self) -> int:

@@ -189,6 +189,7 @@ def _cut(forward: Graph, grads: list[Value], roots: list[Value]) -> tuple[Graph,
             if id(value) in depends or value.primitive in _REPEATED:
                 operands = tuple(copied(o) for o in value.operands)
                 made = Value(value.primitive, operands, value.attributes, value.shape, value.dtype)
+                made.origin = value.origin
             else:
                 made = keep(value)
             copies[id(value)] = made

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .graph import Graph, Value, constant
+from .origin import inherit
 from .symbolic import call_primitive
 
 _FOLDED = 1 << 12
@@ -408,7 +409,7 @@ def _walked(graph: Graph) -> Graph:
             array = np.asarray(new.attributes["value"]).astype(new.dtype)
             scalar = _shared(constant(array), shared, keep)
             new = _as(scalar, new.shape)
-        new = _shared(_folded(_simplified(new)), shared, keep)
+        new = _shared(inherit(_folded(_simplified(new)), value), shared, keep)
         table[id(value)] = new
     outputs = [table[id(v)] for v in graph.outputs]
     updates = {i: table[id(v)] for i, v in graph.updates.items()}

@@ -1,0 +1,74 @@
+"""Where in the user's program a value of a graph comes from."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NamedTuple
+
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_LAYERS = os.path.join(_PACKAGE, "nn", "modules") + os.sep
+_OPTIMIZERS = os.path.join(_PACKAGE, "optim") + os.sep
+_INNER = (_PACKAGE, "<flambeau", "<generated", "<string>")
+
+
+class Origin(NamedTuple):
+    """The line of the program that asked for a value.
+
+    Attributes:
+        file, line: of the innermost frame that is not flambeau's.
+        layer: the class of the module or optimizer in which it was computed; empty if none.
+        backward: whether it belongs to the gradient of that line.
+    """
+
+    file: str
+    line: int
+    layer: str = ""
+    backward: bool = False
+
+    def __str__(self) -> str:
+        parts = [f"{os.path.basename(self.file)}:{self.line}"]
+        if self.layer:
+            parts.append(self.layer)
+        return ("gradient of " if self.backward else "") + " ".join(parts)
+
+
+def find_origin() -> Origin | None:
+    """The origin of what is being computed in this thread; None if only flambeau is on the stack.
+
+    In a backward pass it is the line of the forward operation whose gradient is taken.
+    """
+    frame: Any = sys._getframe(1)
+    layer = ""
+    while frame is not None:
+        code = frame.f_code
+        file = code.co_filename
+        if not file.startswith(_INNER):
+            return Origin(file, frame.f_lineno, layer)
+        if not layer and file.startswith(_LAYERS):
+            owner, _, method = code.co_qualname.rpartition(".")
+            layer = owner if method == "forward" else ""
+        elif not layer and file.startswith(_OPTIMIZERS):
+            layer = "optimizer"
+        if code.co_name == "backward":
+            called_at = getattr(frame.f_locals.get("self"), "called_at", None)
+            if called_at is not None:
+                return called_at._replace(backward=True)
+        frame = frame.f_back
+    return None
+
+
+def inherit(new: Any, old: Any) -> Any:
+    """Give ``new``, which replaces ``old`` in a graph, and what was made for it, its origin."""
+    origin = old.origin
+    if origin is not None:
+        stack = [new]
+        while stack:
+            value = stack.pop()
+            if value.origin is None and value.primitive not in ("input", "constant"):
+                value.origin = origin
+                stack.extend(value.operands)
+    return new
+
+
+__all__ = ["Origin", "find_origin", "inherit"]
