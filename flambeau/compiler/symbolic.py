@@ -17,7 +17,10 @@ from ..namespaces import register
 from ..namespaces.primitives import (
     BINARY,
     BINARY_PREDICATES,
+    FACTORIZATIONS,
     RULES,
+    SPECIAL,
+    SPECIAL_BINARY,
     UNARY,
     UNARY_PREDICATES,
 )
@@ -27,7 +30,9 @@ from .scan import call_scan, scan
 ARRAY_PARAMETERS = frozenset("x y condition values index src weight grad".split())
 """Parameters of the rules that are arrays; ``arrays`` and ``indices`` are sequences of them."""
 
-_ELEMENTWISE = frozenset([*UNARY, *BINARY, *UNARY_PREDICATES, *BINARY_PREDICATES, "where"])
+_ELEMENTWISE = frozenset(
+    [*UNARY, *BINARY, *SPECIAL, *SPECIAL_BINARY, *UNARY_PREDICATES, *BINARY_PREDICATES, "where"]
+)
 
 
 def _lift(x: Any, dtype: np.dtype | None = None) -> Value:

@@ -29,6 +29,8 @@ from .primitives import (
     BINARY,
     BINARY_PREDICATES,
     RULES,
+    SPECIAL,
+    SPECIAL_BINARY,
     UNARY,
     UNARY_PREDICATES,
     indexed_shape,
@@ -42,7 +44,7 @@ OUTERMOST = True  # batched arrays may hold arrays of any other namespace
 # -- element by element -----------------------------------------------------------------------
 
 
-_BROADCASTING = (*BINARY, *BINARY_PREDICATES, "where", "complex")
+_BROADCASTING = (*BINARY, *SPECIAL_BINARY, *BINARY_PREDICATES, "where", "complex")
 
 
 def _unary(name: str) -> Callable[..., Array]:
@@ -67,13 +69,21 @@ def _elementwise(name: str) -> Callable[..., Array]:
 
 
 COMPLEX_PARTS = ("conj", "real", "imag")
-globals().update({name: _unary(name) for name in (*UNARY, *UNARY_PREDICATES, *COMPLEX_PARTS)})
+_ONE_BY_ONE = (*UNARY, *SPECIAL, *UNARY_PREDICATES, *COMPLEX_PARTS)
+globals().update({name: _unary(name) for name in _ONE_BY_ONE})
 globals().update({name: _elementwise(name) for name in _BROADCASTING})
 
 
 def polygamma(n: int, x: Array) -> Array:
     x = as_batched(x)
     return BatchedArray(namespace_of(x.value).polygamma(n, x.value), x.levels)
+
+
+def orthogonal_polynomial(family: str, x: Array, y: Array) -> Array:
+    levels = merged_levels((x, y))
+    ndim = max(x.ndim, y.ndim)
+    values = [spread(v, levels, ndim) if v.__class__ is BatchedArray else v for v in (x, y)]
+    return BatchedArray(namespace_of(*values).orthogonal_polynomial(family, *values), levels)
 
 
 def astype(x: Array, dtype: np.dtype) -> Array:

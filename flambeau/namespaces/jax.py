@@ -17,6 +17,8 @@ from jax import lax
 from jax.scipy import special
 
 Array = Any
+from .numpy_ldl import ldl
+
 Sizes = Sequence[int]
 
 # -- element by element -----------------------------------------------------------------------
@@ -53,6 +55,13 @@ lgamma = special.gammaln
 digamma = special.digamma
 polygamma = special.polygamma
 sigmoid = jax.nn.sigmoid
+i0 = special.i0
+i0e = special.i0e
+i1 = special.i1
+i1e = special.i1e
+ndtri = special.ndtri
+igamma = special.gammainc
+igammac = special.gammaincc
 floor = jnp.floor
 ceil = jnp.ceil
 round = jnp.rint
@@ -100,6 +109,63 @@ def relu(x: Array) -> Array:
 
 
 def astype(x: Array, dtype: np.dtype) -> Array:
+def _on_host(name: str) -> Any:
+    """A primitive that JAX has no function for: NumPy's, called back from the device."""
+
+    def primitive(*operands: Array) -> Array:
+        from . import numpy_special
+
+        dtype = operands[0].dtype
+        shape = jnp.broadcast_shapes(*[jnp.shape(x) for x in operands])
+        function = getattr(numpy_special, name)
+        return jax.pure_callback(
+            lambda *arrays: np.asarray(function(*[np.asarray(a) for a in arrays]), dtype),
+            jax.ShapeDtypeStruct(shape, dtype), *operands, vmap_method="broadcast_all",
+        )  # fmt: skip
+
+    primitive.__name__ = name
+    return primitive
+
+
+erfcx = _on_host("erfcx")
+zeta = _on_host("zeta")  # jax.scipy's has no values of the arguments below 1
+airy_ai = _on_host("airy_ai")
+bessel_j0 = _on_host("bessel_j0")
+bessel_j1 = _on_host("bessel_j1")
+bessel_y0 = _on_host("bessel_y0")
+bessel_y1 = _on_host("bessel_y1")
+modified_bessel_k0 = _on_host("modified_bessel_k0")
+modified_bessel_k1 = _on_host("modified_bessel_k1")
+scaled_modified_bessel_k0 = _on_host("scaled_modified_bessel_k0")
+scaled_modified_bessel_k1 = _on_host("scaled_modified_bessel_k1")
+
+
+def orthogonal_polynomial(family: str, x: Array, y: Array) -> Array:
+    from .polynomials import FAMILIES
+
+    first, step, closed = FAMILIES[family]
+    x, degree = jnp.broadcast_arrays(x, jnp.trunc(y))
+    one = jnp.ones_like(x)
+    known = jnp.zeros(x.shape, bool)
+    values = one
+    if closed is not None:
+        known, values = closed(jnp, x, degree)
+    left = jnp.where(known | ~jnp.isfinite(degree), 0, degree)
+
+    def advance(state: Any) -> Any:
+        k, before, last, result = state
+        following = step(x, k, last, before)
+        return k + 1, last, following, jnp.where(degree == k + 1, following, result)
+
+    start = first(x)
+    result = jnp.where(degree < 0, 0, jnp.where(degree == 0, one, start))
+    state = (jnp.ones((), x.dtype), one, start, result)
+    most = jnp.max(left, initial=0)
+    *_, result = lax.while_loop(lambda state: state[0] < most, advance, state)
+    result = jnp.where(jnp.isfinite(degree), result, jnp.nan)
+    return jnp.where(known, values, result)
+
+
     return jnp.asarray(x).astype(dtype)
 
 

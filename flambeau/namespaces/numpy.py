@@ -14,8 +14,34 @@ import numpy as np
 
 from .numpy_blas import dot
 from .numpy_convolution import conv, conv_input, conv_weight
-from .numpy_special import digamma, erf, erfc, erfinv, lgamma, polygamma
+from .numpy_special import (
+    airy_ai,
+    bessel_j0,
+    bessel_j1,
+    bessel_y0,
+    bessel_y1,
+    digamma,
+    erf,
+    erfc,
+    erfcx,
+    erfinv,
+    i0,
+    i0e,
+    i1,
+    i1e,
+    igamma,
+    igammac,
+    lgamma,
+    modified_bessel_k0,
+    modified_bessel_k1,
+    ndtri,
+    polygamma,
+    scaled_modified_bessel_k0,
+    scaled_modified_bessel_k1,
+    zeta,
+)
 from .numpy_windows import avg_pool, avg_pool_input, max_pool_indices
+from .polynomials import orthogonal_polynomial
 
 Array = Any
 
@@ -380,6 +406,9 @@ def slice(x: Array, key: Sequence[Any]) -> Array:
 
 
 __all__ = [
-    "avg_pool", "avg_pool_input", "conv", "conv_input", "conv_weight", "digamma", "erf", "erfc",
-    "erfinv", "lgamma", "max_pool_indices", "polygamma",
+    "airy_ai", "avg_pool", "avg_pool_input", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1",
+    "conv", "conv_input", "conv_weight", "digamma", "erf", "erfc", "erfcx", "erfinv", "i0", "i0e",
+    "i1", "i1e", "igamma", "igammac", "lgamma", "max_pool_indices", "modified_bessel_k0",
+    "modified_bessel_k1", "ndtri", "orthogonal_polynomial", "polygamma",
+    "scaled_modified_bessel_k0", "scaled_modified_bessel_k1", "zeta",
 ]  # fmt: skip

@@ -36,6 +36,11 @@ BINARY = (
     "add sub mul div floor_divide remainder fmod pow maximum minimum atan2 bitwise_and bitwise_or "
     "bitwise_xor bitwise_left_shift bitwise_right_shift copysign nextafter hypot"
 ).split()
+SPECIAL = (
+    "i0 i0e i1 i1e erfcx ndtri airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 modified_bessel_k0 "
+    "modified_bessel_k1 scaled_modified_bessel_k0 scaled_modified_bessel_k1"
+).split()
+SPECIAL_BINARY = "igamma igammac zeta".split()
 UNARY_PREDICATES = "isnan isinf isfinite logical_not signbit".split()
 BINARY_PREDICATES = "eq ne lt le gt ge logical_and logical_or logical_xor".split()
 
@@ -75,7 +80,7 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
-@rule(*UNARY)
+@rule(*UNARY, *SPECIAL)
 def _unary(x):
     return x.shape, x.dtype
 
@@ -110,7 +115,7 @@ def _unary_predicate(x):
     return x.shape, BOOL
 
 
-@rule(*BINARY)
+@rule(*BINARY, *SPECIAL_BINARY)
 def _binary(x, y):
     return broadcast_shapes(_shape(x), _shape(y)), _dtype(x, y)
 
@@ -128,6 +133,12 @@ def _where(condition, x, y):
 @rule("polygamma")
 def _polygamma(n, x):
     return x.shape, x.dtype
+
+
+@rule("orthogonal_polynomial")
+def _orthogonal_polynomial(family, x, y):
+    """The polynomial of degree ``y`` of a family of :mod:`.polynomials`, at ``x``."""
+    return broadcast_shapes(x.shape, y.shape), x.dtype
 
 
 @rule("astype")

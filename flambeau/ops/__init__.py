@@ -21,6 +21,7 @@ FAMILIES = (
     "reduction",
     "number_parts",
     "logarithms",
+    "special_functions",
     "statistics",
     "shape",
     "diagonals",

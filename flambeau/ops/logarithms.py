@@ -74,7 +74,7 @@ def _(xp, grad, input, other):
 
 
 @operation(promote="float", dtypes="inexact", public=False, method=False, name="xlog1py",
-           domain=(-0.5, 2.0), samples=_PAIRS)  # fmt: skip
+           node_name="SpecialXlog1PyBackward0", domain=(-0.5, 2.0), samples=_PAIRS)  # fmt: skip
 def xlog1py(xp, input: Array | Number, other: Array | Number):
     """``input * log1p(other)``; 0 where ``input`` is 0 (and ``other`` is not NaN)."""
     other = _array(xp, other, input)

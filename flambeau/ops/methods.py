@@ -155,6 +155,7 @@ def attach_methods(public: dict[str, Callable[..., Any]]) -> None:
     Tensor.T = property(_transposed)  # type: ignore[attr-defined]
     Tensor.mT = property(lambda self: self.transpose(-2, -1))  # type: ignore[attr-defined]
     Tensor.polygamma = lambda self, n: public["polygamma"](n, self)  # type: ignore[attr-defined]
+    Tensor.polygamma_ = _inplace_method(Tensor.polygamma, "polygamma_")  # type: ignore[attr-defined]
     public["positive"] = Tensor.positive = _positive  # type: ignore[attr-defined]
     for alias, name in ALIASES.items():
         if name in public:

@@ -188,7 +188,7 @@ class Operation:
         self.numpy_kernel: Callable[..., Any] | None = None
         self.check: Callable[..., None] | None = None
         self.check_operands: Callable[..., None] | None = None
-        self.underivable = False
+        self.underivable: set[str] = set()
         camel = "".join(part.capitalize() for part in self.name.strip("_").split("_"))
         self.node_name = node_name or f"{camel}Backward0"
         self.naming: Callable[[Any], str] | None = None
@@ -235,17 +235,18 @@ class Operation:
         self.check_operands = _positional(function)
         return function
 
-    def refuse_derivative(self) -> Operation:
-        """Let a backward pass through this operation raise PyTorch's error."""
+    def refuse_derivative(self, *names: str, message: str | None = None) -> Operation:
+        """Let a backward pass to the parameters ``names`` (by default all) raise an error."""
+        message = message or f"derivative for aten::{self.name} is not implemented"
 
         def refuse(xp: Any, grad: Any) -> Any:
-            raise RuntimeError(f"derivative for aten::{self.name} is not implemented")
+            raise NotImplementedError(message)
 
-        for parameter in self.parameters:
-            if parameter.is_tensor:
-                self.vjps.append(Vjp((parameter.name,), refuse))
-        self.underivable = True
-        self.node_name = "NotImplemented"
+        refused = names or tuple(p.name for p in self.parameters if p.is_tensor)
+        self.vjps.extend(Vjp((name,), refuse) for name in refused)
+        self.underivable |= set(refused)
+        if not names:
+            self.node_name = "NotImplemented"
         return self
 
     def scattered(self, function: Callable[..., Any]) -> Callable[..., Any]:

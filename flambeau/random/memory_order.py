@@ -14,7 +14,14 @@ import numpy as np
 
 from flambeau.modes import MODES
 from flambeau.namespaces import namespace_of
-from flambeau.namespaces.primitives import BINARY, BINARY_PREDICATES, UNARY, UNARY_PREDICATES
+from flambeau.namespaces.primitives import (
+    BINARY,
+    BINARY_PREDICATES,
+    SPECIAL,
+    SPECIAL_BINARY,
+    UNARY,
+    UNARY_PREDICATES,
+)
 from flambeau.random import sampling
 from flambeau.random.default import draw
 from flambeau.random.generator import Generator
@@ -38,7 +45,8 @@ def memory_order(array: Any) -> tuple[int, ...] | None:
 
 
 _ELEMENTWISE = frozenset(
-    (*UNARY, *BINARY, *UNARY_PREDICATES, *BINARY_PREDICATES, "where", "astype")
+    (*UNARY, *BINARY, *SPECIAL, *SPECIAL_BINARY, *UNARY_PREDICATES, *BINARY_PREDICATES)
+    + ("where", "astype")
 )
 
 

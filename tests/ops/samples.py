@@ -136,8 +136,7 @@ def _case(operation: Operation, number: int, sample: tuple[Any, ...]) -> Case:
 
     arguments: list[Any] = []
     targets = {target for vjp in operation.vjps for target in vjp.targets}
-    if operation.underivable:
-        targets = set()
+    targets -= operation.underivable
     differentiable: list[int] = []
     for parameter, value in zip(operation.parameters, sample):
         first = len(arrays)
