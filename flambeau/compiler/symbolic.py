@@ -17,7 +17,6 @@ from ..namespaces import register
 from ..namespaces.primitives import (
     BINARY,
     BINARY_PREDICATES,
-    FACTORIZATIONS,
     RULES,
     SPECIAL,
     SPECIAL_BINARY,
