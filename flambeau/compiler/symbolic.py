@@ -17,6 +17,7 @@ from ..namespaces import register
 from ..namespaces.primitives import (
     BINARY,
     BINARY_PREDICATES,
+    FACTORIZATIONS,
     RULES,
     SPECIAL,
     SPECIAL_BINARY,
@@ -123,6 +124,12 @@ def copy(x: Value) -> Value:
 globals().update({name: _trace(name) for name in RULES if name != "scan"})
 
 
+def factors(x: Value, kind: str) -> tuple[Value, ...]:
+    """All parts of a factorization; see the primitive ``factor``."""
+    part = globals()["factor"]
+    return tuple(part(x, kind, i) for i in range(len(FACTORIZATIONS[kind](1, 1, x.dtype))))
+
+
 def _operator(name: str, reflected: bool = False) -> Callable[[Value, Any], Value]:
     function = globals()[name]
     if reflected:
@@ -145,4 +152,4 @@ setattr(Value, "__invert__", lambda self: globals()["bitwise_not"](self))  # noq
 
 register(Value, sys.modules[__name__])
 
-__all__ = ["call_primitive", "copy", "dtype", "scan"]
+__all__ = ["call_primitive", "copy", "dtype", "factors", "scan"]

@@ -397,6 +397,37 @@ def _transform(name: str) -> Callable[..., Array]:
 fft, rfft, irfft = _transform("fft"), _transform("rfft"), _transform("irfft")
 
 
+# -- matrices ---------------------------------------------------------------------------------
+
+
+def factors(x: Array, kind: str) -> tuple[Array, ...]:
+    x = as_batched(x)
+    return tuple(BatchedArray(p, x.levels) for p in namespace_of(x.value).factors(x.value, kind))
+
+
+def factor(x: Array, kind: str, part: int) -> Array:
+    x = as_batched(x)
+    return BatchedArray(namespace_of(x.value).factor(x.value, kind, part), x.levels)
+
+
+inverse, matrix_exp = _unary("inverse"), _unary("matrix_exp")
+
+
+def _system(name: str) -> Callable[..., Array]:
+    def function(x: Array, y: Array, *options: bool) -> Array:
+        x, y = as_batched(x), as_batched(y)
+        levels = merged_levels((x, y))
+        outer = max(x.ndim, y.ndim)
+        a, b = spread(x, levels, outer), spread(y, levels, outer)
+        return BatchedArray(getattr(namespace_of(a, b), name)(a, b, *options), levels)
+
+    function.__name__ = name
+    return function
+
+
+solve, solve_triangular = _system("solve"), _system("solve_triangular")
+
+
 # -- convolution ------------------------------------------------------------------------------
 
 

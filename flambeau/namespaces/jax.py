@@ -14,11 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.scipy import linalg as jax_linalg
 from jax.scipy import special
 
-Array = Any
 from .numpy_ldl import ldl
 
+Array = Any
 Sizes = Sequence[int]
 
 # -- element by element -----------------------------------------------------------------------
@@ -54,7 +55,6 @@ erfinv = special.erfinv
 lgamma = special.gammaln
 digamma = special.digamma
 polygamma = special.polygamma
-sigmoid = jax.nn.sigmoid
 i0 = special.i0
 i0e = special.i0e
 i1 = special.i1
@@ -62,6 +62,7 @@ i1e = special.i1e
 ndtri = special.ndtri
 igamma = special.gammainc
 igammac = special.gammaincc
+sigmoid = jax.nn.sigmoid
 floor = jnp.floor
 ceil = jnp.ceil
 round = jnp.rint
@@ -108,7 +109,6 @@ def relu(x: Array) -> Array:
     return jnp.maximum(x, 0)
 
 
-def astype(x: Array, dtype: np.dtype) -> Array:
 def _on_host(name: str) -> Any:
     """A primitive that JAX has no function for: NumPy's, called back from the device."""
 
@@ -166,6 +166,7 @@ def orthogonal_polynomial(family: str, x: Array, y: Array) -> Array:
     return jnp.where(known, values, result)
 
 
+def astype(x: Array, dtype: np.dtype) -> Array:
     return jnp.asarray(x).astype(dtype)
 
 
@@ -381,6 +382,98 @@ def rfft(x: Array, dims: Sizes) -> Array:
 
 def irfft(x: Array, dims: Sizes, n: int) -> Array:
     return jnp.fft.irfft(fft(x, dims[:-1], False), n, dims[-1], norm="forward")
+
+
+# -- matrices ---------------------------------------------------------------------------------
+
+
+def _svd(x: Array, full: bool) -> tuple[Array, ...]:
+    return tuple(jnp.linalg.svd(x, full_matrices=full))
+
+
+def _lu(x: Array) -> tuple[Array, ...]:
+    packed, pivots, _ = lax.linalg.lu(x)
+    zero = jnp.diagonal(packed, axis1=-2, axis2=-1) == 0
+    infos = jnp.where(zero.any(-1), zero.argmax(-1) + 1, 0) if zero.shape[-1] else zero.sum(-1)
+    return packed, (pivots + 1).astype(np.int32), infos.astype(np.int32)
+
+
+def _cholesky(x: Array) -> tuple[Array, ...]:
+    """The place of a failure is not known: its info is the size of the matrix."""
+    lower = lax.linalg.cholesky(x, symmetrize_input=False)
+    failed = jnp.isnan(lower).any((-1, -2))
+    return lower, jnp.where(failed, x.shape[-1], 0).astype(np.int32)
+
+
+def _ldl(x: Array, hermitian: bool) -> tuple[Array, ...]:
+    """On the host: XLA has no such factorization."""
+    batch, n = x.shape[:-2], x.shape[-1]
+    infos = jax.ShapeDtypeStruct(batch, np.int32)
+    pivots = jax.ShapeDtypeStruct((*batch, n), np.int32)
+    results = (jax.ShapeDtypeStruct(x.shape, x.dtype), pivots, infos)
+    return tuple(jax.pure_callback(lambda a: ldl(np.asarray(a), hermitian), results, x))
+
+
+def _eig(x: Array) -> tuple[Array, ...]:
+    values, vectors = lax.linalg.eig(x, compute_left_eigenvectors=False)
+    return values, vectors
+
+
+_FACTORIZATIONS: dict[str, Callable[[Array], tuple[Array, ...]]] = {
+    "cholesky": _cholesky,
+    "lu": _lu,
+    "ldl": lambda x: _ldl(x, False),
+    "ldl_hermitian": lambda x: _ldl(x, True),
+    "qr": lambda x: tuple(jnp.linalg.qr(x)),
+    "qr_complete": lambda x: tuple(jnp.linalg.qr(x, "complete")),
+    "geqrf": lambda x: tuple(lax.linalg.geqrf(x)) if hasattr(lax.linalg, "geqrf") else _raw_qr(x),
+    "svd": lambda x: _svd(x, False),
+    "svd_full": lambda x: _svd(x, True),
+    "svdvals": lambda x: (jnp.linalg.svd(x, compute_uv=False),),
+    "eigh": lambda x: tuple(jnp.linalg.eigh(x, "L", symmetrize_input=False)),
+    "eigvalsh": lambda x: (jnp.linalg.eigh(x, "L", symmetrize_input=False)[0],),
+    "eig": _eig,
+    "eigvals": lambda x: (jnp.linalg.eigvals(x),),
+    "slogdet": lambda x: tuple(jnp.linalg.slogdet(x)),
+}
+
+
+def _raw_qr(x: Array) -> tuple[Array, ...]:
+    packed, scales = jnp.linalg.qr(x, "raw")
+    return jnp.swapaxes(packed, -1, -2), scales
+
+
+def factors(x: Array, kind: str) -> tuple[Array, ...]:
+    return _FACTORIZATIONS[kind](jnp.asarray(x))
+
+
+def factor(x: Array, kind: str, part: int) -> Array:
+    return factors(x, kind)[part]
+
+
+def inverse(x: Array) -> Array:
+    return jnp.linalg.inv(x)
+
+
+def matrix_exp(x: Array) -> Array:
+    return jax_linalg.expm(x)
+
+
+def _one_batch(x: Array, y: Array) -> tuple[Array, Array]:
+    batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    return (jnp.broadcast_to(x, (*batch, *x.shape[-2:])),
+            jnp.broadcast_to(y, (*batch, *y.shape[-2:])))  # fmt: skip
+
+
+def solve(x: Array, y: Array) -> Array:
+    return jnp.linalg.solve(*_one_batch(x, y))
+
+
+def solve_triangular(x: Array, y: Array, upper: bool, unitriangular: bool) -> Array:
+    x, y = _one_batch(x, y)
+    return lax.linalg.triangular_solve(
+        x, y, left_side=True, lower=not upper, unit_diagonal=unitriangular
+    )
 
 
 # -- recurrence -------------------------------------------------------------------------------

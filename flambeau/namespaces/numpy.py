@@ -14,6 +14,7 @@ import numpy as np
 
 from .numpy_blas import dot
 from .numpy_convolution import conv, conv_input, conv_weight
+from .numpy_linalg import factor, factors, inverse, matrix_exp, solve, solve_triangular
 from .numpy_special import (
     airy_ai,
     bessel_j0,
@@ -407,8 +408,9 @@ def slice(x: Array, key: Sequence[Any]) -> Array:
 
 __all__ = [
     "airy_ai", "avg_pool", "avg_pool_input", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1",
-    "conv", "conv_input", "conv_weight", "digamma", "erf", "erfc", "erfcx", "erfinv", "i0", "i0e",
-    "i1", "i1e", "igamma", "igammac", "lgamma", "max_pool_indices", "modified_bessel_k0",
-    "modified_bessel_k1", "ndtri", "orthogonal_polynomial", "polygamma",
-    "scaled_modified_bessel_k0", "scaled_modified_bessel_k1", "zeta",
+    "conv", "conv_input", "conv_weight", "digamma", "erf", "erfc", "erfcx", "erfinv", "factor",
+    "factors", "i0", "i0e", "i1", "i1e", "igamma", "igammac", "inverse", "lgamma", "matrix_exp",
+    "max_pool_indices", "modified_bessel_k0", "modified_bessel_k1", "ndtri",
+    "orthogonal_polynomial", "polygamma", "scaled_modified_bessel_k0",
+    "scaled_modified_bessel_k1", "solve", "solve_triangular", "zeta",
 ]  # fmt: skip

@@ -372,6 +372,72 @@ def _irfft(x, dims, n):
     return tuple(shape), real_dtype(x.dtype)
 
 
+# -- matrices: the last two dims, those before them a batch -------------------------------------
+
+INT32 = np.dtype(np.int32)
+
+Parts = Callable[[int, int, np.dtype], tuple[tuple[Shape, np.dtype], ...]]
+
+
+def _inexact_complex(dtype: np.dtype) -> np.dtype:
+    return dtype if dtype.kind == "c" else complex_dtype(dtype)
+
+
+FACTORIZATIONS: dict[str, Parts] = {
+    "cholesky": lambda m, n, d: (((m, n), d), ((), INT32)),
+    "lu": lambda m, n, d: (((m, n), d), ((min(m, n),), INT32), ((), INT32)),
+    "ldl": lambda m, n, d: (((m, n), d), ((n,), INT32), ((), INT32)),
+    "ldl_hermitian": lambda m, n, d: (((m, n), d), ((n,), INT32), ((), INT32)),
+    "qr": lambda m, n, d: (((m, min(m, n)), d), ((min(m, n), n), d)),
+    "qr_complete": lambda m, n, d: (((m, m), d), ((m, n), d)),
+    "geqrf": lambda m, n, d: (((m, n), d), ((min(m, n),), d)),
+    "svd": lambda m, n, d: (
+        ((m, min(m, n)), d), ((min(m, n),), real_dtype(d)), ((min(m, n), n), d)
+    ),
+    "svd_full": lambda m, n, d: (
+        ((m, m), d), ((min(m, n),), real_dtype(d)), ((n, n), d)
+    ),
+    "svdvals": lambda m, n, d: (((min(m, n),), real_dtype(d)),),
+    "eigh": lambda m, n, d: (((n,), real_dtype(d)), ((m, n), d)),
+    "eigvalsh": lambda m, n, d: (((n,), real_dtype(d)),),
+    "eig": lambda m, n, d: (((n,), _inexact_complex(d)), ((m, n), _inexact_complex(d))),
+    "eigvals": lambda m, n, d: (((n,), _inexact_complex(d)),),
+    "slogdet": lambda m, n, d: (((), d), ((), real_dtype(d))),
+}  # fmt: skip
+"""Kind of factorization -> the parts of its result: the dims after the batch, and the dtype."""
+
+
+@rule("factor")
+def _factor(x, kind, part):
+    """One part of a factorization of matrices (:data:`FACTORIZATIONS`), in LAPACK's packing.
+
+    A namespace has ``factors(x, kind)`` as well, which gives all parts at once.  Of symmetric
+    matrices ("cholesky", "ldl", "eigh") only the lower triangle is looked at.  The last part of
+    "cholesky", "lu" and "ldl" is LAPACK's ``info``: 0, or the place (from 1) where they failed.
+    """
+    *batch, m, n = x.shape
+    shape, dtype = FACTORIZATIONS[kind](m, n, x.dtype)[part]
+    return (*batch, *shape), dtype
+
+
+@rule("inverse", "matrix_exp")
+def _of_square_matrices(x):
+    """``inverse`` has no finite elements where a matrix is singular."""
+    return x.shape, x.dtype
+
+
+@rule("solve")
+def _solve(x, y):
+    """``x @ result = y``; not finite where a matrix is singular."""
+    return (*broadcast_shapes(x.shape[:-2], y.shape[:-2]), *y.shape[-2:]), y.dtype
+
+
+@rule("solve_triangular")
+def _solve_triangular(x, y, upper, unitriangular):
+    """The same, only one triangle of ``x`` being looked at, its diagonal perhaps as ones."""
+    return (*broadcast_shapes(x.shape[:-2], y.shape[:-2]), *y.shape[-2:]), y.dtype
+
+
 # -- recurrence -------------------------------------------------------------------------------
 
 

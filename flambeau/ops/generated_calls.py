@@ -11,7 +11,7 @@ from ..autograd.grad_mode import GRAD_MODE
 from ..autograd.node import Node, next_sequence
 from ..modes import DIRECT
 from ..namespaces import numpy as numpy_namespace
-from ..tensor import TENSORS, Tensor
+from ..tensor import TENSORS, Tensor, wrap
 
 new_object = object.__new__
 
@@ -89,7 +89,12 @@ def _recorded_out(node: Node) -> Any:
     if isinstance(out, list):
         from ..autograd.slots import OutputSlot
 
-        return [_with_node(array, OutputSlot(node, i)) for i, array in enumerate(out)]
+        flags = type(node).operation.differentiable  # type: ignore[attr-defined]
+        alone = sum(flags) == 1
+        return [
+            _with_node(array, node if alone else OutputSlot(node, i)) if flag else wrap(array)
+            for i, (array, flag) in enumerate(zip(out, flags, strict=True))
+        ]
     return _with_node(out, node)
 
 

@@ -180,12 +180,19 @@ def _(xp, grad, input, p, dim, keepdim, out):
 def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None,
          out: Any = None) -> Any:  # fmt: skip
     """The ``p``-norm (2, or Frobenius, by default) of all elements or over ``dim``."""
+    if p == "nuc":
+        from .matrix_norms import matrix_norm
+
+        dims = tuple(range(input._array.ndim)) if dim is None else dim
+        if not isinstance(dims, (tuple, list)) or len(dims) != 2:
+            raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {dims}")
+        return matrix_norm(input, "nuc", dims, keepdim, dtype=dtype, out=out)
     if dtype is not None:
         input = input.to(dtype)
     if p is None or p == "fro":
         p = 2.0
     if isinstance(p, str):
-        raise RuntimeError(f"norm(): p must be a number or 'fro', got '{p}'")
+        raise RuntimeError(f"norm(): p must be a number, 'fro' or 'nuc', got '{p}'")
     return norm_of(input, float(p), dim, keepdim, out=out)
 
 

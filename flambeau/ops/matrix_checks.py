@@ -1,0 +1,87 @@
+"""What functions of matrices refuse, in PyTorch's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..namespaces.numpy_linalg import LinAlgError
+from .dtype_checks import type_word
+
+
+def require_floating(name: str, *tensors: Any, half: bool = False) -> None:
+    """Raise unless all tensors are of a floating-point or complex dtype.
+
+    Args:
+        half: whether two bytes are enough.
+    """
+    for tensor in tensors:
+        dtype = tensor._array.dtype
+        if dtype.kind not in "fcV":
+            raise RuntimeError(
+                f"{name}: Expected a floating point or complex tensor as input. Got "
+                f"{type_word(tensor._array)}"
+            )
+        if dtype.itemsize <= 2 and not half:
+            raise RuntimeError(
+                f"{name}: Low precision dtypes not supported. Got {type_word(tensor._array)}"
+            )
+
+
+def require_matrices(name: str, *tensors: Any, argument: str = "A") -> None:
+    """Raise unless all tensors have at least two dims."""
+    for tensor in tensors:
+        if tensor._array.ndim < 2:
+            raise RuntimeError(
+                f"{name}: The input tensor {argument} must have at least 2 dimensions."
+            )
+
+
+def require_square(name: str, tensor: Any, argument: str = "A", floating: bool = True) -> None:
+    """Raise unless the tensor is of floating-point square matrices."""
+    require_matrices(name, tensor, argument=argument)
+    m, n = tensor._array.shape[-2:]
+    if m != n:
+        raise RuntimeError(
+            f"{name}: {argument} must be batches of square matrices, but they are {m} by {n} "
+            "matrices"
+        )
+    if floating:
+        require_floating(name, tensor)
+
+
+def require_factorable(name: str, tensor: Any) -> None:
+    """Raise unless the tensor is of floating-point matrices."""
+    require_matrices(name, tensor)
+    require_floating(name, tensor)
+
+
+def require_one_dtype(name: str, a: Any, b: Any, first: str = "A", second: str = "B") -> None:
+    """Raise unless both tensors have one dtype."""
+    if a._array.dtype != b._array.dtype:
+        raise RuntimeError(
+            f"{name}: Expected {first} and {second} to have the same dtype, but found {first} of "
+            f"type {type_word(a._array)} and {second} of type {type_word(b._array)} instead"
+        )
+
+
+def concrete(tensor: Any) -> np.ndarray | None:
+    """The elements, those of all members inside ``vmap``; None where they are not known yet."""
+    array = getattr(tensor._array, "batch_memory", tensor._array)
+    return array if array.__class__ is np.ndarray else None
+
+
+def raise_failures(name: str, infos: Any, words: str, batched: bool | None = None) -> None:
+    """Raise for the first matrix whose ``info`` is not 0.
+
+    Args:
+        words: what has happened; ``{info}`` stands for the place.
+    """
+    found = concrete(infos)
+    if found is None or not found.any():
+        return
+    flat = np.asarray(found).reshape(-1)
+    place = int((flat != 0).argmax())
+    where = f"(Batch element {place}): " if found.ndim else ""
+    raise LinAlgError(f"{name}: {where}{words.format(info=flat[place])}")
