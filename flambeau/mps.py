@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["device_count", "empty_cache", "manual_seed", "seed", "synchronize"]
+__all__ = ["device_count", "empty_cache", "is_available", "manual_seed", "seed", "synchronize"]
+
+
+def is_available() -> bool:
+    """Whether a Metal device can be used: False."""
+    return False
 
 
 def device_count() -> int:

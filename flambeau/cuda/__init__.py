@@ -9,27 +9,62 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 __all__ = [
+    "AcceleratorError",
+    "Event",
+    "OutOfMemoryError",
+    "Stream",
+    "can_device_access_peer",
     "current_device",
+    "current_stream",
+    "default_stream",
+    "device",
     "device_count",
     "empty_cache",
+    "get_arch_list",
     "get_device_capability",
     "get_device_name",
     "get_device_properties",
+    "get_rng_state",
+    "get_rng_state_all",
+    "init",
+    "initial_seed",
+    "ipc_collect",
     "is_available",
     "is_bf16_supported",
     "is_initialized",
+    "is_tf32_supported",
     "manual_seed",
     "manual_seed_all",
     "max_memory_allocated",
     "max_memory_reserved",
+    "mem_get_info",
     "memory_allocated",
     "memory_reserved",
+    "memory_stats",
+    "memory_summary",
     "reset_peak_memory_stats",
     "seed",
     "seed_all",
     "set_device",
+    "set_per_process_memory_fraction",
+    "set_rng_state",
+    "set_rng_state_all",
+    "set_stream",
+    "stream",
     "synchronize",
+    "utilization",
 ]
+
+
+class OutOfMemoryError(RuntimeError):
+    """A device has no more memory for a tensor; programs catch it to try a smaller batch."""
+
+
+class AcceleratorError(RuntimeError):
+    """A device has failed."""
+
+
+OutOfMemoryError.__module__ = AcceleratorError.__module__ = "torch"
 
 
 def _refuse() -> NoReturn:
@@ -40,10 +75,10 @@ def _refuse() -> NoReturn:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "amp":
+    if name in ("amp", "nvtx"):
         from importlib import import_module
 
-        return import_module(f"{__name__}.amp")
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'torch.cuda' has no attribute {name!r}")
 
 
@@ -109,6 +144,130 @@ def max_memory_reserved(device: Any = None) -> int:
 
 def reset_peak_memory_stats(device: Any = None) -> None:
     """Forgets the peaks of CUDA memory; raises AssertionError without a device."""
+    _refuse()
+
+
+class Stream:
+    """A queue of work for a CUDA device; raises RuntimeError without one."""
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Any:
+        raise RuntimeError(f"torch.cuda.{cls.__name__} requires CUDA support")
+
+
+class Event(Stream):
+    """A mark in a stream, for timing; raises RuntimeError without a CUDA device."""
+
+
+class _NoChange:
+    """A context for a device or stream of None, which changes nothing."""
+
+    def __init__(self, chosen: Any = None) -> None:
+        if chosen is not None:
+            _refuse()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+def stream(stream: Stream | None) -> _NoChange:
+    """A context with another stream: None, without a device, changes nothing."""
+    return _NoChange(stream)
+
+
+def device(device: Any) -> _NoChange:
+    """A context with another current device: None changes nothing, others raise AssertionError."""
+    return _NoChange(device)
+
+
+def current_stream(device: Any = None) -> Stream:
+    """The current stream; raises AssertionError without a device."""
+    _refuse()
+
+
+def default_stream(device: Any = None) -> Stream:
+    """The default stream; raises AssertionError without a device."""
+    _refuse()
+
+
+def set_stream(stream: Any) -> None:
+    """Chooses the current stream: None changes nothing, others raise AssertionError."""
+    if stream is not None:
+        _refuse()
+
+
+def get_rng_state(device: Any = "cuda") -> Any:
+    """The state of a CUDA device's generator; raises AssertionError without one."""
+    _refuse()
+
+
+def set_rng_state(new_state: Any, device: Any = "cuda") -> None:
+    """Sets the state of a CUDA device's generator: without one, nothing to do."""
+
+
+def get_rng_state_all() -> list[Any]:
+    """The states of all CUDA devices' generators: an empty list."""
+    return []
+
+
+def set_rng_state_all(new_states: Any) -> None:
+    """Sets the states of all CUDA devices' generators: without one, nothing to do."""
+
+
+def initial_seed() -> int:
+    """The seed of the current CUDA device's generator; raises AssertionError without one."""
+    _refuse()
+
+
+def init() -> None:
+    """Sets up CUDA; raises AssertionError without a device."""
+    _refuse()
+
+
+def ipc_collect() -> None:
+    """Frees CUDA memory shared with ended processes; raises AssertionError without a device."""
+    _refuse()
+
+
+def get_arch_list() -> list[str]:
+    """The architectures that the framework was compiled for: an empty list."""
+    return []
+
+
+def is_tf32_supported() -> bool:
+    """Whether the CUDA device has TF32: False without one."""
+    return False
+
+
+def can_device_access_peer(device: Any, peer_device: Any) -> bool:
+    """Whether two CUDA devices share memory; raises AssertionError without them."""
+    _refuse()
+
+
+def mem_get_info(device: Any = None) -> tuple[int, int]:
+    """Free and total bytes of a CUDA device; raises AssertionError without one."""
+    _refuse()
+
+
+def memory_stats(device: Any = None) -> dict[str, Any]:
+    """Counts of CUDA memory: an empty dict."""
+    return {}
+
+
+def memory_summary(device: Any = None, abbreviated: bool = False) -> str:
+    """A table of CUDA memory; raises AssertionError without a device."""
+    _refuse()
+
+
+def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None:
+    """Limits CUDA memory; raises AssertionError without a device."""
+    _refuse()
+
+
+def utilization(device: Any = None) -> int:
+    """How busy a CUDA device is; raises AssertionError without one."""
     _refuse()
 
 

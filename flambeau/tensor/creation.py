@@ -413,6 +413,8 @@ def arange(
         raise TypeError("arange() missing 1 required positional argument: 'end'")
     if step == 0:
         raise RuntimeError("step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     if dtype is None and out is None:
@@ -429,6 +431,28 @@ def arange(
     return made(array, requires_grad, device, out)
 
 
+def _ends(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any]:
+    """The first and the last number as Python's; refuses what PyTorch refuses."""
+    given = [v._array.ndim for v in (start, end) if isinstance(v, Tensor)]
+    if any(given):
+        dims = [v._array.ndim if isinstance(v, Tensor) else 0 for v in (start, end)]
+        raise RuntimeError(
+            f"{name} only supports 0-dimensional start and end tensors, but got start with "
+            f"{dims[0]} dimension(s) and end with {dims[1]} dimension(s)."
+        )
+    if not hasattr(steps, "__index__"):
+        got = ", ".join("Tensor" if isinstance(v, Tensor) else type(v).__name__
+                        for v in (start, end, steps))  # fmt: skip
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got ({got}), but expected "
+            "one of:\n * (Number start, Number end, int steps)\n"
+        )
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    return start, end
+
+
 def linspace(
     start: Any,
     end: Any,
@@ -442,9 +466,7 @@ def linspace(
     pin_memory: bool = False,
 ) -> Tensor:
     """``steps`` numbers evenly spaced from ``start`` to ``end``, both included."""
-    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
+    start, end = _ends("linspace", start, end, steps)
     wanted = _dtype(dtype)
     if steps == 1:
         array = np.array([start]).astype(wanted)
@@ -469,7 +491,7 @@ def logspace(
     dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """``base`` to the power of ``steps`` evenly spaced exponents from ``start`` to ``end``."""
-    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    start, end = _ends("logspace", start, end, steps)
     wanted = _dtype(dtype)
     array = np.power(float(base), np.linspace(start, end, steps)).astype(wanted)
     return made(array, requires_grad, device, out)
@@ -480,8 +502,9 @@ def eye(
     layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """An ``n`` by ``m`` (``n``) matrix with ones on its diagonal and zeros elsewhere."""
-    if n < 0 or (m is not None and m < 0):
-        raise RuntimeError(f"n must be greater or equal to 0, got {min(n, m or n)}")
+    for name, size in (("n", n), ("m", m)):
+        if size is not None and size < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
     return made(np.eye(n, m, dtype=_dtype(dtype)), requires_grad, device, out)
 
 
@@ -556,7 +579,7 @@ def legacy_constructor(cls: type, dtype: dtypes.dtype, *args: Any, **kwargs: Any
             return result
         result._array = _from_data(data, dtype)
         return result
-    shape = shape_of(args)
+    shape = shape_of(args) if args else (0,)
     result._array = np.zeros(shape, dtype.numpy)
     return result
 

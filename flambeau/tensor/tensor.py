@@ -188,6 +188,7 @@ class Tensor(metaclass=_TensorMeta):
     is_mps = is_meta = is_sparse = is_quantized = is_mkldnn = is_xla = is_nested = property(
         lambda self: False
     )
+    is_xpu = is_ipu = is_mtia = is_maia = is_vulkan = is_sparse_csr = property(lambda self: False)
 
     def is_inference(self) -> bool:
         return self._inference
