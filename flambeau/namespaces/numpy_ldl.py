@@ -97,7 +97,7 @@ def _choice(a: Array, k: int) -> tuple[int, int]:
 
 
 def _swap(a: Array, i: int, j: int, conjugate: bool) -> None:
-    """Swap rows and columns ``i`` < ``j`` of the matrix whose lower triangle is given, from i on."""
+    """Swap rows and columns ``i`` < ``j``, from i on, in the lower triangle of a matrix."""
     a[j + 1 :, [i, j]] = a[j + 1 :, [j, i]]
     between = a[i + 1 : j, i].copy()
     across = a[j, i + 1 : j].copy()

@@ -31,7 +31,7 @@ from .matrix_parts import (
     total,
     upper_part,
 )
-from .matrix_solutions import triangular
+from .matrix_solutions import inverse_, require_system, solve_, triangular
 from .operation import Array, composite, operation, renamed
 from .return_types import return_type
 
@@ -65,6 +65,32 @@ def hermitian(A: Any, upper: bool = False) -> Any:
         if np.array_equal(array, across.conj() if array.dtype.kind == "c" else across):
             return A
     return mirrored_triangle(A, upper)
+
+
+@operation(public=False, method=False, name="one_triangle", dtypes="inexact", holomorphic=False,
+           samples=(("lower(3,3)", False), ((2, 3, 3), True)))  # fmt: skip
+def one_triangle(xp, A: Array, upper: bool):
+    """The upper or the lower triangle; the gradient goes through as it is.
+
+    So is PyTorch's gradient of functions of Cholesky factors, which look at one triangle only.
+    """
+    return upper_part(xp, A) if upper else lower_part(xp, A)
+
+
+@one_triangle.vjp("A")
+def _(xp, grad):
+    return grad
+
+
+def _factor_of(L: Any, upper: bool) -> Any:
+    """``L``, of which one triangle is looked at, as a lower triangular matrix."""
+    if L._base is not None:
+        L._refresh()
+    array = L._array
+    known = array.__class__ is np.ndarray
+    if not known or (np.tril(array, -1) if upper else np.triu(array, 1)).any():
+        L = one_triangle(L, upper)
+    return L.mH if upper else L
 
 
 def symmetrized(xp: Any, x: Any) -> Any:
@@ -142,6 +168,34 @@ def cholesky(input: Any, upper: bool = False) -> Any:
     lower, info = cholesky_(hermitian(input, upper))
     raise_failures("cholesky", info, _INDEFINITE)
     return renamed(lower.mH if upper else lower, "CholeskyBackward0")
+
+
+@composite(out=True)
+def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Any:
+    """The solution of ``A @ X = input``, given the Cholesky factor of ``A``.
+
+    Args:
+        input: (*, n, k).
+        L: (*, n, n), lower triangular with ``A = L @ L.mH``, or upper with ``A = L.mH @ L``.
+    """
+    for tensor, argument in ((input, "b"), (L, "u")):
+        if tensor._array.ndim < 2:
+            raise RuntimeError(
+                f"{argument} should have at least 2 dimensions, but has {tensor._array.ndim} "
+                "dimensions instead"
+            )
+    require_system("cholesky_solve", L, input, True)
+    require_floating("cholesky_solve", input)
+    lower = _factor_of(L, upper)
+    return renamed(solve_(lower.mH, solve_(lower, input)), "CholeskySolveBackward0")
+
+
+@composite(out=True)
+def cholesky_inverse(L: Any, upper: bool = False) -> Any:
+    """The inverse of the matrix that has the Cholesky factor ``L``; see :func:`cholesky_solve`."""
+    require_square("cholesky_inverse", L)
+    root = inverse_(_factor_of(L, upper))
+    return renamed(matmul(root.mH, root), "CholeskyInverseBackward0")
 
 
 # -- QR ---------------------------------------------------------------------------------------

@@ -16,11 +16,9 @@ import numpy as np
 from .. import dtypes
 from ..namespaces import numpy_linalg
 from .dims import as_ints
-from .matmul import matmul
 from .matrix_checks import (
     concrete,
     raise_failures,
-    require_floating,
     require_matrices,
     require_one_dtype,
     require_square,
@@ -255,40 +253,6 @@ def triangular_solve(
     found = triangular(side, input, upper != transpose, unitriangular)
     fields = return_type("triangular_solve", ("solution", "cloned_coefficient"))
     return fields((renamed(found, "TriangularSolveBackward0"), A.clone()))
-
-
-# -- with a Cholesky factor -------------------------------------------------------------------
-
-
-@composite(out=True)
-def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Any:
-    """The solution of ``A @ X = input``, given the Cholesky factor of ``A``.
-
-    Args:
-        input: (*, n, k).
-        L: (*, n, n), lower triangular with ``A = L @ L.mH``, or upper with ``A = L.mH @ L``.
-    """
-    for tensor, argument in ((input, "b"), (L, "u")):
-        if tensor._array.ndim < 2:
-            raise RuntimeError(
-                f"{argument} should have at least 2 dimensions, but has {tensor._array.ndim} "
-                "dimensions instead"
-            )
-    require_system("cholesky_solve", L, input, True)
-    require_floating("cholesky_solve", input)
-    first, second = (L.mH, L) if upper else (L, L.mH)
-    found = triangular(first, input, False, False)
-    return renamed(triangular(second, found, True, False), "CholeskySolveBackward0")
-
-
-@composite(out=True)
-def cholesky_inverse(L: Any, upper: bool = False) -> Any:
-    """The inverse of the matrix that has the Cholesky factor ``L``; see :func:`cholesky_solve`."""
-    from .matrix_parts import identity_like
-
-    require_square("cholesky_inverse", L)
-    root = triangular(L.mH if upper else L, identity_like(L), False, False)
-    return renamed(matmul(root.mH, root), "CholeskyInverseBackward0")
 
 
 # -- tensors as matrices ------------------------------------------------------------------------

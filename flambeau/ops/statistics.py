@@ -11,6 +11,7 @@ import numpy as np
 
 from .dims import wrap_dims
 from .operation import Array, composite, operation
+from .pointwise import direction
 from .reduction import _count, spread
 
 
@@ -135,15 +136,16 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
 
 
 @operation(public=False, method=False, name="norm_of", dtypes="inexact",
-           node_name="LinalgVectorNormBackward0",
+           holomorphic=False, node_name="LinalgVectorNormBackward0",
            samples=(((3, 4), 2.0), ((3, 4), 1.0, 1), ((3, 4), 3.0, 0, True),
                     ((3, 4), float("inf"), 1)))  # fmt: skip
 def norm_of(xp, input: Array, p: float = 2.0, dim: Any = None, keepdim: bool = False):
-    """The ``p``-norm over ``dim``."""
+    """The ``p``-norm over ``dim``; real for complex numbers."""
     dims = wrap_dims(dim, input.ndim)
-    size = xp.abs(input)
     if p == 2:
-        return xp.sqrt(xp.sum(input * input, dims, keepdim))
+        size = xp.abs(input) if xp.dtype(input).kind == "c" else input
+        return xp.sqrt(xp.sum(size * size, dims, keepdim))
+    size = xp.abs(input)
     if p == 1:
         return xp.sum(size, dims, keepdim)
     if p == float("inf"):
@@ -151,7 +153,7 @@ def norm_of(xp, input: Array, p: float = 2.0, dim: Any = None, keepdim: bool = F
     if p == float("-inf"):
         return xp.amin(size, dims, keepdim)
     if p == 0:
-        return xp.sum(xp.astype(xp.ne(input, 0), xp.dtype(input)), dims, keepdim)
+        return xp.sum(xp.astype(xp.ne(size, 0), xp.dtype(size)), dims, keepdim)
     return xp.pow(xp.sum(xp.pow(size, p), dims, keepdim), 1.0 / p)
 
 
@@ -160,20 +162,26 @@ def _(xp, grad, input, p, dim, keepdim, out):
     shape = tuple(input.shape)
     zero = xp.full((), 0, xp.dtype(grad))
     if p == 0:
-        return xp.full(shape, 0, xp.dtype(grad))
-    if p == 1:
-        return spread(xp, grad, shape, dim, keepdim) * xp.sign(input)
-    if p in (float("inf"), float("-inf")):
-        whole = spread(xp, out, shape, dim, keepdim)
-        share = xp.astype(xp.eq(xp.abs(input), whole), xp.dtype(grad))
-        total = xp.sum(share, wrap_dims(dim, input.ndim), True)
-        return spread(xp, grad, shape, dim, keepdim) * xp.sign(input) * (share / total)
+        return xp.full(shape, 0, xp.dtype(input))
     if p == 2:
         scale = xp.where(xp.eq(out, 0), zero, grad / out)
         return spread(xp, scale, shape, dim, keepdim) * input
-    slope = xp.sign(input) * xp.pow(xp.abs(input), p - 1)
-    scale = xp.where(xp.eq(out, 0), zero, grad / xp.pow(out, p - 1))
-    return spread(xp, scale, shape, dim, keepdim) * slope
+    way = direction(xp, input) if xp.dtype(input).kind == "c" else xp.sign(input)
+    if p == 1:
+        return spread(xp, grad, shape, dim, keepdim) * way
+    size = xp.abs(input)
+    if p in (float("inf"), float("-inf")):
+        whole = spread(xp, out, shape, dim, keepdim)
+        share = xp.astype(xp.eq(size, whole), xp.dtype(grad))
+        total = xp.sum(share, wrap_dims(dim, input.ndim), True)
+        return spread(xp, grad, shape, dim, keepdim) * (share / total) * way
+    if p < 1:  # at zero the slope is infinite: the gradient is 0 there
+        slope = xp.where(xp.eq(size, 0), zero, xp.pow(size, p - 1))
+        scale = grad * xp.pow(out, 1 - p)
+    else:
+        slope = xp.pow(size, p - 1)
+        scale = xp.where(xp.eq(out, 0), zero, grad / xp.pow(out, p - 1))
+    return spread(xp, scale, shape, dim, keepdim) * slope * way
 
 
 @composite

@@ -26,6 +26,7 @@ NO_DERIVATIVE = {
     "embedding": (1, 2),
     # functions of Hermitian matrices have the gradient for Hermitian changes
     "mirrored_triangle": (0, 1),
+    "one_triangle": (0, 1),
 }
 """Samples of operations whose gradients are by design not the derivative."""
 
