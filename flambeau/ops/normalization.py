@@ -510,6 +510,19 @@ def _(xp, grad, input, num_groups, weight, bias_shape, aux, needs):
 
 
 @composite(method=False)
+def native_group_norm(
+    input: Any, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int, eps: float
+) -> tuple[Any, Any, Any]:
+    """:func:`group_norm` of ``N`` samples with ``C`` channels of ``HxW`` elements.
+
+    Returns: the result, and (N, group) means and reciprocal standard deviations.
+    """
+    result = group_norm_affine(input, group, weight, bias, eps)
+    groups = input.reshape(N, group, C // group * HxW)
+    return result, groups.mean(-1), (groups.var(-1, correction=0) + eps).rsqrt()
+
+
+@composite(method=False)
 def group_norm(
     input: Any,
     num_groups: int,

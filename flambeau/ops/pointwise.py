@@ -368,6 +368,23 @@ def floor_divide(xp, input: Array | Number, other: Array | Number):
 floor_divide.refuse_derivative()
 
 
+@operation(promote="number", dtypes="inexact", public=False, method=False, name="div_floor",
+           node_name="DivBackward1", samples=_BINARY_SAMPLES, domain=(0.5, 2))  # fmt: skip
+def div_floor(xp, input: Array | Number, other: Array | Number):
+    """The same with a gradient, which is zero: ``div(..., rounding_mode="floor")``."""
+    return floor_divide.forward(xp, input, other)
+
+
+@div_floor.vjp("input")
+def _(xp, grad):
+    return grad * 0
+
+
+@div_floor.vjp("other")
+def _(xp, grad):
+    return grad * 0
+
+
 @floor_divide.checked
 def _(input, other):
     require_kinds("div_floor_cpu", NUMBERS, input)
@@ -665,5 +682,21 @@ def copy(xp, input: Array):
 
 
 @copy.vjp("input")
+def _(xp, grad):
+    return grad
+
+
+@operation(method=False, public=False, out=False, samples=(((3, 4), (3, 4)), ((3, 1), (3, 4))))
+def drawn_from(xp, input: Array, drawn: Array):
+    """``drawn``, random numbers for which ``input`` was a parameter: its gradient is zero."""
+    return xp.copy(drawn)
+
+
+@drawn_from.vjp("input")
+def _(xp, grad, input_shape):
+    return xp.full(input_shape, 0, xp.dtype(grad))
+
+
+@drawn_from.vjp("drawn")
 def _(xp, grad):
     return grad

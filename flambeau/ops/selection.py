@@ -12,7 +12,7 @@ import numpy as np
 
 from .dtype_checks import type_word
 from .operation import OPERATIONS, composite, renamed
-from .pointwise import clamp_number, floor_divide, true_div
+from .pointwise import clamp_number, div_floor, floor_divide, true_div
 
 _where = OPERATIONS["where"]
 
@@ -50,7 +50,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = 
     if rounding_mode is None:
         return true_div(input, other, out=out)
     if rounding_mode == "floor":
-        return floor_divide(input, other, out=out)
+        return div_floor(input, other, out=out)
     if rounding_mode == "trunc":
         integers = all(
             getattr(getattr(v, "_array", np.asarray(v) if not hasattr(v, "_array") else v), "dtype",

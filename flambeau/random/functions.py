@@ -547,10 +547,24 @@ def _normal_of_tensors(mean: Any, std: Any, generator: Any, out: Tensor | None) 
     drawn = wrap(draw_like(_Shape(shape), sampler, wanted, 0.0, scale, generator=generator))
     if isinstance(std, Tensor):
         drawn = (drawn * std.detach()).to(drawn.dtype)  # type: ignore[operator]
-    if isinstance(mean, Tensor):
-        mean = mean.detach()
-    drawn = (drawn + mean).to(drawn.dtype)
+    drawn = (drawn + (mean.detach() if isinstance(mean, Tensor) else mean)).to(drawn.dtype)
+    numbered = (isinstance(mean, Tensor), isinstance(std, Tensor))
+    drawn = _drawn_from(drawn, mean, std, node=f"NormalBackward{_NORMAL_NODES[numbered]}")
     return drawn if out is None else write_out("normal", drawn, out)
+
+
+_NORMAL_NODES = {(True, False): 1, (False, True): 2, (True, True): 3}
+
+
+def _drawn_from(drawn: Tensor, *parameters: Any, node: str) -> Tensor:
+    """``drawn``, on the tape with gradients of zero for ``parameters``, as PyTorch has them."""
+    from flambeau.ops.operation import renamed
+    from flambeau.ops.pointwise import drawn_from
+
+    for parameter in parameters:
+        if isinstance(parameter, Tensor) and parameter.requires_grad:
+            drawn = renamed(drawn_from(parameter, drawn), node)
+    return drawn
 
 
 def _broadcast(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:
@@ -591,6 +605,8 @@ def bernoulli(
         drawn = wrap(
             draw_like(shape, sampling.bernoulli, input._array.dtype, float(p), generator=generator)
         )
+    if p is None:
+        drawn = _drawn_from(drawn, input, node="BernoulliBackward0")
     return drawn if out is None else write_out("bernoulli", drawn, out)
 
 
