@@ -70,7 +70,7 @@ class Step:
         """Bytes that a compiled step keeps to work in."""
         if not self._compiled:
             return 0
-        return sum(map(int, re.findall(r"arena of (\d+) bytes", self._step.explain())))
+        return sum(map(int, re.findall(r"arena of (\d+) bytes", self._step.explain(measure=False))))
 
 
 def peak_of_torch(step: Step) -> int:

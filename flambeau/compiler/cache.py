@@ -17,6 +17,7 @@ import platform
 import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ def store(key: str, program: Program, code: bytes) -> None:
             "source": program.source,
             "arena_bytes": program.arena_bytes,
             "divided": program.divided,
-            "kernels": [(k.name, k.computes, k.flops, k.bytes, k.cost) for k in program.kernels],
+            "kernels": [astuple(k) for k in program.kernels],
             "constants": [(a.tobytes(), a.dtype.str, a.shape) for a in program.constants],
             "code": code,
         },

@@ -21,7 +21,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +36,9 @@ from .progress import compiling, stage
 from .python_state import is_module
 from .run import Runner
 from .unsupported import Unsupported
+
+if TYPE_CHECKING:
+    from .explain import Explanation
 
 MAX_VARIANTS = 16
 """How many programs are kept for one function before the rest of its calls run eagerly."""
@@ -203,18 +206,22 @@ class CompiledFunction:
                 stacklevel=_depth_of_caller(),
             )
 
-    def explain(self) -> str:
-        """What has been captured and compiled so far, as text."""
-        lines = [f"{self.__name__}:"]
-        for variants in self._variants.values():
-            for variant in variants:
-                if variant.runner is not None:
-                    lines.append(variant.runner.description())
-                elif variant.eager_reason is not None:
-                    lines.append(f"  eager: {variant.eager_reason}")
-                else:
-                    lines.append(f"  not compiled yet ({variant.calls} calls)")
-        return "\n".join(lines)
+    def explain(
+        self, html: str | os.PathLike[str] | None = None, measure: bool = True
+    ) -> Explanation:
+        """What has been captured and compiled so far.
+
+        Args:
+            html: a file to write it to as one page of HTML.
+            measure: time each kernel, with a second program made for that, on copies of the
+                arrays; if False nothing is compiled or run.
+
+        Returns:
+            the explanation, which is a ``str``: ``print(step.explain())``.
+        """
+        from .explain import explain
+
+        return explain(self, html, measure)
 
 
 def _kind(value: Any, tensors: list[Tensor]) -> Any:
@@ -326,9 +333,11 @@ class CompiledModule:
         inner = repr(self._orig_mod).replace("\n", "\n  ")
         return f"OptimizedModule(\n  (_orig_mod): {inner}\n)"
 
-    def explain(self) -> str:
-        """What has been captured and compiled so far, as text."""
-        return self._compiled.explain()
+    def explain(
+        self, html: str | os.PathLike[str] | None = None, measure: bool = True
+    ) -> Explanation:
+        """What has been captured and compiled so far; see :meth:`CompiledFunction.explain`."""
+        return self._compiled.explain(html, measure)
 
 
 def _forward_of(module: Any) -> Callable[..., Any]:

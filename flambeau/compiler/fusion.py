@@ -244,19 +244,32 @@ class _Joiner:
 
     def join(self, producer: Kernel, consumer: Kernel) -> Kernel | None:
         """``consumer`` in the outer loops of ``producer``, if that is right and sensible."""
+        plan = self.plan(producer, consumer)
+        return None if isinstance(plan, str) else self._merged(producer, consumer, *plan)
+
+    def plan(
+        self, producer: Kernel, consumer: Kernel
+    ) -> tuple[dict[Variable, Variable], list[Variable]] | str:
+        """How to join the two: the loops that become one and those left over; or why not."""
         if producer.is_sequential or consumer.is_sequential:
-            return None
+            sequential = producer if producer.is_sequential else consumer
+            return f"{sequential.anchor.primitive} has code of its own, which nothing joins"
         if any(v.size == 0 for v in producer.values + consumer.values):
-            return None
-        if consumer.is_contraction or consumer.anchor.primitive == "relayout":
-            return None
+            return "one of them is empty"
+        if consumer.is_contraction:
+            return f"{consumer.anchor.primitive} reads each element many times"
+        if consumer.anchor.primitive == "relayout":
+            return "a change of layout goes through memory"
         if producer.is_contraction and any(g.reduces for g in consumer.groups):
-            return None
+            return (
+                f"{consumer.anchor.primitive} reduces over tiles of {producer.anchor.primitive}, "
+                "which are not complete"
+            )
         if len(producer.values) + len(consumer.values) > 40:
-            return None
+            return "the kernel would have more than 40 values"
         mapping = self._unify(producer, consumer)
         if mapping is None:
-            return None
+            return "it reads at other indices than those at which the producer writes"
         leftover = [v for v in consumer.outer if v not in mapping]
         if leftover:
             if len(consumer.groups) > 1 or consumer.groups[0].reduces or producer.is_contraction:
@@ -384,6 +397,20 @@ def fuse(graph: Graph) -> tuple[list[Kernel], Callable[[Value], bool]]:
     return kernels, joiner.is_leaf
 
 
+def obstacles(graph: Graph, kernels: list[Kernel]) -> list[tuple[Kernel, Kernel, str]]:
+    """Why ``kernels``, those of ``graph``, are not fewer: a producer, its reader, the reason."""
+    joiner = _Joiner(graph, materialised_values(graph))
+    for kernel in kernels:
+        joiner.home.update((id(v), kernel) for v in kernel.values)
+    found = []
+    for kernel in kernels:
+        for producer in joiner.producers(kernel):
+            plan = joiner.plan(producer, kernel)
+            reason = plan if isinstance(plan, str) else "it was joined with another producer"
+            found.append((producer, kernel, reason))
+    return found
+
+
 def _stored(kernel: Kernel, kernels: list[Kernel], joiner: _Joiner, roots: set[int]) -> list[Value]:
     """The values of ``kernel`` that others read, or that it reads itself at another index."""
     needed: set[int] = set()
@@ -407,4 +434,4 @@ def _stored(kernel: Kernel, kernels: list[Kernel], joiner: _Joiner, roots: set[i
     return [v for v in kernel.values if id(v) in needed or id(v) in roots]
 
 
-__all__ = ["fuse", "materialised_values"]
+__all__ = ["fuse", "materialised_values", "obstacles"]

@@ -53,7 +53,9 @@ def _distinct_roots(graph: Graph) -> Graph:
 
     def own(value: Value) -> Value:
         if value.primitive in ("input", "constant") or id(value) in seen:
+            given = value
             value = Value("reshape", (value,), {"shape": value.shape}, value.shape, value.dtype)
+            value.origin = given.origin
         seen.add(id(value))
         return value
 
@@ -185,6 +187,10 @@ class Lowering:
                 lifetimes.append(Lifetime(scan.scratch_bytes, at, at))
                 owners.append((self.scratch, id(kernel)))
         offsets, self.arena_bytes = plan_arena(lifetimes)
+        self.temporaries = [
+            (key, life, offset) for (_, key), life, offset in zip(owners, lifetimes, offsets)
+        ]
+        """What is in the arena: the id of a value (of a scan's kernel), its lifetime, its place."""
         for (places, key), offset in zip(owners, offsets, strict=True):
             places[key] = Place("arena", offset)
 
@@ -230,6 +236,7 @@ class Lowering:
                 at = self.scratch[id(kernel)]
                 writing.append((at.kind, at.at, at.at + scan.scratch_bytes))
             calls.append(Call(name, ", ".join(arguments), units, report.cost, reading, writing))
+            report.parts = calls[-1].parts
             reports.append(report)
         return calls
 

@@ -17,6 +17,8 @@ class KernelReport:
     bytes: int
     cost: float = 0.0
     """An estimate of the time it takes, in microseconds."""
+    parts: int = 1
+    """Into how many parts a team divides it."""
 
 
 @dataclass

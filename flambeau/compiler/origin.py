@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _LAYERS = os.path.join(_PACKAGE, "nn", "modules") + os.sep
 _OPTIMIZERS = os.path.join(_PACKAGE, "optim") + os.sep
-_INNER = (_PACKAGE, "<flambeau", "<generated", "<string>")
+_INNER = (_PACKAGE, "<flambeau")
 
 
 class Origin(NamedTuple):
@@ -48,6 +48,8 @@ def find_origin() -> Origin | None:
         if not layer and file.startswith(_LAYERS):
             owner, _, method = code.co_qualname.rpartition(".")
             layer = owner if method == "forward" else ""
+            if layer.startswith("_"):  # a base class of several
+                layer = type(frame.f_locals.get("self")).__name__
         elif not layer and file.startswith(_OPTIMIZERS):
             layer = "optimizer"
         if code.co_name == "backward":

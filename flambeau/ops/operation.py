@@ -521,6 +521,8 @@ class Operation:
             from ..autograd.anomaly import note_traceback
 
             note_traceback(node)
+        if MODES.capture is not None:
+            MODES.capture.note_call(node)
         if len(differentiable) == 1 and self.differentiable[0] and len(self.outputs) < 2:
             differentiable[0]._node = node
         elif sum(self.differentiable) == 1:

@@ -1,0 +1,94 @@
+"""A graph as lines that one can read: ``v7: float32[32, 16] = tanh(v6)``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..graph import Graph, Value
+from ..passes import scalar_of
+
+
+class Names:
+    """Short names for the values of a graph.
+
+    Args:
+        graph: whose values are numbered in the order in which they can be computed.
+        inputs: the names of its inputs.
+    """
+
+    def __init__(self, graph: Graph, inputs: Iterable[str]) -> None:
+        self._names: dict[int, str] = {}
+        self._kept: list[Value] = []
+        for value, name in zip(graph.inputs, inputs):
+            self._names[id(value)] = name
+        count = 0
+        for value in graph.values():
+            if id(value) not in self._names and value.primitive != "constant":
+                self._names[id(value)] = f"v{count}"
+                count += 1
+            self._kept.append(value)  # its id must not be given to another
+
+    def of(self, value: Value) -> str:
+        """The name of ``value``; of a constant its number, or its kind."""
+        name = self._names.get(id(value))
+        if name is not None:
+            return name
+        number = scalar_of(value)
+        if number is not None:
+            return _number(number)
+        if value.primitive == "constant":
+            return f"constant {kind(value)}"
+        return f"({expression(value, self)})"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def kind(value: Any) -> str:
+    """The dtype and shape: ``float32[32, 16]``."""
+    return f"{value.dtype}{list(value.shape)}"
+
+
+def expression(value: Value, names: Names) -> str:
+    """What computes ``value``."""
+    parts = [names.of(v) for v in value.operands]
+    for key, attribute in value.attributes.items():
+        if key in ("shape", "dtype", "indexed") or value.primitive == "scan" and key == "body":
+            continue
+        if attribute is None or attribute is False:
+            continue
+        parts.append(f"{key}={_attribute(attribute)}")
+    return f"{value.primitive}({', '.join(parts)})"
+
+
+def _attribute(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return kind(value)
+    if isinstance(value, slice):
+        shown = ["" if v is None else str(v) for v in (value.start, value.stop)]
+        return ":".join(shown) + ("" if value.step in (None, 1) else f":{value.step}")
+    if isinstance(value, tuple):
+        return f"({', '.join(_attribute(v) for v in value)}{',' if len(value) == 1 else ''})"
+    if isinstance(value, float):
+        return _number(value)
+    return str(value)
+
+
+def line(value: Value, names: Names, origin: bool = True) -> str:
+    """One value: its name, kind, what computes it, and where it comes from."""
+    text = f"{names.of(value)}: {kind(value)} = {expression(value, names)}"
+    if origin and value.origin is not None:
+        text = f"{text:<72}  # {value.origin}"
+    return text
+
+
+def graph_lines(graph: Graph, names: Names) -> list[str]:
+    """All values of ``graph`` but inputs and constants, in an order in which they can be made."""
+    return [line(v, names) for v in graph.values() if v.primitive not in ("input", "constant")]
+
+
+__all__ = ["Names", "expression", "graph_lines", "kind", "line"]
