@@ -251,6 +251,7 @@ def factors(x: Array, kind: str) -> tuple[Array, ...]:
 
     Raises:
         LinAlgError: the iteration did not converge.
+        RuntimeError: "eig" of what is not finite.
     """
     try:
         return _FACTORIZATIONS[kind](x)
@@ -263,24 +264,22 @@ def factor(x: Array, kind: str, part: int) -> Array:
     return factors(x, kind)[part]
 
 
-def _divergence(x: Array, kind: str) -> LinAlgError:
+def _divergence(x: Array, kind: str) -> RuntimeError:
     """PyTorch's error for an iteration over singular values or eigenvalues that did not end."""
     place = _non_finite_member(x)
     if kind.startswith("svd"):
-        why = "ill-conditioned or has too many repeated singular values (error code: 1)"
+        why = "is ill-conditioned or has too many repeated singular values (error code: 1)"
         if place is not None:
             why = "contained non-finite values"
         name = "linalg.svd"
     elif kind in ("eig", "eigvals") and place is not None:
-        return LinAlgError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
+        return RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
     else:
-        why = "ill-conditioned or has too many repeated eigenvalues (error code: 1)"
+        why = "is ill-conditioned or has too many repeated eigenvalues (error code: 1)"
         name = "linalg.eigh" if kind.startswith("eigh") or kind == "eigvalsh" else "linalg.eig"
     where = f"(Batch element {place or 0}): " if x.ndim > 2 else ""
     return LinAlgError(
-        f"{name}: {where}The algorithm failed to converge because the input matrix is {why}."
-        if "contained" not in why
-        else f"{name}: {where}The algorithm failed to converge because the input matrix {why}."
+        f"{name}: {where}The algorithm failed to converge because the input matrix {why}."
     )
 
 

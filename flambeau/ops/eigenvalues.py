@@ -97,7 +97,7 @@ def eigh(A: Any, UPLO: str = "L") -> Any:
 @composite(out=True, public=False)
 def eigvalsh(A: Any, UPLO: str = "L") -> Any:
     """The eigenvalues of Hermitian matrices, rising; see :func:`eigh`."""
-    A = _triangle_of(A, UPLO, "linalg.eigvalsh")
+    A = _triangle_of(A, UPLO, "linalg.eigh")
     return eigh_(A)[0] if A.requires_grad else eigvalsh_(A)
 
 

@@ -7,7 +7,18 @@ from typing import Any
 import numpy as np
 
 from ..namespaces.numpy_linalg import LinAlgError
+from ..tensor import Tensor
 from .dtype_checks import type_word
+
+
+def require_tensor(name: str, value: Any, argument: str = "A") -> None:
+    """Raise unless ``value`` is a tensor."""
+    if not isinstance(value, Tensor):
+        function = name.removeprefix("torch.").replace(".", "_")
+        raise TypeError(
+            f"{function}(): argument '{argument}' (position {2 if argument == 'B' else 1}) must be "
+            f"Tensor, not {type(value).__name__}"
+        )
 
 
 def require_floating(name: str, *tensors: Any, half: bool = False) -> None:
@@ -16,7 +27,8 @@ def require_floating(name: str, *tensors: Any, half: bool = False) -> None:
     Args:
         half: whether two bytes are enough.
     """
-    for tensor in tensors:
+    for position, tensor in enumerate(tensors):
+        require_tensor(name, tensor, "AB"[position])
         dtype = tensor._array.dtype
         if dtype.kind not in "fcV":
             raise RuntimeError(
@@ -32,6 +44,7 @@ def require_floating(name: str, *tensors: Any, half: bool = False) -> None:
 def require_matrices(name: str, *tensors: Any, argument: str = "A") -> None:
     """Raise unless all tensors have at least two dims."""
     for tensor in tensors:
+        require_tensor(name, tensor, argument)
         if tensor._array.ndim < 2:
             raise RuntimeError(
                 f"{name}: The input tensor {argument} must have at least 2 dimensions."
@@ -58,7 +71,9 @@ def require_factorable(name: str, tensor: Any) -> None:
 
 
 def require_one_dtype(name: str, a: Any, b: Any, first: str = "A", second: str = "B") -> None:
-    """Raise unless both tensors have one dtype."""
+    """Raise unless both are tensors of one dtype."""
+    require_tensor(name, a, first)
+    require_tensor(name, b, second)
     if a._array.dtype != b._array.dtype:
         raise RuntimeError(
             f"{name}: Expected {first} and {second} to have the same dtype, but found {first} of "
@@ -72,11 +87,12 @@ def concrete(tensor: Any) -> np.ndarray | None:
     return array if array.__class__ is np.ndarray else None
 
 
-def raise_failures(name: str, infos: Any, words: str, batched: bool | None = None) -> None:
+def raise_failures(name: str, infos: Any, words: str, error: type[Exception] = LinAlgError) -> None:
     """Raise for the first matrix whose ``info`` is not 0.
 
     Args:
         words: what has happened; ``{info}`` stands for the place.
+        error: the class of the exception.
     """
     found = concrete(infos)
     if found is None or not found.any():
@@ -84,4 +100,4 @@ def raise_failures(name: str, infos: Any, words: str, batched: bool | None = Non
     flat = np.asarray(found).reshape(-1)
     place = int((flat != 0).argmax())
     where = f"(Batch element {place}): " if found.ndim else ""
-    raise LinAlgError(f"{name}: {where}{words.format(info=flat[place])}")
+    raise error(f"{name}: {where}{words.format(info=flat[place])}")

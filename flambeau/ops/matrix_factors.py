@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .dtype_checks import require_kinds, type_word
 from .matmul import matmul
 from .matrix_checks import (
     raise_failures,
@@ -31,7 +32,7 @@ from .matrix_parts import (
     total,
     upper_part,
 )
-from .matrix_solutions import inverse_, require_system, solve_, triangular
+from .matrix_solutions import inverse_, require_sizes, solve_, triangular
 from .operation import Array, composite, operation, renamed
 from .return_types import return_type
 
@@ -138,7 +139,10 @@ def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False) -> A
     Returns:
         a named tuple: L (*, n, n), info (*) int32.
     """
-    require_square("linalg.cholesky", A)
+    require_square("linalg.cholesky", A, floating=False)
+    require_floating("linalg.cholesky", A, half=True)
+    if A._array.dtype.itemsize <= 2:
+        raise NotImplementedError(f"\"cholesky_cpu\" not implemented for '{type_word(A._array)}'")
     lower, info = cholesky_(hermitian(A, upper))
     if check_errors:
         raise_failures("linalg.cholesky_ex", info, _INDEFINITE)
@@ -184,8 +188,13 @@ def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Any:
                 f"{argument} should have at least 2 dimensions, but has {tensor._array.ndim} "
                 "dimensions instead"
             )
-    require_system("cholesky_solve", L, input, True)
-    require_floating("cholesky_solve", input)
+    m, n = L._array.shape[-2:]
+    if m != n:
+        raise RuntimeError(
+            f"A must be batches of square matrices, but they are {m} by {n} matrices"
+        )
+    require_sizes("cholesky_solve", L, input)
+    require_floating("cholesky_solve", L, input)
     lower = _factor_of(L, upper)
     return renamed(solve_(lower.mH, solve_(lower, input)), "CholeskySolveBackward0")
 
@@ -193,7 +202,8 @@ def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Any:
 @composite(out=True)
 def cholesky_inverse(L: Any, upper: bool = False) -> Any:
     """The inverse of the matrix that has the Cholesky factor ``L``; see :func:`cholesky_solve`."""
-    require_square("cholesky_inverse", L)
+    require_square("cholesky_inverse", L, floating=False)
+    require_kinds("cholesky_inverse_out_cpu", "fc", L._array)
     root = inverse_(_factor_of(L, upper))
     return renamed(matmul(root.mH, root), "CholeskyInverseBackward0")
 
@@ -329,13 +339,11 @@ def _require_reflectors(name: str, input: Any, tau: Any) -> None:
             f"{name}: Expected batch dimensions of {what}, but got {list(tau._array.shape[:-1])}"
         )
     if tau._array.dtype != input._array.dtype:
-        from .dtype_checks import type_word
-
         raise RuntimeError(
             f"{name}: tau dtype {type_word(tau._array)} does not match input dtype "
             f"{type_word(input._array)}"
         )
-    require_floating(name, input)
+    require_kinds("orgqr_cpu", "fc", input._array)
 
 
 def _reflected(input: Any, tau: Any, other: Any, adjoint_: bool = False) -> Any:
@@ -408,7 +416,12 @@ def ormqr(input: Any, input2: Any, input3: Any, left: bool = True, transpose: bo
             f"{name}: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])"
         )
     if input._array.shape[-2] != rows:
-        raise RuntimeError(f"{name}: input.shape[-2] must be equal to other.shape[{side}]")
+        raise RuntimeError(f"{name}: other.shape[{side}] must be equal to input.shape[-2]")
+    if input._array.dtype != input3._array.dtype:
+        raise RuntimeError(
+            f"{name}: Expected input and other to have the same dtype, but input has dtype"
+            f"{type_word(input._array)} and other has dtype {type_word(input3._array)}"
+        )
     _require_reflectors(name, input, input2)
     if left:
         found = _reflected(input, input2, input3, transpose)

@@ -11,8 +11,16 @@ import numpy as np
 
 from .. import dtypes
 from ..namespaces.numpy_ldl import unpacked_ldl
+from ..tensor import wrap
+from .dtype_checks import require_kinds, type_word
 from .matmul import matmul
-from .matrix_checks import raise_failures, require_factorable, require_one_dtype, require_square
+from .matrix_checks import (
+    raise_failures,
+    require_floating,
+    require_one_dtype,
+    require_square,
+    require_tensor,
+)
 from .matrix_parts import (
     adjoint,
     block,
@@ -23,7 +31,7 @@ from .matrix_parts import (
     transposed,
     upper_part,
 )
-from .matrix_solutions import require_system, triangular
+from .matrix_solutions import require_sizes, require_system, solve_, triangular
 from .operation import Array, composite, operation, renamed
 from .return_types import return_type
 
@@ -121,9 +129,16 @@ def _(xp, grad, out):
     return permuted_back(xp, pivots, found)
 
 
-def _require_pivoting(name: str, pivot: bool) -> None:
+def _require_lu(name: str, A: Any, pivot: bool) -> None:
+    require_tensor(name, A)
+    if A._array.ndim < 2:
+        raise RuntimeError(
+            f"{name}: Expected tensor with 2 or more dimensions. Got size: {list(A.shape)} instead"
+        )
+    require_kinds("lu_cpu", "fc", A._array)
+    require_floating(name, A)
     if not pivot:
-        raise RuntimeError(f"{name}: LU without pivoting is not implemented on the CPU")
+        raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
 
 
 _ZERO_PIVOT = (
@@ -140,11 +155,10 @@ def lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = False) -> A
     Returns:
         a named tuple: LU (*, m, n), pivots (*, min(m, n)) int32 from 1, info (*) int32.
     """
-    require_factorable("torch.lu_factor", A)
-    _require_pivoting("linalg.lu_factor", pivot)
+    _require_lu("torch.lu_factor", A, pivot)
     found = lu_(A)
     if check_errors:
-        raise_failures("torch.linalg.lu_factor_ex", found[2], _ZERO_PIVOT)
+        raise_failures("torch.linalg.lu_factor_ex", found[2], _ZERO_PIVOT, RuntimeError)
     return return_type("linalg_lu_factor_ex", ("LU", "pivots", "info"))(tuple(found))
 
 
@@ -153,10 +167,10 @@ def lu_factor(A: Any, *, pivot: bool = True) -> Any:
     """Both triangular factors in one matrix, and the swapped rows (from 1), a named tuple.
 
     Raises:
-        torch.linalg.LinAlgError: a factor has a zero on its diagonal.
+        RuntimeError: a factor has a zero on its diagonal.
     """
     packed, pivots, info = lu_factor_ex(A, pivot=pivot)
-    raise_failures("torch.linalg.lu_factor", info, _ZERO_PIVOT)
+    raise_failures("torch.linalg.lu_factor", info, _ZERO_PIVOT, RuntimeError)
     return return_type("linalg_lu_factor", ("LU", "pivots"))((packed, pivots))
 
 
@@ -185,8 +199,7 @@ def linalg_lu(A: Any, *, pivot: bool = True) -> Any:
     Returns:
         P (*, m, m), L (*, m, k), U (*, k, n) with k = min(m, n).
     """
-    require_factorable("linalg.lu", A)
-    _require_pivoting("linalg.lu", pivot)
+    _require_lu("linalg.lu", A, pivot)
     packed, pivots, _ = lu_(A)
     lower, upper = _halves(packed)
     permutation = _permutation_matrix(pivots, A._array.shape[-2], A.dtype)
@@ -200,13 +213,10 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> 
     """Both factors in one matrix, and the swapped rows; see ``torch.linalg.lu_factor``.
 
     Args:
-        get_infos: give 0, or the place of a zero pivot, for each matrix too, and do not raise.
+        get_infos: give 0, or the place of a zero pivot, for each matrix too.
     """
-    require_factorable("torch.lu_factor", A)
-    _require_pivoting("linalg.lu_factor", pivot)
+    _require_lu("torch.lu_factor", A, pivot)
     packed, pivots, info = lu_(A)
-    if not get_infos:
-        raise_failures("lu", info, _ZERO_PIVOT)
     result = (packed, pivots, info) if get_infos else (packed, pivots)
     if out is None:
         return result
@@ -363,15 +373,18 @@ def ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: bool = False) -> Any:
     if B._array.ndim < 2:
         raise RuntimeError(f"{name}: Expected B to have at least 2 dimensions, but it has "
                            f"{B._array.ndim} dimensions instead")  # fmt: skip
+    require_sizes(name, LD, B)
+    if pivots._array.dtype.kind not in "iu":
+        word = type_word(pivots._array)
+        raise RuntimeError(f"{name}: Expected pivots to be integers. Got {word}")
     require_one_dtype(name, LD, B, "LD")
     packed, swaps = LD._concrete(name), pivots._concrete(name)
     n = packed.shape[-1]
-    matrices = packed.reshape(-1, n, n) if packed.size else packed[:0].reshape(0, n, n)
-    parts = [unpacked_ldl(m, p, hermitian) for m, p in zip(matrices, swaps.reshape(-1, n))]
-    whole = np.zeros((len(parts), n, n), packed.dtype)
-    for at, (lower, blocks, order) in enumerate(parts):
-        across = lower.conj().T if hermitian else lower.T
-        whole[np.ix_([at], order, order)] = lower @ blocks @ across
-    from .matrix_solutions import solve_
-
-    return solve_(LD.detach().new_tensor(whole.reshape(packed.shape)), B)
+    whole = np.zeros(packed.shape, packed.dtype)
+    if packed.size:
+        flat = zip(whole.reshape(-1, n, n), packed.reshape(-1, n, n), swaps.reshape(-1, n))
+        for matrix, factors, row in flat:
+            lower, blocks, order = unpacked_ldl(factors, row, hermitian)
+            across = lower.conj().T if hermitian else lower.T
+            matrix[np.ix_(order, order)] = lower @ blocks @ across
+    return solve_(wrap(whole), B)

@@ -13,7 +13,7 @@ import numpy as np
 from .. import dtypes
 from .dims import as_int, wrap_dim, wrap_dims
 from .eigenvalues import svdvals
-from .matrix_checks import require_floating, require_matrices, require_square
+from .matrix_checks import require_floating, require_matrices, require_square, require_tensor
 from .matrix_solutions import inv_ex
 from .operation import composite
 from .shape import cat
@@ -62,6 +62,7 @@ def vector_norm(
         ord: any number or infinity; 0 counts the elements that are not 0.
         dtype: of the computation and the result.
     """
+    require_tensor("linalg.vector_norm", x, "x")
     require_floating("linalg.vector_norm", x, half=True)
     ord = _number(ord, "linalg.vector_norm")
     x = _in_dtype("linalg.vector_norm", x, dtype)
@@ -126,13 +127,17 @@ def matrix_norm(
         return norm_of(A, 2.0, (rows, columns), keepdim)
     if ord == "nuc":
         return _of_values(A, rows, columns, keepdim, lambda s: s.sum(-1))
+    pick = _largest if ord > 0 else (lambda x, dim, keepdim: x.amin(dim, keepdim))
     if size == 2:
-        pick: Callable[[Any], Any] = (lambda s: s.amax(-1)) if ord > 0 else (lambda s: s.amin(-1))
-        return _of_values(A, rows, columns, keepdim, pick)
+        return _of_values(A, rows, columns, keepdim, lambda s: pick(s, -1, False))
     summed, over = (rows, columns) if size == 1 else (columns, rows)
-    sums = norm_of(A, 1.0, summed, True)
-    found = sums.amax(over, True) if ord > 0 else sums.amin(over, True)
+    found = pick(norm_of(A, 1.0, summed, True), over, True)
     return found if keepdim else found.squeeze((rows, columns))
+
+
+def _largest(x: Any, dim: int, keepdim: bool) -> Any:
+    """The largest of numbers that are not negative; 0 of none."""
+    return x.amax(dim, keepdim) if x._array.shape[dim] else x.sum(dim, keepdim)
 
 
 def _listed(dim: Any) -> str:
@@ -163,6 +168,7 @@ def linalg_norm(
         dim: one or two dims; None: all of them.
         dtype: of the computation and the result.
     """
+    require_tensor("linalg.norm", A)
     if dim is not None:
         dim = (dim,) if not isinstance(dim, (tuple, list)) else tuple(dim)
     ndim = A._array.ndim
@@ -194,7 +200,9 @@ def cond(A: Any, p: Any = None) -> Any:
         A: (*, m, n) for p of None, 2 and -2, else (*, n, n).
         p: see :func:`matrix_norm`.
     """
-    require_matrices("linalg.cond", A)
+    require_tensor("linalg.cond", A)
+    if A._array.ndim < 2:
+        raise RuntimeError("linalg.cond: The input tensor must have at least 2 dimensions.")
     if p is None or p in (2, -2):
         require_floating("linalg.svd", A)
         if not min(A._array.shape[-2:]):
@@ -202,7 +210,7 @@ def cond(A: Any, p: Any = None) -> Any:
         values = svdvals(A)
         largest, smallest = values[..., 0], values[..., -1]
         return smallest / largest if p == -2 else largest / smallest
-    require_square("linalg.cond", A)
+    require_square(f"linalg.cond(ord={p if isinstance(p, str) else f'{p:g}'})", A)
     if isinstance(p, str) and p not in ("fro", "nuc"):
         raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")
     if not isinstance(p, str) and abs(p) not in (1, INFINITY):

@@ -19,6 +19,7 @@ from .dims import as_ints
 from .matrix_checks import (
     concrete,
     raise_failures,
+    require_floating,
     require_matrices,
     require_one_dtype,
     require_square,
@@ -161,6 +162,16 @@ def require_system(name: str, A: Any, B: Any, left: bool) -> None:
         )
 
 
+def require_sizes(name: str, A: Any, B: Any) -> None:
+    """Raise unless the square matrices ``A`` and the matrices ``B`` have equally many rows."""
+    a, b = A._array.shape, B._array.shape
+    if a[-2] != b[-2]:
+        raise RuntimeError(
+            f"Incompatible matrix sizes for {name}: each A matrix is {a[-2]} by {a[-1]} but each b "
+            f"matrix is {b[-2]} by {b[-1]}"
+        )
+
+
 @composite(out=True, public=False)
 def solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False) -> Any:
     """The solution as of :func:`solve` and, for each matrix, 0 or the place of a zero pivot.
@@ -170,7 +181,7 @@ def solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False) -
     """
     found, info = _solved(A, B, left)
     if check_errors:
-        raise_failures("linalg.solve_ex", info, _SINGULAR)
+        raise_failures("torch.linalg.solve_ex", info, _SINGULAR)
     return return_type("linalg_solve_ex", ("result", "info"))((found, info))
 
 
@@ -180,18 +191,10 @@ def _solved(A: Any, B: Any, left: bool) -> tuple[Any, Any]:
     require_one_dtype(name, A, B)
     a, b = A._array.shape, B._array.shape
     vector = is_vector(a, b)
-    if vector and not left:
-        raise RuntimeError(
-            "linalg.solve: Vector broadcasting of the left hand side is not supported for "
-            "left=False. In this case linalg.solve is equivalent to B / A.squeeze(-1)"
-        )
     sides = B.unsqueeze(-1) if vector else B
     require_system(name, A, sides, left)
-    if left:
-        found = solve_(A, sides)
-        found = found.squeeze(-1) if vector else found
-    else:
-        found = solve_(A.mT, B.mT).mT
+    found = solve_(A, sides) if left else solve_(A.mT, sides.mT).mT
+    found = found.squeeze(-1) if vector else found
     return found, singular_places(A, found, tuple(a[:-2]))
 
 
@@ -224,8 +227,8 @@ def solve_triangular(
         unitriangular: whether its diagonal counts as ones.
     """
     name = "linalg.solve_triangular"
-    require_one_dtype(name, A, B)
     require_system(name, A, B, left)
+    require_one_dtype(name, A, B)
     if left:
         return triangular(A, B, upper, unitriangular)
     return triangular(A.mT, B.mT, not upper, unitriangular).mT
@@ -247,8 +250,13 @@ def triangular_solve(
                 f"torch.triangular_solve: Expected {argument} to have at least 2 dimensions, but "
                 f"it has {tensor._array.ndim} dimensions instead"
             )
-    require_square(name, A)
-    require_system(name, A, input, True)
+    m, n = A._array.shape[-2:]
+    if m != n:
+        raise RuntimeError(
+            f"A must be batches of square matrices, but they are {m} by {n} matrices"
+        )
+    require_floating(name, A)
+    require_sizes(name, A, input)
     side = A.mT if transpose else A
     found = triangular(side, input, upper != transpose, unitriangular)
     fields = return_type("triangular_solve", ("solution", "cloned_coefficient"))
@@ -275,7 +283,7 @@ def tensorinv(A: Any, ind: int = 2) -> Any:
             f"prod(self.shape[:ind]), but got {columns} != {rows}"
         )
     found, info = inv_ex(A.reshape((rows, columns)))
-    raise_failures("linalg.inv", info, _NOT_INVERTIBLE)
+    raise_failures("inv", info, _NOT_INVERTIBLE)
     return found.reshape((*shape[ind:], *shape[:ind]))
 
 

@@ -12,7 +12,12 @@ import numpy as np
 from .. import dtypes
 from .eigenvalues import eigvalsh, svdvals
 from .matmul import matmul
-from .matrix_checks import require_factorable, require_floating, require_square
+from .matrix_checks import (
+    require_floating,
+    require_matrices,
+    require_square,
+    require_tensor,
+)
 from .matrix_parts import adjoint, columns, product, rows
 from .matrix_solutions import is_vector
 from .operation import Array, composite, operation, renamed
@@ -76,9 +81,14 @@ def pinv(
     Returns:
         (*, n, m).
     """
-    require_factorable("linalg.pinv", A)
+    require_tensor("linalg.pinv", A)
+    if A._array.ndim < 2 or A._array.dtype.kind not in "fc" or A._array.dtype.itemsize <= 2:
+        raise RuntimeError(
+            f"linalg.pinv({_word(A)}{{{list(A.shape)}}}): expected a tensor with 2 or more "
+            "dimensions of float, double, cfloat or cdouble types"
+        )
     if hermitian:
-        require_square("linalg.pinv", A)
+        require_square("linalg.eigh", A)
     *_, m, n = A._array.shape
     rtol = rcond if rtol is None else rtol
     if not A._array.size:
@@ -126,9 +136,10 @@ def matrix_rank(
     Returns:
         (*) int64.
     """
-    require_factorable("linalg.matrix_rank", A)
+    require_matrices("torch.linalg.matrix_rank", A, argument="input")
+    require_floating("linalg.matrix_rank", A)
     if hermitian:
-        require_square("linalg.matrix_rank", A)
+        require_square("linalg.eigh", A)
     A = A.detach()
     if tol is not None:
         atol, rtol = tol, 0.0
@@ -161,6 +172,8 @@ def _is_positive(tolerance: Any) -> bool:
 
 def _require_sides(A: Any, B: Any) -> None:
     name = "torch.linalg.lstsq"
+    require_tensor(name, A)
+    require_tensor(name, B, "B")
     a, b = A._array.shape, B._array.shape
     if len(a) < 2:
         raise RuntimeError(f"{name}: input must have at least 2 dimensions.")

@@ -192,15 +192,15 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dty
         from .matrix_norms import matrix_norm
 
         dims = tuple(range(input._array.ndim)) if dim is None else dim
-        if not isinstance(dims, (tuple, list)) or len(dims) != 2:
-            raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {dims}")
+        if isinstance(dims, int):
+            dims = (dims,)
         return matrix_norm(input, "nuc", dims, keepdim, dtype=dtype, out=out)
     if dtype is not None:
         input = input.to(dtype)
     if p is None or p == "fro":
         p = 2.0
     if isinstance(p, str):
-        raise RuntimeError(f"norm(): p must be a number, 'fro' or 'nuc', got '{p}'")
+        raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
     return norm_of(input, float(p), dim, keepdim, out=out)
 
 
