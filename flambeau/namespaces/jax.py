@@ -230,12 +230,20 @@ def prod(x: Array, dim: Dims = None, keepdim: bool = False) -> Array:
     return jnp.prod(x, dim, x.dtype, keepdims=keepdim)
 
 
+def _with_nan(extremum: Array, x: Array, dim: Dims, keepdim: bool) -> Array:
+    """``extremum`` of ``x``, NaN where that has one: XLA's reductions over columns may lose it."""
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        return extremum
+    lost = jnp.any(jnp.isnan(x), dim, keepdims=keepdim)
+    return jnp.where(lost, jnp.asarray(jnp.nan, x.dtype), extremum)
+
+
 def amax(x: Array, dim: Dims = None, keepdim: bool = False) -> Array:
-    return jnp.max(x, dim, keepdims=keepdim)
+    return _with_nan(jnp.max(x, dim, keepdims=keepdim), x, dim, keepdim)
 
 
 def amin(x: Array, dim: Dims = None, keepdim: bool = False) -> Array:
-    return jnp.min(x, dim, keepdims=keepdim)
+    return _with_nan(jnp.min(x, dim, keepdims=keepdim), x, dim, keepdim)
 
 
 def any(x: Array, dim: Dims = None, keepdim: bool = False) -> Array:

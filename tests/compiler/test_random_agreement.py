@@ -1,0 +1,203 @@
+"""Random programs give the same on NumPy, compiled and on XLA: special values, integers, batches.
+
+``FLAMBEAU_RANDOM_PROGRAMS=500`` tries that many, and others each time.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("llvmlite")
+
+import flambeau as torch
+from flambeau.compiler.executable import compile_graph
+from flambeau.compiler.graph import Graph, evaluate, interpret
+
+from .graphs import assert_close
+from .random_graphs import BATCHES, GraphMaker, float_arrays, integer_arrays
+
+CHOSEN = os.environ.get("FLAMBEAU_RANDOM_PROGRAMS")
+
+
+def examples(count: int) -> settings:
+    return settings(
+        max_examples=int(CHOSEN or count),
+        deadline=None,
+        derandomize=CHOSEN is None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
+
+
+def reference(graph: Graph, arrays: list[np.ndarray]) -> tuple[list[np.ndarray], dict[int, Any]]:
+    with np.errstate(all="ignore"):
+        outputs, updates = evaluate(graph, [a.copy() for a in arrays])
+    return [np.asarray(o) for o in outputs], {i: np.asarray(u) for i, u in updates.items()}
+
+
+def tolerance_of(dtype: str) -> float:
+    return {"float32": 3e-4, "float64": 1e-10}.get(dtype, 0.0)
+
+
+def check_compiled(graph: Graph, arrays: list[np.ndarray], dtype: str) -> None:
+    expected, updates = reference(graph, arrays)
+    state = [a.copy() for a in arrays]
+    outputs = compile_graph(graph)(state)
+    for actual, wanted in zip(outputs, expected, strict=True):
+        assert_close(actual, wanted, tolerance_of(dtype))
+    for i, before in enumerate(arrays):
+        assert_close(state[i], updates.get(i, before), tolerance_of(dtype))
+
+
+FLOATS = st.sampled_from(["float32", "float64"])
+INTEGERS = st.sampled_from(["int64", "int32", "int16", "int8", "uint8"])
+SEEDS = st.integers(0, 2**32)
+
+
+@examples(60)
+@given(SEEDS, st.integers(1, 25), FLOATS)
+def test_floats_with_special_values(seed: int, steps: int, dtype: str) -> None:
+    rng = np.random.default_rng(seed)
+    graph = GraphMaker(rng, np.dtype(dtype)).grow(steps)
+    check_compiled(graph, float_arrays(rng, graph.inputs, special=True), dtype)
+
+
+@examples(60)
+@given(SEEDS, st.integers(1, 25), INTEGERS)
+def test_integers(seed: int, steps: int, dtype: str) -> None:
+    rng = np.random.default_rng(seed)
+    graph = GraphMaker(rng, np.dtype(dtype)).grow(steps)
+    check_compiled(graph, integer_arrays(rng, graph.inputs), dtype)
+
+
+@examples(20)
+@given(SEEDS, st.integers(4, 20), st.sampled_from([0, 1]), FLOATS)
+def test_an_empty_batch_and_a_batch_of_one(seed: int, steps: int, batch: int, dtype: str) -> None:
+    rng = np.random.default_rng(seed)
+    graph = GraphMaker(rng, np.dtype(dtype), (batch,)).grow(steps)
+    check_compiled(graph, float_arrays(rng, graph.inputs, special=False), dtype)
+
+
+# -- XLA ----------------------------------------------------------------------------------------
+
+
+def sixty_four_bits() -> Any:
+    """A context in which JAX computes in the dtypes it is given."""
+    jax = pytest.importorskip("jax")
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(True)
+    from jax.experimental import enable_x64
+
+    return enable_x64()
+
+
+def check_xla(graph: Graph, arrays: list[np.ndarray], dtype: str) -> None:
+    jax = pytest.importorskip("jax")
+    from flambeau.namespaces import jax as namespace
+
+    roots = graph.roots()
+
+    def run(*given: Any) -> list[Any]:
+        found = interpret(namespace, graph, given, lambda x: x)
+        return [found[id(v)] for v in roots]
+
+    with sixty_four_bits():
+        results = [np.asarray(r) for r in jax.jit(run)(*arrays)]
+    expected, updates = reference(graph, arrays)
+    for actual, wanted in zip(results, [*expected, *updates.values()], strict=True):
+        assert_close(actual, wanted, tolerance_of(dtype))
+
+
+@examples(15)
+@given(SEEDS, st.integers(1, 15), FLOATS)
+def test_xla_agrees_on_floats(seed: int, steps: int, dtype: str) -> None:
+    rng = np.random.default_rng(seed)
+    graph = GraphMaker(rng, np.dtype(dtype)).grow(steps)
+    # XLA takes subnormal numbers for zeros
+    check_xla(graph, float_arrays(rng, graph.inputs, special=True, subnormal=False), dtype)
+
+
+@examples(15)
+@given(SEEDS, st.integers(1, 15), INTEGERS)
+def test_xla_agrees_on_integers(seed: int, steps: int, dtype: str) -> None:
+    rng = np.random.default_rng(seed)
+    graph = GraphMaker(rng, np.dtype(dtype)).grow(steps)
+    check_xla(graph, integer_arrays(rng, graph.inputs), dtype)
+
+
+# -- tensors ------------------------------------------------------------------------------------
+
+
+def view_of(rng: np.random.Generator, shape: tuple[int, int], dtype: Any) -> torch.Tensor:
+    """A tensor of ``shape`` that is not contiguous, in one of several ways."""
+    n, m = shape
+    kind = int(rng.integers(6))
+
+    def made(*sizes: int) -> torch.Tensor:
+        return torch.from_numpy(rng.standard_normal(sizes)).to(dtype)
+
+    if kind == 0:
+        return made(m, n).t()
+    if kind == 1:
+        return made(2 * n, m)[::2]
+    if kind == 2:
+        return made(n, 2 * m + 1)[:, 1::2]
+    if kind == 3:
+        return made(n, 1).expand(n, m)
+    if kind == 4:
+        return made(n, 3, m)[:, 1]
+    return made(n, m)
+
+
+def random_function(seed: int) -> Any:
+    """A function of two tensors ``(n, m)`` and one ``(m,)``, with gradients taken inside."""
+
+    def function(a: Any, b: Any, c: Any) -> Any:
+        rng = np.random.default_rng(seed)
+        leaf = a.detach().requires_grad_()
+        values = [leaf, b, leaf * c]
+        for _ in range(int(rng.integers(2, 9))):
+            x, y = (values[int(rng.integers(len(values)))] for _ in range(2))
+            kind = int(rng.integers(9))
+            values.append(
+                (x + y) / 2 if kind == 0
+                else (x * y).clamp(-5, 5) if kind == 1
+                else x.tanh() if kind == 2
+                else (x - x.mean(1, keepdim=True)) / (1 + y.abs()) if kind == 3
+                else torch.softmax(x, 1) * y if kind == 4
+                else (x @ y.t()) @ y / max(1, x.shape[0] * x.shape[1]) if kind == 5
+                else torch.where(b > 0, x, y) if kind == 6
+                else torch.nn.functional.gelu(x) + c if kind == 7
+                else torch.cat([x[:, 1:], x[:, :1]], 1)
+            )  # fmt: skip
+        loss = (values[-1] ** 2).sum() + leaf.sin().sum()
+        (grad,) = torch.autograd.grad(loss, leaf)
+        return loss, values[-1], grad
+
+    return function
+
+
+@examples(30)
+@given(SEEDS, st.sampled_from(BATCHES), st.sampled_from([1, 3, 8, 17, 32]), FLOATS)
+def test_compiled_functions_of_tensors_that_are_not_contiguous(
+    seed: int, rows: int, columns: int, dtype: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    function = random_function(seed)
+    compiled = torch.compile(function, fullgraph=True)
+    kind = getattr(torch, dtype)
+    for _ in range(5):
+        a, b = (view_of(rng, (rows, columns), kind) for _ in range(2))
+        c = torch.from_numpy(rng.standard_normal(2 * columns)).to(kind)[::2]
+        before = [t.clone() for t in (a, b, c)]
+        for actual, wanted in zip(compiled(a, b, c), function(a, b, c), strict=True):
+            assert_close(actual.detach().numpy(), wanted.detach().numpy(), tolerance_of(dtype))
+        assert all(torch.equal(t, u) for t, u in zip((a, b, c), before))
+    (variants,) = compiled._variants.values()
+    assert [v.runner is not None for v in variants] == [True]
