@@ -192,6 +192,36 @@ def linalg_norm(
     return matrix_norm(A, ord, dim, keepdim, dtype=dtype)
 
 
+@composite(method=False, out=True)
+def nuclear_norm(input: Any, dim: Any = (-2, -1), keepdim: bool = False) -> Any:
+    """The sums of the singular values; see :func:`matrix_norm`."""
+    if isinstance(dim, bool):
+        dim, keepdim = (-2, -1), dim
+    return matrix_norm(input, "nuc", dim, keepdim)
+
+
+@composite(method=False, out=True)
+def frobenius_norm(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
+    """The 2-norm of the elements over one or two dims, of all elements if there are none."""
+    dim = (dim,) if isinstance(dim, int) else tuple(dim)
+    if len(dim) > 2:
+        raise RuntimeError(
+            f"Expected at most 2 dimensions, but got {len(dim)} dimensions instead."
+        )
+    return vector_norm(input, 2, dim or None, keepdim)
+
+
+@composite(method=False)
+def norm_except_dim(v: Any, pow: float = 2, dim: int = 0) -> Any:
+    """The ``pow``-norms over all dims but ``dim``, which stays; over all of them if it is -1."""
+    n = v._array.ndim
+    if dim == -1:
+        return vector_norm(v, pow)
+    if dim not in (0, n - 1):
+        return norm_except_dim(v.transpose(0, dim), pow, 0).transpose(0, dim)
+    return vector_norm(v, pow, tuple(d for d in range(n) if d != dim) or None, True)
+
+
 @composite(out=True, public=False)
 def cond(A: Any, p: Any = None) -> Any:
     """The condition numbers of matrices in the norm ``p`` (2 if None), infinite if singular.
