@@ -16,6 +16,7 @@ import pickle
 import platform
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import astuple
 from functools import cache
@@ -31,6 +32,8 @@ from .module import KernelReport, Program
 
 _MAGIC = b"flambeau program 1\n"
 _DEFAULT_SIZE = 256 << 20
+_ABANDONED = 3600
+"""Seconds after which nobody is writing a file any more."""
 
 
 def directory() -> Path | None:
@@ -192,11 +195,17 @@ def store(key: str, program: Program, code: bytes) -> None:
 
 
 def _shrink(place: Path) -> None:
-    """Remove the entries used longest ago until the limit is kept."""
+    """Remove the entries used longest ago until the limit is kept, and what was left half done."""
     try:
         limit = int(os.environ.get("FLAMBEAU_CACHE_SIZE", _DEFAULT_SIZE))
     except ValueError:
         limit = _DEFAULT_SIZE
+    if limit < 0:
+        limit = _DEFAULT_SIZE
+    for path in place.glob("*.new"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                path.unlink()
     entries = []
     for path in place.glob("*.program"):
         try:
