@@ -55,8 +55,10 @@ from .size import Size  # noqa: E402
 from .tensor import Tensor  # noqa: E402
 from .tensor import creation as _creation  # noqa: E402
 from .tensor import dlpack as _dlpack  # noqa: E402
+from .tensor import element_writes as _element_writes  # noqa: E402
 from .tensor.creation import *  # noqa: E402, F403
 from .tensor.dlpack import from_dlpack, to_dlpack  # noqa: E402
+from .tensor.inquiries import *  # noqa: E402, F403
 from .version import __version__  # noqa: E402
 
 if _os.environ.get("FLAMBEAU_LOG"):
@@ -64,6 +66,7 @@ if _os.environ.get("FLAMBEAU_LOG"):
 
     _read_environment()
 _dlpack.attach()
+_element_writes.attach()
 for _name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
     setattr(Tensor, _name, getattr(_creation, _name))
 # What PyTorch has as methods of Tensor only (and `torch.cuda`, `torch.cpu` are modules).
@@ -114,6 +117,17 @@ _LAZY = {
     "set_autocast_dtype": "amp",
     "set_autocast_enabled": "amp",
     "vmap": "func",
+    "bartlett_window": "ops.windows",
+    "blackman_window": "ops.windows",
+    "hamming_window": "ops.windows",
+    "hann_window": "ops.windows",
+    "kaiser_window": "ops.windows",
+    "istft": "ops.short_time_fourier",
+    "stft": "ops.short_time_fourier",
+    "celu_": "nn.functional",
+    "rrelu": "nn.functional",
+    "rrelu_": "nn.functional",
+    "selu_": "nn.functional",
     "grid_sampler": "nn.functional.grids",
     "grid_sampler_2d": "nn.functional.grids",
     "grid_sampler_3d": "nn.functional.grids",
@@ -146,6 +160,13 @@ _LAZY = {
 }
 
 
+# In-place methods that PyTorch has as functions, too.
+_INPLACE = frozenset(
+    "arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ clamp_ clamp_max_ clamp_min_ clip_ "
+    "deg2rad_ detach detach_ fix_ gcd_ lcm_ ldexp_ negative_ rad2deg_".split()
+)
+
+
 def __getattr__(name: str) -> _Any:
     if name in _SUBMODULES:
         try:
@@ -157,6 +178,8 @@ def __getattr__(name: str) -> _Any:
         value = getattr(_importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
         globals()[name] = value
         return value
+    elif name in _INPLACE:
+        return getattr(Tensor, name)
     raise AttributeError(f"flambeau has no torch.{name} (yet)")
 
 

@@ -6,7 +6,7 @@ Source: https://pytorch.org/docs/stable/autograd.html
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +23,12 @@ _ONE = {np.dtype(t): np.ones((), t) for t in (np.float32, np.float64)}
 """The gradient of a loss with respect to itself."""
 
 
-def _as_tuple(tensors: Any) -> tuple[Any, ...]:
-    return tuple(tensors) if isinstance(tensors, (tuple, list)) else (tensors,)
+def _as_tuple(given: Any) -> tuple[Any, ...]:
+    if isinstance(given, (tuple, list)):
+        return tuple(given)
+    if isinstance(given, tensors.Tensor) or not isinstance(given, Iterable):
+        return (given,)
+    return tuple(given)  # a dict's values, a generator
 
 
 def _initial_gradient(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
@@ -224,6 +228,10 @@ def grad(
     edges = [_root_edge(t) for t in outputs_]
     starts = [_initial_gradient(t, g, create_graph) for t, g in zip(outputs_, gradients)]
     for tensor in inputs_:
+        if not isinstance(tensor, tensors.Tensor):
+            raise RuntimeError(
+                f"all inputs have to be Tensors or GradientEdges, but got {type(tensor).__name__}"
+            )
         if not tensor.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     found = _gradients_of(edges, starts, inputs_, retain_graph, create_graph)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import flambeau
@@ -17,8 +18,12 @@ __all__ = ["additive_mask", "multi_head_attention_forward"]
 linear = _linear.function
 
 
-def additive_mask(mask: Tensor | None, name: str, other: Tensor | None, dtype: Any) -> Any:
+def additive_mask(
+    mask: Tensor | None, name: str, other: Tensor | None, dtype: Any, other_name: str = ""
+) -> Any:
     """A mask that is added to the scores: of a bool one, minus infinity where it is true.
+
+    Warns where the ``other`` mask, if there is one, has another dtype.
 
     Raises:
         AssertionError: the mask is neither bool nor floating point.
@@ -27,6 +32,12 @@ def additive_mask(mask: Tensor | None, name: str, other: Tensor | None, dtype: A
         return None
     if mask.dtype is not flambeau.bool and not mask.is_floating_point():
         raise AssertionError(f"only bool and floating types of {name} are supported")
+    if other is not None and mask.dtype is not other.dtype:
+        warnings.warn(
+            f"Support for mismatched {name} and {other_name} is deprecated. "
+            "Use same type for both instead.",
+            stacklevel=3,
+        )
     if mask.dtype is not flambeau.bool:
         return mask
     return flambeau.zeros(mask.shape, dtype=dtype).masked_fill(mask, -math.inf)
@@ -189,7 +200,7 @@ def multi_head_attention_forward(
     q, k, v = _project(query, key, value, weights, in_proj_bias)
 
     mask = additive_mask(attn_mask, "attn_mask", None, q.dtype)
-    padding = additive_mask(key_padding_mask, "key_padding_mask", None, q.dtype)
+    padding = additive_mask(key_padding_mask, "key_padding_mask", attn_mask, q.dtype, "attn_mask")
     if mask is not None:
         if mask.dim() == 2:
             if tuple(mask.shape) != (length, source):

@@ -141,7 +141,9 @@ class TransformerEncoderLayer(Module):
             src_key_padding_mask: ``(N, S)`` or ``(S)``: true, or added, for places to ignore.
             is_causal: a hint that ``src_mask`` is the causal one.
         """
-        padding = additive_mask(src_key_padding_mask, "src_key_padding_mask", src_mask, src.dtype)
+        padding = additive_mask(
+            src_key_padding_mask, "src_key_padding_mask", src_mask, src.dtype, "src_mask"
+        )
         mask = additive_mask(src_mask, "src_mask", None, src.dtype)
         x = src
         if self.norm_first:
@@ -336,7 +338,9 @@ class TransformerEncoder(Module):
         is_causal: bool | None = None,
     ) -> Tensor:
         """``src`` through all layers; the masks are those of the layer's ``forward``."""
-        padding = additive_mask(src_key_padding_mask, "src_key_padding_mask", mask, src.dtype)
+        padding = additive_mask(
+            src_key_padding_mask, "src_key_padding_mask", mask, src.dtype, "mask"
+        )
         mask = additive_mask(mask, "mask", None, src.dtype)
         first: Any = self.layers[0] if len(self.layers) else None
         batch_first = first is not None and first.self_attn.batch_first
