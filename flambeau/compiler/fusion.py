@@ -43,6 +43,9 @@ def materialised_values(graph: Graph) -> set[int]:
     chosen = {id(v) for v in graph.roots()}
     # the steps of a scan are found by address, so its operands are arrays as such
     chosen |= {id(o) for v in order if v.primitive == "scan" for o in v.operands}
+    # copies between layouts go through registers, block by block, and compute nothing on the way
+    copied = (v.operands[0] for v in order if v.primitive == "relayout")
+    chosen |= {id(o) for o in copied if o.primitive in ELEMENTWISE}
     rereads = _rereads(order)
     cost: dict[int, float] = {}
     depth: dict[int, int] = {}
@@ -273,13 +276,13 @@ class _Joiner:
         leftover = [v for v in consumer.outer if v not in mapping]
         if leftover:
             if len(consumer.groups) > 1 or consumer.groups[0].reduces or producer.is_contraction:
-                return None
+                return "it has more loops than the producer"
             rows = math.prod(v.extent for v in producer.outer)
             if rows < 16 and consumer.anchor.size > 1024:
-                return None
+                return "the producer's loop is too short to divide among threads"
         if self.reachable(consumer, producer, consumer):
-            return None
-        return self._merged(producer, consumer, mapping, leftover)
+            return "a third kernel runs between the two"
+        return mapping, leftover
 
     def _unify(self, producer: Kernel, consumer: Kernel) -> dict[Variable, Variable] | None:
         """Consumer's loop variables -> the producer's outer ones that they must equal."""

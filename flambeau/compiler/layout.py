@@ -19,8 +19,10 @@ from .codegen.expressions import ELEMENTWISE, Source, sources
 from .codegen.indexing import Index, contiguous_strides, linear
 from .codegen.loops import arrange_loops
 from .codegen.tile_plan import TileProblem, plan_tiles, register_count
+from .codegen.tiles import bounded_loops
 from .graph import Graph, Value
 from .kernels import CONTRACTIONS, kernel_of
+from .origin import inherit
 
 Dim = tuple[int, int]
 """A value's id and one of its dims."""
@@ -164,9 +166,17 @@ def _join_single(x: Value, value: Value, classes: DimClasses) -> None:
             classes.union((id(x), i), (id(value), j))
 
 
+def _filled(extent: int, lanes: int) -> float:
+    """How full the vectors of a loop are."""
+    return extent / (-(-extent // lanes) * lanes)
+
+
 def _innermost_class(graph: Graph, classes: DimClasses, lanes: int) -> Dim | None:
     """The dim that most memory of the temporaries has, and that fills vectors."""
     scores: dict[Dim, float] = {}
+    # images: neighbouring positions make up for a batch of few vectors
+    convolves = any(v.primitive in ("conv", "conv_input", "conv_weight") for v in graph.values())
+    most = lanes if convolves else 4 * lanes
     for value in graph.values():
         if value.primitive in ("input", "constant", "full", "arange", "expand", "permute"):
             continue
@@ -174,9 +184,9 @@ def _innermost_class(graph: Graph, classes: DimClasses, lanes: int) -> Dim | Non
             if n <= 1:
                 continue
             root = classes.find((id(value), d))
-            filled = n / (-(-n // lanes) * lanes)
             # a class of many vectors leaves room for register tiles
-            scores[root] = scores.get(root, 0.0) + value.size * filled * min(n, 4 * lanes)
+            score = value.size * _filled(n, lanes) * min(n, most)
+            scores[root] = scores.get(root, 0.0) + score
     if not scores:
         return None
     return max(scores, key=lambda root: scores[root])
@@ -218,25 +228,36 @@ class _CopyChooser:
             return value
         best = self._cost(value, {})
         chosen: dict[int, int] = {}
-        bases = [_base(v)[0] for v in value.operands]
-        for which, base in enumerate(bases):
-            if base.primitive in ("full", "arange") or base.ndim < 2:
-                continue
-            for dim in range(base.ndim):
-                if base.shape[dim] < 2 or self.layouts.strides(base)[dim] == 1:
-                    continue
-                trial = {which: dim}
-                cost = self._cost(value, trial)
+        for trial in self._trials(value):
+            cost = self._cost(value, trial)
+            for which, dim in trial.items():
+                base = _base(value.operands[which])[0]
                 if (id(base), dim) not in self.copies:
                     cost += 40 + 0.7 * base.size
-                if cost < best:
-                    best, chosen = cost, trial
+            if cost < best:
+                best, chosen = cost, trial
         if not chosen:
             return value
         operands = list(value.operands)
         for which, dim in chosen.items():
             operands[which] = self._copied(operands[which], dim)
         return Value(value.primitive, tuple(operands), value.attributes, value.shape, value.dtype)
+
+    def _trials(self, value: Value) -> list[dict[int, int]]:
+        """Operands of ``value`` that may be copied, each with the dim that would lie innermost."""
+        trials: list[dict[int, int]] = []
+        for which, operand in enumerate(value.operands):
+            base, _ = _base(operand)
+            if base.primitive in ("full", "arange") or base.ndim < 2:
+                continue
+            strides = self.layouts.strides(base)
+            trials += [{which: d} for d, n in enumerate(base.shape) if n > 1 and strides[d] != 1]
+        if value.primitive == "conv_weight":
+            # both are walked along the batch: one such copy alone gains nothing
+            batch = [t for t in trials if list(t.values()) == [0]]
+            if len(batch) == 2 and all(_base(v)[0] is v for v in value.operands):
+                trials.append({0: 0, 1: 0})
+        return trials
 
     def _order(self, value: Value, dim: int) -> tuple[int, ...]:
         before = self.layouts.orders.get(id(value), tuple(range(value.ndim)))
@@ -253,12 +274,16 @@ class _CopyChooser:
         group = kernel.groups[0]
         member = group.members[0]
         assert member.reduction is not None
-        factors = []
-        for source in member.reduction.terms(member.position, group.terms_at):
-            factors.append(_flat(source, trial.strides)[1])
+        sources = member.reduction.terms(member.position, group.terms_at)
+        factors = [_flat(source, trial.strides)[1] for source in sources]
         out = linear(member.position, trial.strides(value))
         problem = TileProblem.of(
-            kernel.outer, group.reduced, factors, [out], register_count(4 * self.lanes)
+            kernel.outer,
+            group.reduced,
+            factors,
+            [out],
+            register_count(4 * self.lanes),
+            bounded_loops(sources, group.reduced) or frozenset(),
         )
         plan = plan_tiles(problem, self.lanes)
         return math.inf if plan is None else plan.cost
@@ -277,6 +302,23 @@ class _CopyChooser:
         return result
 
 
+def _convolved(graph: Graph) -> set[int]:
+    """The ids of results that are images a convolution made."""
+    found: set[int] = set()
+    updates = {id(v) for v in graph.updates.values()}
+    for value in graph.outputs:
+        image = value
+        while image.primitive in ELEMENTWISE | {"reshape"} and image.shape == value.shape:
+            image = next((v for v in image.operands if v.shape == value.shape), image.operands[0])
+        if (
+            image.primitive in ("conv", "conv_input")
+            and image.size >= _PADDED
+            and id(value) not in updates
+        ):
+            found.add(id(value))
+    return found
+
+
 def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
     """Layouts for the temporaries of ``graph``, and the graph with the copies that they need."""
     classes = DimClasses()
@@ -288,8 +330,11 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
     for value in graph.values():
         if value.primitive == "scan":
             pinned |= {id(value), *(id(v) for v in value.operands)}
+    convolved = _convolved(graph) if innermost is not None else set()
     chooser = _CopyChooser(layouts, lanes)
     table: dict[int, Value] = {}
+    outward: dict[int, Value] = {}
+    """Results that are computed in a layout of their own: a copy in the usual one."""
     for value in graph.values():
         operands = tuple(table[id(v)] for v in value.operands)
         new = value
@@ -299,8 +344,12 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
             id(value) not in pinned
             and innermost is not None
             and value.primitive not in ("input", "constant")
+            or id(value) in convolved
         ):
             dims = [d for d in range(value.ndim) if classes.find((id(value), d)) == innermost]
+            if not dims and id(value) in convolved:
+                # the batch, or the channels
+                dims = [d for d in (0, 1) if value.shape[d] >= lanes][:1]
             if len(dims) == 1 and dims[0] != value.ndim - 1:
                 order = (*(d for d in range(value.ndim) if d != dims[0]), dims[0])
                 layouts.set(new, order)
@@ -311,10 +360,13 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
             new = chooser.rewritten(new)
             if before is not None:
                 layouts.set(new, before)
-        table[id(value)] = new
+        table[id(value)] = inherit(new, value)
+        if id(value) in convolved and id(table[id(value)]) in layouts.orders:
+            copy = Value("relayout", (table[id(value)],), {}, value.shape, value.dtype)
+            outward[id(value)] = inherit(copy, value)
     chosen = Graph(
         graph.inputs,
-        [table[id(v)] for v in graph.outputs],
+        [outward.get(id(v), table[id(v)]) for v in graph.outputs],
         {i: table[id(v)] for i, v in graph.updates.items()},
     )
     return chosen, layouts

@@ -15,7 +15,7 @@ from .codegen.indexing import contiguous_strides
 from .codegen.loops import LoopCode, arrange_loops
 from .codegen.sequential import write_sequential
 from .codegen.tiles import TileCode, tile_plan
-from .codegen.transposition import TransposingCode, transposed_dims
+from .codegen.transposition import TransposingCode, transposing_copy
 from .fusion import fuse
 from .graph import Graph, Value
 from .kernels import CONTRACTIONS, Kernel, member_accesses
@@ -273,10 +273,10 @@ class Lowering:
             return builder.finish(), 1
         arrange_loops(kernel, self.is_leaf, self.strides)
         code: TransposingCode | TileCode | LoopCode
-        dims = transposed_dims(kernel, self.is_leaf, self.strides)
-        if dims is not None:
+        copy = transposing_copy(kernel, self.is_leaf, self.strides)
+        if copy is not None:
             code = TransposingCode(
-                builder, kernel, expressions, stored, dims, self.is_leaf, self.vector_bytes
+                builder, kernel, expressions, stored, copy, self.is_leaf, self.vector_bytes
             )
         else:
             plan = tile_plan(kernel, self.is_leaf, self.strides, self.vector_bytes)

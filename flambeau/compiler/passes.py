@@ -335,6 +335,55 @@ def _padded(value: Value) -> Value | None:
     return Value(value.primitive, tuple(operands), attributes, value.shape, value.dtype)
 
 
+@_rewrite("conv_input")
+def _in_phases(value: Value) -> Value | None:
+    """A stride as one convolution without stride for each remainder of the positions by it.
+
+    Along a dim, element ``s * j + r`` of the padded input meets only the taps ``r, r + s, ...``, at
+    the window that is the tap's number less than ``j``.
+    """
+    a = value.attributes
+    stride, padding, groups = tuple(a["stride"]), tuple(a["padding"]), a["groups"]
+    if all(s == 1 for s in stride) or any(d != 1 for d in a["dilation"]) or value.size == 0:
+        return None
+    if math.prod(stride) > 16:
+        return None
+    grad, weight = value.operands
+    kernel, spatial = weight.shape[2:], value.shape[2:]
+    leading = tuple(value.shape[:2])
+    ones, none = (1,) * len(stride), (0,) * len(stride)
+    lengths = [-(-(n + 2 * p) // s) for n, p, s in zip(spatial, padding, stride, strict=True)]
+
+    def phase(remainders: tuple[int, ...]) -> Value:
+        taps = [slice(r, None, s) for r, s in zip(remainders, stride, strict=True)]
+        if any(r >= k for r, k in zip(remainders, kernel, strict=True)):
+            return _new("full", shape=(*leading, *lengths), value=0, dtype=value.dtype)
+        part = _new("slice", weight, key=(slice(None), slice(None), *taps))
+        reach = [g + k - 1 for g, k in zip(grad.shape[2:], part.shape[2:], strict=True)]
+        made = _new(
+            "conv_input", grad, part, input_shape=(*leading, *reach), stride=ones, padding=none,
+            dilation=ones, groups=groups,
+        )  # fmt: skip
+        rest = [(0, length - n) for length, n in zip(lengths, reach, strict=True)]
+        return _new("pad", made, widths=((0, 0), (0, 0), *rest), value=0)
+
+    def interleaved(remainders: tuple[int, ...]) -> Value:
+        dim = len(remainders)
+        if dim == len(stride):
+            return phase(remainders)
+        parts = [interleaved((*remainders, r)) for r in range(stride[dim])]
+        shape = parts[0].shape
+        apart = (*shape[: dim + 3], 1, *shape[dim + 3 :])
+        joined = _new("cat", [_new("reshape", v, shape=apart) for v in parts], dim=dim + 3)
+        return _new(
+            "reshape", joined,
+            shape=(*shape[: dim + 2], shape[dim + 2] * len(parts), *shape[dim + 3 :]),
+        )  # fmt: skip
+
+    inner = [slice(p, p + n) for p, n in zip(padding, spatial, strict=True)]
+    return _new("slice", interleaved(()), key=(slice(None), slice(None), *inner))
+
+
 # -- the walk -----------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..namespaces import numpy_convolution as kernels
+from . import native
 from .dims import repeated
 from .operation import Array, composite, operation
 
@@ -58,8 +59,15 @@ def conv_input(
 
 
 @conv_input.vjp("output")
-def _(xp, grad, weight, stride, padding, dilation, groups):
-    return xp.conv(grad, weight, stride, padding, dilation, groups)
+def _(xp, grad, output_shape, weight, stride, padding, dilation, groups):
+    return _cut(xp, xp.conv(grad, weight, stride, padding, dilation, groups), output_shape)
+
+
+def _cut(xp, made, shape):
+    """``made`` without what an ``output_padding`` of a step or more adds to it."""
+    if tuple(made.shape) == tuple(shape):
+        return made
+    return xp.slice(made, tuple(slice(0, n) for n in shape))
 
 
 @conv_input.vjp("weight")
@@ -84,8 +92,8 @@ def conv_weight(
 
 
 @conv_weight.vjp("output")
-def _(xp, grad, input, stride, padding, dilation, groups):
-    return xp.conv(input, grad, stride, padding, dilation, groups)
+def _(xp, grad, input, output_shape, stride, padding, dilation, groups):
+    return _cut(xp, xp.conv(input, grad, stride, padding, dilation, groups), output_shape)
 
 
 @conv_weight.vjp("input")
@@ -154,8 +162,7 @@ def _(xp, grad, input, weight, bias_shape, stride, padding, dilation, transposed
     if needs[0]:
         if transposed:
             grad_input = xp.conv(grad, weight, stride, padding, dilation, groups)
-            if tuple(grad_input.shape) != tuple(input.shape):  # output_padding of a step or more
-                grad_input = xp.slice(grad_input, tuple(slice(0, n) for n in input.shape))
+            grad_input = _cut(xp, grad_input, input.shape)
         else:
             grad_input = xp.conv_input(
                 grad, weight, tuple(input.shape), stride, padding, dilation, groups
@@ -181,28 +188,56 @@ def _(input, weight, bias, stride, padding, dilation, transposed, output_padding
         return convolution.forward(
             xp, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups
         )
-    return kernels.conv(input, weight, stride, padding, dilation, groups, bias)
+    if input.dtype.char not in "fd":
+        return kernels.conv(input, weight, stride, padding, dilation, groups, bias)
+    return native.call(
+        "convolution",
+        convolution.forward,
+        (input, weight, bias, stride, padding, dilation, False, output_padding, groups),
+        _seconds(input, weight, stride, padding, dilation),
+        lambda: kernels.conv(input, weight, stride, padding, dilation, groups, bias),
+    )
 
 
 @convolution.vjp_kernel("input", "weight", "bias")
 def _(grad, input, weight, bias_shape, stride, padding, dilation, transposed, groups, needs):
+    arguments = (
+        grad, input, weight, bias_shape, stride, padding, dilation, transposed, groups,
+        tuple(needs),
+    )  # fmt: skip
     if transposed or not grad.size:
         from ..namespaces import numpy as xp
 
-        return convolution.vjps[0].function(
-            xp,
-            grad,
-            input,
-            weight,
-            bias_shape,
-            stride,
-            padding,
-            dilation,
-            transposed,
-            groups,
-            needs,
-        )
-    return kernels.conv_gradients(grad, input, weight, stride, padding, dilation, groups, needs)
+        return convolution.vjps[0].function(xp, *arguments)
+    if grad.dtype.char not in "fd":
+        return kernels.conv_gradients(grad, input, weight, stride, padding, dilation, groups, needs)
+    return native.call(
+        "convolution backward",
+        convolution.vjps[0].function,
+        arguments,
+        (needs[0] + needs[1]) * _seconds(input, weight, stride, padding, dilation),
+        lambda: kernels.conv_gradients(
+            grad, input, weight, stride, padding, dilation, groups, needs
+        ),
+    )
+
+
+def _seconds(input, weight, stride, padding, dilation) -> float:
+    """About how long NumPy takes for a convolution."""
+    positions = input.shape[0]
+    for n, k, s, p, d in zip(input.shape[2:], weight.shape[2:], stride, padding, dilation):
+        positions *= (n + 2 * p - d * (k - 1) - 1) // s + 1
+    multiplications = positions * weight.size
+    columns = positions * weight.size // weight.shape[0] * input.itemsize
+    return 2e-5 + 2e-11 * multiplications + 1e-10 * columns
+
+
+_C_WORDS = {
+    "Long": "long int", "Short": "short int", "Char": "signed char", "Byte": "unsigned char",
+    "ComplexDouble": "c10::complex<double>", "ComplexFloat": "c10::complex<float>",
+    "Half": "c10::Half", "BFloat16": "c10::BFloat16",
+}  # fmt: skip
+"""Where PyTorch speaks of biases, it calls dtypes as C++ does."""
 
 
 @convolution.checked
@@ -220,6 +255,8 @@ def check_convolution(
             for a in (input, weight, bias)
             if a is not None
         ]
+        if words[0] == words[1]:
+            words = [_C_WORDS.get(word, word.lower()) for word in words]
         raise RuntimeError(
             f"Input type ({words[0]}) and weight type ({words[1]}) should be the same"
             if words[0] != words[1]
@@ -229,6 +266,8 @@ def check_convolution(
         ("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1),
     ):  # fmt: skip
         if any(v < least for v in values):
+            if what == "dilation":
+                raise RuntimeError(f"dilation should be greater than zero ({name} got {values})")
             kind = "negative" if least == 0 else "non-positive"
             raise RuntimeError(f"{kind} {what} is not supported ({name} got {tuple(values)})")
     if groups <= 0:
@@ -311,6 +350,17 @@ def _convolve(
         raise RuntimeError(
             f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to conv{n}d, but got input "
             f"of size: {list(input.shape)}"
+        )
+    if weight.ndim < 3:
+        raise RuntimeError(
+            f"weight should have at least three dimensions, but got {weight.ndim} (size "
+            f"{list(weight.shape)})"
+        )
+    if weight.ndim != n + 2 and input.ndim != weight.ndim:
+        raise RuntimeError(
+            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight"
+            f"{list(weight.shape)}, but got {input.ndim}-dimensional input of size "
+            f"{list(input.shape)} instead"
         )
     if weight.ndim != n + 2:
         raise RuntimeError(

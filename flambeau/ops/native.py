@@ -19,7 +19,7 @@ import numpy as np
 
 from ..autograd.grad_mode import GRAD_MODE
 
-WORTH = 0.4
+WORTH = 0.15
 """Seconds of NumPy's time after which a program is made."""
 
 MOST = 64

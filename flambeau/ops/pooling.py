@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..namespaces import numpy
 from ..namespaces import numpy_pooling as kernels
+from . import native
 from .dims import repeated
 from .operation import Array, composite, operation
 
@@ -61,6 +63,29 @@ _KNOWN: dict[Any, tuple[Any, ...]] = {}
 """The arguments of the calls of late: a training loop asks for the same again and again."""
 
 
+def _check_pooled(name: str, dims: int, shape: tuple[int, ...]) -> None:
+    """Raise what PyTorch raises for an input that cannot be pooled over ``dims`` dims."""
+    right = len(shape) in (dims + 1, dims + 2)
+    if right and 0 not in shape[-dims - 1 :]:
+        return
+    either = f"{dims + 1}D or {dims + 2}D"
+    if name.startswith("max") and dims == 3 and right:
+        raise RuntimeError(
+            "max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to "
+            f"have positive length, but input has a shape of {list(shape)}"
+        )
+    if dims == 1 or (right and dims == 2):
+        start = f"{name}: " if dims == 1 else ""
+        raise RuntimeError(
+            f"{start}Expected {either} (batch mode) tensor with optional 0 dim batch size for "
+            f"input, but got:{list(shape)}" + ("" if start else f" ({name})")
+        )
+    raise RuntimeError(
+        f"non-empty {either} (batch mode) tensor expected for input, but got: {list(shape)} "
+        f"({name})"
+    )
+
+
 def _computed_arguments(
     name: str,
     dims: int,
@@ -71,43 +96,38 @@ def _computed_arguments(
     dilation: Any,
     ceil_mode: bool,
 ) -> tuple[Any, ...]:
-    if len(shape) not in (dims + 1, dims + 2):
-        if name == "max_pool2d":
-            raise RuntimeError(
-                "non-empty 3D or 4D (batch mode) tensor expected for input, but got: "
-                f"{list(shape)} ({name})"
-            )
-        raise RuntimeError(
-            f"{name}(): Expected {dims + 1}D or {dims + 2}D input tensor, but got: {list(shape)}"
-        )
-    if 0 in shape[-dims - 1 :]:
-        raise RuntimeError(
-            f"{name}(): Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 "
-            f"dim batch size for input, but got: {list(shape)}"
-        )
     kernel = repeated(kernel_size, dims, "kernel_size")
     empty = stride is None or (isinstance(stride, (tuple, list)) and not stride)
     step = kernel if empty else repeated(stride, dims, "stride")
     pads = repeated(padding, dims, "padding")
     gaps = repeated(dilation, dims, "dilation")
     for k, s, p, d in zip(kernel, step, pads, gaps):
-        if k <= 0:
-            raise RuntimeError(f"{name}(): kernel size should be greater than zero, but got {k}")
-        if s <= 0:
-            raise RuntimeError(f"{name}(): stride should not be zero, but got {s}")
-        if d <= 0:
-            raise RuntimeError(f"{name}(): dilation should be greater than zero, but got {d}")
+        for what, least in (("kernel_size", k), ("stride", s), ("dilation", d)):
+            if least <= 0:
+                if name.startswith("max_pool1d"):
+                    words = f"{name}() {what} must be greater than zero"
+                elif what == "stride":
+                    words = "stride should not be zero"
+                else:
+                    words = f"{what.replace('_', ' ')} should be greater than zero"
+                raise RuntimeError(f"{words}, but got {least} ({name})")
         if p < 0:
-            raise RuntimeError(f"{name}(): pad must be non-negative, but got pad: {p}")
+            raise RuntimeError(f"pad must be non-negative, but got pad: {p} ({name})")
         if p > ((k - 1) * d + 1) // 2:
             raise RuntimeError(
                 "pad should be at most half of effective kernel size, but got "
                 f"pad={p}, kernel_size={k} and dilation={d}"
             )
+    _check_pooled(name, dims, shape)
     size = tuple(
         pooled_size(n, k, s, p, d, ceil_mode)
         for n, k, s, p, d in zip(shape[-dims:], kernel, step, pads, gaps)
     )
+    if min(size) < 1 and name == "max_pool1d":
+        raise RuntimeError(
+            f"max_pool1d() Invalid computed output size: {size[0]} (input {list(shape)}, "
+            f"kernel_size {kernel}, stride {step})"
+        )
     if min(size) < 1:
         before = " x ".join(str(n) for n in shape[-dims - 1 :])
         after = " x ".join(str(n) for n in (shape[-dims - 1], *size))
@@ -183,23 +203,64 @@ def max_pool(
 
 
 @max_pool.vjp("input")
-def _(xp, grad, input_shape, kernel, aux):
-    return _put(xp, grad, aux, input_shape, len(kernel))
+def _(xp, grad, input, kernel, stride, padding, dilation, size, aux):
+    return _put(xp, grad, aux, input.shape, len(kernel))
 
 
 @max_pool.kernel
 def _(input, kernel, stride, padding, dilation, size):
-    tiled = kernels.max_pool_tiles(input, kernel, stride, padding, dilation, size)
-    if tiled is not None:
-        return tiled
-    return kernels.max_pool(input, kernel, stride, padding, dilation, size)
+    window = (kernel, stride, padding, dilation, size)
+
+    def on_numpy() -> Any:
+        tiled = kernels.max_pool_tiles(input, *window)
+        return kernels.max_pool(input, *window) if tiled is None else tiled
+
+    if input.size < _MANY or not _covers(input, *window):
+        return on_numpy()
+    return native.call("max_pool", _maxima, (input, *window), input.size * _TILE_SECONDS, on_numpy)
 
 
 @max_pool.vjp_kernel("input")
-def _(grad, input_shape, kernel, aux):
+def _(grad, input, kernel, stride, padding, dilation, size, aux):
+    if aux is None:
+        # the program looks the maxima up again: quicker than to write and read their places
+        arguments = (grad, input, kernel, stride, padding, dilation, size)
+        return native.call(
+            "max_pool backward", _maxima_gradient, arguments, native.WORTH,
+            lambda: _maxima_gradient(numpy, *arguments),
+        )  # fmt: skip
     if type(aux) is tuple:
-        return kernels.max_pool_tiles_gradient(grad, input_shape, kernel, aux)
-    return kernels.max_pool_gradient(grad, input_shape, aux, len(kernel))
+        return kernels.max_pool_tiles_gradient(grad, input.shape, kernel, aux)
+    return kernels.max_pool_gradient(grad, input.shape, aux, len(kernel))
+
+
+_MANY = 1 << 14
+"""Elements from which on a compiled program is worth its call."""
+
+_TILE_SECONDS = 2e-9
+"""What an element takes on NumPy, forward and backward."""
+
+
+def _covers(input: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, size: Any) -> bool:
+    """Whether the windows lie side by side and cover floats."""
+    return (
+        input.dtype.char in "fd"
+        and tuple(kernel) == tuple(stride)
+        and not any(padding)
+        and all(d == 1 for d in dilation)
+        and all(m * k <= n for m, k, n in zip(size, kernel, input.shape[-len(kernel) :]))
+    )
+
+
+def _maxima(xp: Any, input: Any, *window: Any) -> Any:
+    """The maxima, and no aux: the gradient begins with the input."""
+    return [_best(xp, input, *window)[0], None]
+
+
+def _maxima_gradient(xp: Any, grad: Any, input: Any, *window: Any) -> Any:
+    """The gradient for the input, which has still the elements that the maxima were found among."""
+    indices = xp.max_pool_indices(input, *window)
+    return _put(xp, grad, indices, input.shape, len(window[-1]))
 
 
 @operation(dtypes="number", public=False, method=False, out=False, name="max_pool_with_indices",
@@ -530,12 +591,20 @@ def _wanted(name: str, dims: int, input: Any, output_size: Any) -> tuple[int, ..
     if isinstance(output_size, int):
         output_size = (output_size,) * dims
     if len(output_size) != dims:
+        count = {1: "one int", 2: "2 ints", 3: "3 ints"}[dims]
         raise RuntimeError(
-            f"{name}: output_size must be {dims} numbers, but got {tuple(output_size)}"
+            f"{name}() argument 'output_size' should contain {count} (got {len(output_size)})"
+            if dims == 1
+            else f"{name}: output_size must be {dims}"
         )
     size = tuple(n if m is None else m for m, n in zip(output_size, shape[-dims:]))
     if min(size) < 0:
-        raise RuntimeError(f"{name}(): output_size must be non-negative, but got {size}")
+        words = f"adaptive_avg_pool{max(dims, 2)}d" if "avg" in name else name
+        shown = ", ".join(str(n) for n in ((1, *size) if dims == 1 else size))
+        raise RuntimeError(
+            f"{words}: elements of output_size must be greater than or equal to 0 but received "
+            f"{{{shown}}}"
+        )
     if 0 in shape[-dims:]:
         raise RuntimeError(
             f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input "

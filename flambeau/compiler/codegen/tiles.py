@@ -13,7 +13,7 @@ from itertools import product
 
 from ..kernels import CONTRACTIONS, Kernel
 from .builder import Builder, Register
-from .expressions import Array, Condition, Expressions, trace
+from .expressions import Array, Condition, Expressions, Source, trace
 from .indexing import Index, Variable, linear, scalar_register
 from .loops import Combiner, IsLeaf, LoopCode, Strides, lanes_for
 from .partition import best_loop, divided_loop, unit_count
@@ -64,6 +64,20 @@ def bound_of(condition: Condition, reduced: Sequence[Variable]) -> Bound | None:
     return Bound(variable, lowest, end)
 
 
+def bounded_loops(
+    terms: Sequence[Source], reduced: Sequence[Variable]
+) -> frozenset[Variable] | None:
+    """The loops that the conditions of ``terms`` bound or depend on; None if one cannot be."""
+    found: set[Variable] = set()
+    for source in terms:
+        for condition in source.conditions:
+            bound = bound_of(condition, reduced)
+            if bound is None:
+                return None
+            found |= {bound.variable, *bound.lowest.variables()}
+    return frozenset(found)
+
+
 def tile_plan(
     kernel: Kernel, is_leaf: IsLeaf, strides: Strides, vector_bytes: int
 ) -> TilePlan | None:
@@ -79,13 +93,11 @@ def tile_plan(
     if member.reduction.count == 0:
         return None
     factors: list[Index] = []
-    fixed: set[Variable] = set()
-    for source in member.reduction.terms(member.position, group.terms_at):
-        for condition in source.conditions:
-            bound = bound_of(condition, group.reduced)
-            if bound is None:
-                return None
-            fixed |= {bound.variable, *bound.lowest.variables()}
+    terms = member.reduction.terms(member.position, group.terms_at)
+    fixed = bounded_loops(terms, group.reduced)
+    if fixed is None:
+        return None
+    for source in terms:
         accesses, uses = trace(source.operand, source.index, is_leaf)
         if len(accesses) != 1 or uses or accesses[0].conditional:
             return None
@@ -100,7 +112,7 @@ def tile_plan(
         factors,
         results,
         register_count(vector_bytes),
-        frozenset(fixed),
+        fixed,
     )
     return plan_tiles(problem, lanes_for(kernel, vector_bytes))
 
@@ -157,15 +169,20 @@ class TileCode(LoopCode):
 
         None where what the factors have along the reduced loops fits the cache.
         """
-        reduced = self.group.reduced
-        if self.reduces or not reduced or self.bounds:
+        reduced = [v for v in self.group.reduced if v is not self.plan.vector]
+        if not reduced or self.bounds or id(self.member.value) not in self.stored:
             return None, 0
-        row = self.plan.vectors * self.plan.lanes * self.member.value.dtype.itemsize
-        terms = math.prod(v.extent for v in reduced)
-        length = max(1, _SLICE // (terms // reduced[0].extent))
-        if reduced[0].extent < 3 * length or terms * row < _PANEL:
-            return None, 0
-        if id(self.member.value) not in self.stored:
+        terms = math.prod(v.extent for v in self.group.reduced)
+        if self.reduces:
+            # what one tile reads of both factors, and all that it adds in a slice
+            itemsize = self.member.value.dtype.itemsize
+            row = 2 * itemsize * max(size for _, size in (*self.plan.tiles, (None, 1)))
+            terms_at_once = terms // reduced[0].extent
+            length = max(1, _SLICE * self.lanes // 2 // terms_at_once)
+        else:
+            row = self.plan.vectors * self.plan.lanes * self.member.value.dtype.itemsize
+            length = max(1, _SLICE // (terms // reduced[0].extent))
+        if reduced[0].extent < (2 if self.reduces else 3) * length or terms * row < _PANEL:
             return None, 0
         return reduced[0], length
 
@@ -174,9 +191,10 @@ class TileCode(LoopCode):
         tiled = dict(self.plan.tiles)
         plain = [v for v in self.kernel.outer if v not in tiled and v is not self.plan.vector]
         blocks: list[tuple[Variable, int, int]] = [(v, 1, 1) for v in plain]
-        if not self.reduces:
-            blocks.append((self.plan.vector, self.plan.vectors, self.plan.lanes))
-        return blocks + [(v, size, 1) for v, size in self.plan.tiles]
+        tiles = [(v, size, 1) for v, size in self.plan.tiles]
+        if self.reduces:  # what a tile reads of its factors stays for its neighbours
+            return tiles + blocks
+        return [*blocks, (self.plan.vector, self.plan.vectors, self.plan.lanes), *tiles]
 
     def units(self) -> int:
         """Into how many parts the kernel can be divided."""
@@ -196,7 +214,7 @@ class TileCode(LoopCode):
             self.divided = blocks[chosen][0]
         if self.sliced is not None:
             plain = sum(count * unit == 1 for _, count, unit in blocks)
-            blocks.insert(plain, (self.sliced, self.slice_length, 1))
+            blocks.insert(0 if self.reduces else plain, (self.sliced, self.slice_length, 1))
         self._blocks(blocks, {})
 
     def _blocks(
@@ -279,6 +297,8 @@ class TileCode(LoopCode):
         for point, total in zip(tile, totals, strict=True):
             self._at(point)
             result = self.combiner.finish([total])
+            if self.slice is not None and self.reduces:
+                result = self._added_up(result)
             self.expressions.registers[id(self.member.value)] = (self.member.position, result)
             self._store(self.member, result)
             if self.slice is None or self.slice.is_last:
@@ -286,6 +306,14 @@ class TileCode(LoopCode):
                     self._point(group)
             self.expressions.mask = None
         self.expressions.fresh()
+
+    def _added_up(self, part: Register) -> Register:
+        """The sum of a slice and of those before it."""
+        assert self.slice is not None
+        b = self.builder
+        array = self.stored[id(self.member.value)]
+        so_far = self.expressions.read(self.member.value, array, self.member.position)
+        return b.select(self.slice.is_first, part, b.binary("fadd", so_far, part))
 
     def _at(self, point: tuple[tuple[Variable, int, int], ...]) -> None:
         """Let the loop variables stand for ``point``."""
@@ -301,7 +329,7 @@ class TileCode(LoopCode):
     ) -> list[Register]:
         start = self.combiner.start()[0]
         totals = [start] * len(tile)
-        if self.slice is not None:
+        if self.slice is not None and not self.reduces:
             array = self.stored[id(self.member.value)]
             for i, point in enumerate(tile):
                 self._at(point)
@@ -413,4 +441,4 @@ class TileCode(LoopCode):
         return totals
 
 
-__all__ = ["TileCode", "tile_plan"]
+__all__ = ["TileCode", "bounded_loops", "tile_plan"]

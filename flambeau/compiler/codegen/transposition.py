@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..kernels import Kernel
 from .builder import Builder, Register
@@ -16,10 +17,42 @@ _SMALLEST = 8
 """Below this extent of one of the two dims, plain loops do."""
 
 
-def transposed_dims(
-    kernel: Kernel, is_leaf: IsLeaf, strides: Strides
-) -> tuple[Variable, Variable] | None:
-    """(the loop along which memory is read, the one along which it is written) of a copy."""
+@dataclass
+class Copy:
+    """The loops of a copy, and what it reads and writes in each iteration.
+
+    Neighbouring loops that walk both arrays like one loop are one loop.
+    """
+
+    loops: list[Variable]
+    source: Index
+    target: Index
+
+    @staticmethod
+    def of(loops: Sequence[Variable], source: Index, target: Index) -> Copy:
+        """The copy with as few loops as possible."""
+        # extent and steps of each, the longest step in the source first
+        steps = [(v.extent, source.terms.get(v, 0), target.terms.get(v, 0)) for v in loops]
+        merged: list[tuple[int, int, int]] = []
+        for extent, reading, writing in sorted(steps, key=lambda step: -step[1]):
+            if merged and merged[-1][1:] == (extent * reading, extent * writing):
+                merged[-1] = (merged[-1][0] * extent, reading, writing)
+            else:
+                merged.append((extent, reading, writing))
+        variables = [Variable(f"m{i}", extent) for i, (extent, _, _) in enumerate(merged)]
+        return Copy(
+            variables,
+            Index({v: m[1] for v, m in zip(variables, merged, strict=True)}, source.constant),
+            Index({v: m[2] for v, m in zip(variables, merged, strict=True)}, target.constant),
+        )
+
+    def unit(self, index: Index) -> Variable | None:
+        """The loop along which ``index`` goes by single elements."""
+        return next((v for v in self.loops if index.terms.get(v) == 1), None)
+
+
+def transposing_copy(kernel: Kernel, is_leaf: IsLeaf, strides: Strides) -> Copy | None:
+    """What ``kernel`` copies, if it reads along one loop and writes along another."""
     member = kernel.groups[0].members[0]
     value = member.value
     if value.primitive != "relayout" or len(kernel.groups) != 1 or kernel.groups[0].inner:
@@ -34,15 +67,11 @@ def transposed_dims(
     if not source.is_affine or not target.is_affine:
         return None
 
-    def unit(index: Index) -> Variable | None:
-        return next((v for v, c in index.terms.items() if c == 1 and type(v) is Variable), None)
-
-    along, across = unit(source), unit(target)
+    copy = Copy.of(kernel.outer, source, target)
+    along, across = copy.unit(copy.source), copy.unit(copy.target)
     if along is None or across is None or along is across:
         return None
-    if min(along.extent, across.extent) < _SMALLEST:
-        return None
-    return along, across
+    return copy if min(along.extent, across.extent) >= _SMALLEST else None
 
 
 def turned(b: Builder, rows: Sequence[Register]) -> list[Register]:
@@ -95,27 +124,24 @@ class TransposingCode:
         kernel: Kernel,
         expressions: Expressions,
         stored: dict[int, Array],
-        dims: tuple[Variable, Variable],
+        copy: Copy,
         is_leaf: IsLeaf,
         vector_bytes: int,
     ) -> None:
         self.builder = builder
-        self.kernel = kernel
-        self.along, self.across = dims
-        (self.member,) = kernel.groups[0].members
-        value = self.member.value
-        self.type = llvm_type(value.dtype)
-        self.lanes = vector_bytes // value.dtype.itemsize
-        accesses, _ = trace(value, self.member.position, is_leaf, root=True)
-        source = expressions.arrays[id(accesses[0].value)]
-        self.source = source.pointer
-        self.source_index = linear(accesses[0].index, source.strides)
-        target = stored[id(value)]
-        self.target = target.pointer
-        self.target_index = linear(self.member.position, target.strides)
+        self.copy = copy
+        along, across = copy.unit(copy.source), copy.unit(copy.target)
+        assert along is not None and across is not None
+        self.along, self.across = along, across
+        (member,) = kernel.groups[0].members
+        self.type = llvm_type(member.value.dtype)
+        self.lanes = vector_bytes // member.value.dtype.itemsize
+        accesses, _ = trace(member.value, member.position, is_leaf, root=True)
+        self.source = expressions.arrays[id(accesses[0].value)].pointer
+        self.target = stored[id(member.value)].pointer
 
     def _others(self) -> list[Variable]:
-        return [v for v in self.kernel.outer if v not in (self.along, self.across)]
+        return [v for v in self.copy.loops if v not in (self.along, self.across)]
 
     def units(self) -> int:
         """Into how many parts the kernel can be divided."""
@@ -177,7 +203,7 @@ class TransposingCode:
                 continue
             self.across.offset = begin + i
             mask = None if along == self.lanes else b.lane_mask(self.lanes, along)
-            offset = scalar_register(b, self.source_index)
+            offset = scalar_register(b, self.copy.source)
             rows.append(b.load(self.source, self.type, offset, self.lanes, mask))
         self.across.offset = begin
         columns = turned(b, rows)
@@ -185,8 +211,8 @@ class TransposingCode:
         for i in range(along):
             self.along.offset = begin + i
             mask = None if across == self.lanes else b.lane_mask(self.lanes, across)
-            b.store(columns[i], self.target, scalar_register(b, self.target_index), mask)
+            b.store(columns[i], self.target, scalar_register(b, self.copy.target), mask)
         self.along.offset = begin
 
 
-__all__ = ["TransposingCode", "transposed_dims", "turned"]
+__all__ = ["Copy", "TransposingCode", "transposing_copy", "turned"]

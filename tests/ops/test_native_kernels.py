@@ -1,0 +1,126 @@
+"""Operations that move to compiled programs give what NumPy gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import flambeau as torch
+from flambeau.ops import native
+
+pytest.importorskip("llvmlite")
+
+F = torch.nn.functional
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> np.dtype:
+    return np.dtype(request.param)
+
+
+def numbers(shape: tuple[int, ...], dtype: np.dtype, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def with_gradients(function: Any, *arrays: np.ndarray) -> list[np.ndarray]:
+    """The result for ``arrays`` and their gradients."""
+    inputs = [torch.tensor(a, requires_grad=True) for a in arrays]
+    result = function(*inputs)
+    weights = numbers(tuple(result.shape), arrays[0].dtype, 99)
+    result.backward(torch.from_numpy(weights))
+    return [result.detach().numpy(), *(x.grad.numpy() for x in inputs)]
+
+
+def both_ways(monkeypatch: Any, function: Any, *arrays: np.ndarray) -> None:
+    """The same numbers from NumPy and, with programs made at the first call, from these."""
+    made = []
+    make = native.Program.__init__
+
+    def counted(self: Any, *arguments: Any) -> None:
+        make(self, *arguments)
+        made.append(self)
+
+    monkeypatch.setattr(native, "WORTH", float("inf"))
+    monkeypatch.setattr(native, "_CALLS", {})
+    expected = with_gradients(function, *arrays)
+    monkeypatch.setattr(native, "WORTH", 0.0)
+    monkeypatch.setattr(native, "_made", 0)
+    monkeypatch.setattr(native.Program, "__init__", counted)
+    got = with_gradients(function, *arrays)
+    assert len(made) == 2, "forward and backward have a program"
+    for mine, numpys in zip(got, expected, strict=True):
+        scale = np.abs(numpys).max() + 1e-30
+        tolerance = 1e-5 if numpys.dtype == np.float32 else 1e-12
+        np.testing.assert_allclose(mine / scale, numpys / scale, rtol=0, atol=tolerance)
+
+
+CONVOLUTIONS = [
+    # input, weight, options
+    ((64, 1, 28, 28), (10, 1, 5, 5), {}),
+    ((64, 10, 12, 12), (20, 10, 5, 5), {}),
+    ((33, 3, 8, 8), (8, 3, 3, 3), {"padding": 1}),
+    ((16, 16, 9, 7), (8, 16, 3, 3), {"padding": 1}),
+    ((2, 32, 9, 9), (32, 32, 3, 3), {"padding": 1}),
+    ((3, 3, 17, 16), (5, 3, 3, 3), {"stride": 2, "padding": 1}),
+    ((17, 4, 13, 11), (6, 4, 4, 2), {"stride": (3, 2), "padding": (2, 1)}),
+    ((16, 4, 10, 10), (6, 4, 1, 1), {"stride": 2}),
+    ((5, 6, 11, 12), (4, 3, 3, 2), {"dilation": 2, "groups": 2}),
+    ((20, 8, 9, 9), (8, 1, 3, 3), {"groups": 8, "padding": 1, "stride": 2}),
+    ((1, 1, 28, 28), (10, 1, 5, 5), {}),
+    ((4, 3, 50), (7, 3, 5), {"stride": 2}),
+    ((18, 2, 5, 6, 7), (3, 2, 2, 3, 2), {"stride": (1, 2, 1), "padding": (1, 0, 1)}),
+]
+
+
+@pytest.mark.parametrize(("input", "weight", "options"), CONVOLUTIONS)
+def test_convolutions(
+    monkeypatch: Any, dtype: np.dtype, input: Any, weight: Any, options: dict[str, Any]
+) -> None:
+    convolve = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[len(input)]
+    arrays = (numbers(input, dtype, 0), numbers(weight, dtype, 1), numbers(weight[:1], dtype, 2))
+    both_ways(monkeypatch, lambda x, w, b: convolve(x, w, b, **options), *arrays)
+
+
+@pytest.mark.parametrize(
+    ("shape", "window"),
+    [((64, 10, 24, 24), 2), ((33, 8, 9, 8), 2), ((4, 4, 40, 40), (3, 2)), ((20, 30, 30), 3)],
+)
+def test_maxima_of_tiles_with_equal_elements(
+    monkeypatch: Any, dtype: np.dtype, shape: tuple[int, ...], window: Any
+) -> None:
+    x = np.random.default_rng(0).integers(0, 3, shape).astype(dtype)  # many are equal
+    pool = F.max_pool2d if len(shape) == 4 else F.max_pool1d
+    both_ways(monkeypatch, lambda x: pool(x, window), x)
+
+
+@pytest.mark.parametrize("name", ["relu", "gelu"])
+def test_large_activations(monkeypatch: Any, dtype: np.dtype, name: str) -> None:
+    x = numbers((130, 700), dtype, 0)
+    x[0, :4] = [30, -30, 0.0, -0.0]
+    both_ways(monkeypatch, getattr(F, name), x)
+
+
+def test_an_input_written_over_is_noticed_by_the_pooling_that_looks_again(
+    monkeypatch: Any,
+) -> None:
+    monkeypatch.setattr(native, "WORTH", 0.0)
+    x = torch.ones(16, 4, 32, 32, requires_grad=True) * 1
+    y = F.max_pool2d(x, 2)
+    x += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+def test_programs_change_over_at_the_same_call(monkeypatch: Any) -> None:
+    """Two runs give the same numbers to the last bit."""
+
+    def run() -> bytes:
+        monkeypatch.setattr(native, "_CALLS", {})
+        monkeypatch.setattr(native, "WORTH", 2e-3)
+        x = torch.from_numpy(numbers((16, 3, 20, 20), np.dtype(np.float32), 0))
+        w = torch.from_numpy(numbers((8, 3, 3, 3), np.dtype(np.float32), 1))
+        return b"".join(F.conv2d(x, w).numpy().tobytes() for _ in range(12))
+
+    assert run() == run()
