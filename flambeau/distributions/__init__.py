@@ -31,13 +31,16 @@ from .discrete import (
 )
 from .distribution import Distribution
 from .gamma_family import Beta, Chi2, Dirichlet, FisherSnedecor, Gamma, StudentT
+from .gaussian import LowRankMultivariateNormal, MultivariateNormal
 from .kl import kl_divergence, register_kl
+from .random_matrices import LKJCholesky, Wishart
 from .transforms import *
 
 __all__ = [
     "Bernoulli", "Beta", "Binomial", "Categorical", "Cauchy", "Chi2", "Dirichlet",
     "Distribution", "Exponential", "FisherSnedecor", "Gamma", "Geometric", "Gumbel",
-    "HalfCauchy", "HalfNormal", "Independent", "Laplace", "LogNormal", "MixtureSameFamily",
+    "HalfCauchy", "HalfNormal", "Independent", "LKJCholesky", "Laplace",
+    "LowRankMultivariateNormal", "MultivariateNormal", "Wishart", "LogNormal", "MixtureSameFamily",
     "Multinomial", "Normal", "OneHotCategorical", "OneHotCategoricalStraightThrough", "Poisson",
     "StudentT", "TransformedDistribution", "Uniform", "constraints", "kl", "kl_divergence",
     "register_kl", "transforms",

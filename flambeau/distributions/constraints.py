@@ -160,6 +160,50 @@ class _LowerCholesky(Constraint):
         return lower & (value.diagonal(dim1=-2, dim2=-1) > 0).all(-1)
 
 
+class _CorrCholesky(Constraint):
+    """Lower triangular matrices with a positive diagonal, whose rows have length 1."""
+
+    event_dim = 2
+
+    def check(self, value: Any) -> Any:
+        tolerance = torch.finfo(value.dtype).eps * value.size(-1) * 10
+        lengths = torch.linalg.norm(value.detach(), dim=-1)
+        of_length_one = ((lengths - 1).abs() <= tolerance).all(-1)
+        return lower_cholesky.check(value) & of_length_one
+
+
+class _Square(Constraint):
+    event_dim = 2
+
+    def check(self, value: Any) -> Any:
+        is_square = value.shape[-2] == value.shape[-1]
+        return torch.full(tuple(value.shape[:-2]), is_square, dtype=torch.bool)
+
+
+class _Symmetric(_Square):
+    def check(self, value: Any) -> Any:
+        square = super().check(value)
+        if not bool(square.all()):
+            return square
+        return torch.isclose(value, value.mT, atol=1e-6).all(-2).all(-1)
+
+
+class _PositiveSemidefinite(_Symmetric):
+    def check(self, value: Any) -> Any:
+        symmetric = super().check(value)
+        if not bool(symmetric.all()):
+            return symmetric
+        return torch.linalg.eigvalsh(value).ge(0).all(-1)
+
+
+class _PositiveDefinite(_Symmetric):
+    def check(self, value: Any) -> Any:
+        symmetric = super().check(value)
+        if not bool(symmetric.all()):
+            return symmetric
+        return torch.linalg.cholesky_ex(value).info.eq(0)
+
+
 class _IndependentConstraint(Constraint):
     """One that holds for an event if it holds for all its parts."""
 
@@ -219,3 +263,8 @@ half_open_interval = _HalfOpenInterval
 simplex = _Simplex()
 lower_triangular = _LowerTriangular()
 lower_cholesky = _LowerCholesky()
+corr_cholesky = _CorrCholesky()
+square = _Square()
+symmetric = _Symmetric()
+positive_semidefinite = _PositiveSemidefinite()
+positive_definite = _PositiveDefinite()
