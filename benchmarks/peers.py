@@ -20,7 +20,8 @@ import machine
 
 HERE = Path(__file__).resolve().parent
 CHECKED_STEPS = 5
-WARM_UP_SECONDS = 0.3
+WARM_UP_SECONDS = 2.0
+"""Before the first block: operations that are repeated have moved to compiled programs by then."""
 
 
 class PeerError(RuntimeError):
