@@ -23,7 +23,14 @@ from .layout import choose_layouts
 from .memory import Lifetime, plan_arena
 from .module import KernelReport, Module, Program
 from .passes import simplify
-from .program import FIRST_POINTER, Call, plain_calls, plain_program, team_program
+from .program import (
+    FIRST_POINTER,
+    Call,
+    counter_source,
+    plain_calls,
+    plain_program,
+    team_program,
+)
 from .scan_code import ScanCode
 from .schedule import Schedule, updates_in_place
 from .stopwatch import Stopwatch
@@ -346,7 +353,6 @@ def lower(
     module = Module(vector_bytes, threads and not profiled)
     module.declarations |= {
         "declare ptr @PyLong_FromLong(i64)",
-        "declare i64 @llvm.readcyclecounter()",
         "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
     }
     lowering = Lowering(graph, module)
@@ -367,6 +373,8 @@ def lower(
         lines = [*head, *plain_calls(calls, profiled), *copies]
         text, entry = plain_program(lines, lowering.slot_count)
     module.others += [text, entry]
+    if profiled:
+        module.others.append(counter_source())
     constants = [np.ascontiguousarray(v.attributes["array"]) for v in lowering.constants.values()]
     program = Program(module.text(), constants, lowering.arena_bytes, reports, divided)
     watch.done("code")

@@ -8,6 +8,7 @@ the arguments of a call go to; from word PROFILE on what profiling and threads c
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -114,10 +115,38 @@ def _entry(slots: int, run: Sequence[str]) -> str:
 
 
 def cycle_counter() -> str:
-    """The expression that reads a counter of steady pace which programs may read."""
-    if platform.machine() in ("arm64", "aarch64"):  # that of cycles is the system's alone
-        return 'call i64 asm sideeffect "mrs $0, cntvct_el0", "=r"()'
-    return "call i64 @llvm.readcyclecounter()"
+    """The expression that reads a counter of steady pace."""
+    if _has_time_stamps():
+        return "call i64 @llvm.readcyclecounter()"
+    return "call i64 @ticks()"
+
+
+def counter_source() -> str:
+    """The functions that :func:`cycle_counter` calls."""
+    declared = "declare i64 @llvm.readcyclecounter()\n"
+    if _has_time_stamps():
+        return declared
+    return declared + _TICKS.replace("MONOTONIC", "6" if sys.platform == "darwin" else "1")
+
+
+def _has_time_stamps() -> bool:
+    """Whether programs may read the counter of cycles; on ARM it is the system's alone."""
+    return platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
+
+
+_TICKS = """
+declare i32 @clock_gettime(i32, ptr)
+define internal i64 @ticks() {
+  %time = alloca [2 x i64]
+  %failed = call i32 @clock_gettime(i32 MONOTONIC, ptr %time)
+  %seconds = load i64, ptr %time
+  %after = getelementptr i64, ptr %time, i64 1
+  %rest = load i64, ptr %after
+  %large = mul i64 %seconds, 1000000000
+  %all = add i64 %large, %rest
+  ret i64 %all
+}
+"""
 
 
 def _clock(number: int, moment: str) -> list[str]:
@@ -269,6 +298,7 @@ __all__ = [
     "PROFILE",
     "TEAM_POINTER",
     "Call",
+    "counter_source",
     "cycle_counter",
     "dependencies",
     "plain_calls",

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite")
 
 import flambeau as torch
+import flambeau.compiler.symbolic as xp
 from flambeau.compiler.executable import compile_graph
-from flambeau.compiler.graph import Graph, evaluate, interpret
+from flambeau.compiler.graph import Graph, evaluate, input_value, interpret
 
 from .graphs import assert_close
 from .random_graphs import BATCHES, GraphMaker, float_arrays, integer_arrays
@@ -82,6 +83,18 @@ def test_an_empty_batch_and_a_batch_of_one(seed: int, steps: int, batch: int, dt
     rng = np.random.default_rng(seed)
     graph = GraphMaker(rng, np.dtype(dtype), (batch,)).grow(steps)
     check_compiled(graph, float_arrays(rng, graph.inputs, special=False), dtype)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_dim_of_one_that_is_padded_and_flipped(rows: int) -> None:
+    """What is in a register for the only index of a dim is found at any index within it."""
+    a = input_value((rows, 1), np.dtype(np.float32))
+    b = a * 2 + xp.tanh(a)
+    padded = xp.pad(b, ((1, 0), (2, 1)))
+    total = xp.cat([padded, xp.flip(xp.pad(xp.exp(b), ((0, 1), (1, 2))), (0, 1))], dim=0)
+    moved = xp.cat([xp.slice(b, (slice(None), slice(1, None))), b], dim=1)
+    graph = Graph([a], [total, moved * b, b])
+    check_compiled(graph, [np.arange(1, rows + 1, dtype=np.float32)[:, None]], "float32")
 
 
 # -- XLA ----------------------------------------------------------------------------------------

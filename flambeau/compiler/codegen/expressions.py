@@ -253,6 +253,13 @@ class Access:
     conditional: bool
 
 
+def within(value: Value, index: Position) -> Position:
+    """``index`` as it is where it lies within ``value``: in a dim of size 1 that is 0."""
+    if 1 not in value.shape:
+        return index
+    return tuple(ZERO if n == 1 else i for i, n in zip(index, value.shape, strict=True))
+
+
 def trace(
     value: Value, index: Position, is_leaf: Callable[[Value], bool], root: bool = False
 ) -> tuple[list[Access], list[Index]]:
@@ -277,7 +284,7 @@ def trace(
     stack: list[tuple[Value, Position, bool]] = []
 
     def visit(v: Value, position: Position, conditional: bool) -> None:
-        stack.append((v, position, conditional))
+        stack.append((v, within(v, position), conditional))
 
     visit(value, index, False)
     first = True
@@ -330,6 +337,7 @@ class Expressions:
 
     def value(self, v: Value, index: Position, predicate: Register | None = None) -> Register:
         """The register of ``v`` at ``index``; where ``predicate`` does not hold, anything."""
+        index = within(v, index)
         key = (id(v), index, None if predicate is None else predicate.name)
         register = self._memo.get(key)
         if register is None:

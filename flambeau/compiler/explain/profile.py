@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import runtime
 from ..executable import Executable, compile_graph
-from ..program import PROFILE, cycle_counter
+from ..program import PROFILE, counter_source, cycle_counter
 
 _BUDGET = 0.4
 """Seconds that the runs of one program may take."""
@@ -30,7 +30,7 @@ SHORTEST = 5e-9
 def _counter() -> tuple[float, float]:
     """Seconds of one count, and the counts between two readings one after the other."""
     source = (
-        "declare i64 @llvm.readcyclecounter()\n"
+        f"{counter_source()}"
         "define i64 @count() {\n"
         f"%c = {cycle_counter()}\nret i64 %c\n}}\n"
         "define i64 @between() {\n"
