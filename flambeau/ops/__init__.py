@@ -48,6 +48,7 @@ FAMILIES = (
     "matrix_norms",
     "matrix_powers",
     "low_rank",
+    "lobpcg",
     "activation",
     "loss",
     "classification",

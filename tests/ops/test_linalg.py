@@ -310,6 +310,31 @@ def test_sketches_of_matrices_of_low_rank() -> None:
         torch.pca_lowrank(a, q=50)
 
 
+@pytest.mark.parametrize("largest", [True, False])
+def test_some_eigenvalues_by_conjugate_gradients(largest: bool) -> None:
+    torch.manual_seed(0)
+    a, b = _positive(2, 40, 40), _positive(40, 40) / 40 + torch.eye(40).double()
+    values, vectors = torch.lobpcg(a, k=3, n=5, largest=largest)
+    every = linalg.eigvalsh(a)
+    wanted = every.flip(-1)[..., :3] if largest else every[..., :3]
+    close(values, wanted, rtol=1e-6, atol=1e-8)
+    close(a @ vectors, vectors * values.unsqueeze(-2), rtol=1e-4, atol=1e-4)
+    steps: list[int] = []
+    values, vectors = torch.lobpcg(
+        a[0], 2, b, largest=largest, iK=linalg.inv(a[0]), niter=400,
+        tracker=lambda state: steps.append(state.ivars["istep"]),
+    )  # fmt: skip
+    close(a[0] @ vectors, b @ vectors * values, rtol=1e-4, atol=1e-4)
+    close(vectors.mT @ b @ vectors, torch.eye(2).double(), rtol=1e-6, atol=1e-7)
+    assert steps == list(range(len(steps))) and len(steps) > 1
+    leaf = a[0].clone().requires_grad_()
+    values, vectors = torch.lobpcg(leaf, 1, largest=largest)
+    values.sum().backward()
+    close(leaf.grad, (vectors @ vectors.mT).detach(), rtol=1e-6, atol=1e-8)
+    with pytest.raises(ValueError, match="smaller than 3 x the number of requested"):
+        torch.lobpcg(torch.eye(4), 2)
+
+
 # -- derivatives of what does not depend on the choice of vectors --------------------------------
 
 INVARIANTS: dict[str, Any] = {
