@@ -174,7 +174,10 @@ class CompiledFunction:
                 self._report(difference)
         stage("comparison with NumPy")
         if variant.runner is not None:
-            return variant.runner.first_call(tensors, recording.arrays)
+            result = variant.runner.first_call(tensors, recording.arrays)
+            if variant.runner.wrong is not None:
+                self._give_up(variant, variant.runner.wrong)
+            return result
         return Runner(program, None).first_call(tensors, recording.arrays)
 
     def _compile(self, variant: _Variant, program: Program) -> None:
@@ -188,6 +191,17 @@ class CompiledFunction:
             return
         capture_log.debug("compiled %s: %s", self.__name__, variant.runner.description())
         _log_times(self.__name__, variant)
+
+    def _give_up(self, variant: _Variant, wrong: str) -> None:
+        """Do without a program that gave wrong results."""
+        variant.runner = None
+        variant.eager_reason = (
+            f"the compiled program is wrong ({wrong}). This is a bug of flambeau's compiler, "
+            "please report it"
+        )
+        self._report(variant.eager_reason)
+        if self._fullgraph:
+            raise RuntimeError(f"flambeau.compile: {self.__name__}: {variant.eager_reason}")
 
     def _go_eager(self, variant: _Variant, error: Exception, args: Any, kwargs: Any) -> Any:
         where = _user_frame(error)

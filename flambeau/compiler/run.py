@@ -15,16 +15,13 @@ import numpy as np
 from ..ops.index_checks import first_outside
 from ..tensor import Tensor, wrap
 from .capture import Argument, Draw, Hyperparameter, Program, Result
+from .comparison import difference, named_results
 from .graph import Graph, evaluate
 from .guards import GuardFailed
 from .joint import spend
 from .python_state import read_plain
 
 ndarray = np.ndarray
-
-
-class Mismatch(RuntimeError):
-    """A compiled program gave other values than its graph."""
 
 
 class Runner:
@@ -55,6 +52,8 @@ class Runner:
         self.known: list[Any] = [None] * len(sources)
         self.direct: Callable[[Any, Any], Any] | None = None
         """The same call with everything resolved; see :mod:`.direct_call`."""
+        self.wrong: str | None = None
+        """How the compiled program's first results differ from what its graph gives."""
 
     def executables(self) -> dict[str, Any]:
         """What has been compiled, by what it is: the program, its backward pass, its checks."""
@@ -94,20 +93,21 @@ class Runner:
         return self._run(inputs, tensors)
 
     def first_call(self, tensors: Sequence[Tensor], arrays: Sequence[np.ndarray]) -> Any:
-        """Run on the inputs of the call that was captured, checking the compiled program."""
+        """Run on the inputs of the call that was captured, checking the compiled program.
+
+        What is delivered is what the graph gives on NumPy.
+        """
         inputs = self.inputs = [_contiguous(a) for a in arrays]
         self.known = [None] * len(inputs)
         outputs, updates = evaluate(self.program.graph, inputs)
         updates = {i: np.array(a) for i, a in updates.items()}
         if self.executable is not None:
             copies = [a.copy() for a in inputs]
-            compiled = self.executable(copies)
-            problem = _difference(compiled, outputs, copies, updates)
-            if problem is not None:
-                raise Mismatch(
-                    f"the compiled program is wrong ({problem}). This is a bug of flambeau's "
-                    "compiler, please report it; without torch.compile the program runs correctly."
-                )
+            compiled = named_results(
+                self.executable(copies), {i: copies[i] for i in self.program.graph.updates}
+            )
+            expected = named_results(outputs, updates)
+            self.wrong = difference(self.program.graph, inputs, compiled, expected)
         for i, array in updates.items():
             np.copyto(arrays[i], array)
         return self._deliver([np.array(o) for o in outputs], tensors)
@@ -222,27 +222,3 @@ def _contiguous(array: Any) -> np.ndarray:
     if array.flags.c_contiguous and array.flags.aligned:
         return array
     return np.asarray(array, order="C")
-
-
-def _difference(
-    compiled: Sequence[np.ndarray],
-    expected: Sequence[np.ndarray],
-    states: Sequence[np.ndarray],
-    updates: dict[int, np.ndarray],
-) -> str | None:
-    """Where a compiled program's results leave its graph's; None if they agree."""
-    pairs = [(f"output {i}", a, b) for i, (a, b) in enumerate(zip(compiled, expected, strict=True))]
-    pairs += [(f"update of input {i}", states[i], b) for i, b in updates.items()]
-    for name, actual, wanted in pairs:
-        wanted = np.asarray(wanted)
-        if actual.dtype.kind not in "fc":
-            if not np.array_equal(actual, wanted):
-                return f"{name} differs"
-            continue
-        size = np.abs(wanted[np.isfinite(wanted)]).max(initial=0)
-        tolerance = (2e-3 if actual.dtype.itemsize <= 4 else 1e-9) * (float(size) + 1e-3)
-        if not np.allclose(actual, wanted, rtol=2e-3 if actual.dtype.itemsize <= 4 else 1e-9,
-                           atol=tolerance, equal_nan=True):  # fmt: skip
-            worst = np.nanmax(np.abs(actual - wanted))
-            return f"{name} differs by up to {worst}"
-    return None
