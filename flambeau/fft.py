@@ -113,6 +113,8 @@ def _several(input: Tensor, s: Any, dim: Any) -> tuple[list[int], list[int | Non
         dim = (dim,)
     ndim = input.dim()
     if dim is not None:
+        if not ndim and dim:
+            raise _no_dims(dim[0])
         dims = [wrap_dim(d, ndim) for d in dim]
         if len(set(dims)) != len(dims):
             raise RuntimeError("FFT dims must be unique")

@@ -186,6 +186,9 @@ def _arrays(
     exact = rtol == 0 and atol == 0
     word = "equal" if exact else "close"
     if not a.ndim:
+        with np.errstate(all="ignore"):
+            distance = np.abs(np.asarray(a.item() - b.item()))
+            relative = distance / np.abs(b.item())
         lines = [
             f"Scalars are not {word}!", "", f"Expected {b.item()} but got {a.item()}.",
             f"Absolute difference: {distance.item()}" + _allowed(atol, exact),

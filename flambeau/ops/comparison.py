@@ -13,13 +13,15 @@ from .operation import Array, Number, Operation
 _SAMPLES = (((3, 4), (3, 4)), ((3, 4), (4,)))
 
 
-def _comparison(name: str, doc: str, inplace: bool = True) -> Operation:
+def _comparison(name: str, doc: str, numbers: bool = True) -> Operation:
     def forward(xp: Any, input: Array, other: Array | Number) -> Any:
         return getattr(xp, name)(input, other)
 
+    if not numbers:
+        forward.__annotations__["other"] = "Array"
     forward.__doc__ = doc
     return Operation(
-        forward, name=name, promote="number", dtypes="number", inplace=inplace, samples=_SAMPLES
+        forward, name=name, promote="number", dtypes="number", inplace=True, samples=_SAMPLES
     )
 
 
@@ -37,9 +39,15 @@ lt = _comparison("lt", "Whether ``input < other``.")
 le = _comparison("le", "Whether ``input <= other``.")
 gt = _comparison("gt", "Whether ``input > other``.")
 ge = _comparison("ge", "Whether ``input >= other``.")
-logical_and = _comparison("logical_and", "Whether both elements are true (not zero).")
-logical_or = _comparison("logical_or", "Whether one of the elements is true (not zero).")
-logical_xor = _comparison("logical_xor", "Whether exactly one of the elements is true.")
+logical_and = _comparison(
+    "logical_and", "Whether both elements are true (not zero).", numbers=False
+)
+logical_or = _comparison(
+    "logical_or", "Whether one of the elements is true (not zero).", numbers=False
+)
+logical_xor = _comparison(
+    "logical_xor", "Whether exactly one of the elements is true.", numbers=False
+)
 
 logical_not = _predicate("logical_not", "Whether elements are false (zero).", inplace=True)
 isnan = _predicate("isnan", "Whether elements are NaN.")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
+from .dims import require_tensors
 from .dtype_checks import type_word
 from .operation import Array, composite, operation
 from .pointwise import direction
@@ -60,6 +61,7 @@ def _(real, imag):
 @composite(method=False)
 def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
     """The complex numbers of magnitudes ``abs`` and angles ``angle`` (radians)."""
+    require_tensors("polar", abs=abs, angle=angle)
     result = complex(abs * angle.cos(), abs * angle.sin())  # type: ignore[attr-defined]
     if out is not None:
         from ..tensor.views import write_out

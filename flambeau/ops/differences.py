@@ -5,8 +5,11 @@ Source: https://pytorch.org/docs/stable/torch.html#reduction-ops
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from .. import dtypes
 from .dims import as_ints, wrap_dim
@@ -55,6 +58,9 @@ def gradient(
     ndim = input._array.ndim
     spacing = 1 if spacing is None else spacing
     dims = range(ndim) if dim is None else [wrap_dim(d, ndim) for d in as_ints(dim, "dim")]
+    for place, d in enumerate(dims):
+        if d in dims[:place]:
+            raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     given = isinstance(spacing, (tuple, list))
@@ -216,6 +222,7 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         )
     if input.dtype is dtypes.bool:
         raise RuntimeError("cov(): bool dtype is not supported for input")
+    _check_weights(input, fweights, aweights)
     rows = input if input._array.ndim == 2 else input.reshape((1, -1))
     if not rows.is_floating_point() and not rows.is_complex():
         rows = rows.to(dtypes.get_default_dtype())
@@ -242,6 +249,36 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
     return (weighted @ turned / free).squeeze()
 
 
+def _check_weights(input: Any, fweights: Any, aweights: Any) -> None:
+    """Raise what PyTorch raises for weights of observations that do not fit."""
+    from .dtype_checks import type_word
+
+    shape = input._array.shape
+    observations = shape[-1] if shape else 1
+    for name, weights in (("fweights", fweights), ("aweights", aweights)):
+        if weights is None:
+            continue
+        array = weights._array
+        if array.ndim > 1:
+            raise RuntimeError(
+                f"cov(): expected {name} to have one or fewer dimensions but got {name} with "
+                f"{array.ndim} dimensions"
+            )
+        kinds, wanted = ("iu", "integral") if name == "fweights" else ("fV", "floating point")
+        if array.dtype.kind not in kinds:
+            raise RuntimeError(
+                f"cov(): expected {name} to have {wanted} dtype but got {name} with "
+                f"{type_word(array)} dtype"
+            )
+        if math.prod(array.shape) != observations:
+            raise RuntimeError(
+                f"cov(): expected {name} to have the same numel as there are observations in the "
+                f"input but got {math.prod(array.shape)} != {observations}"
+            )
+        if isinstance(array, np.ndarray) and array.size and array.min() < 0:
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+
+
 @composite
 def corrcoef(input: Any) -> Any:
     """The correlation coefficients of the variables in the rows."""
@@ -257,7 +294,7 @@ def corrcoef(input: Any) -> Any:
     return (found / deviations.unsqueeze(1) / deviations.unsqueeze(0)).clamp(-1, 1)
 
 
-@composite
+@composite(out=True)
 def renorm(input: Any, p: float, dim: int, maxnorm: float) -> Any:
     """``input`` with entries along ``dim`` of more than ``maxnorm`` in ``p``-norm scaled down."""
     ndim = input._array.ndim

@@ -88,6 +88,24 @@ def repeated(value: Any, n: int, name: str) -> tuple[int, ...]:
     return values
 
 
+def require_tensors(name: str, **operands: Any) -> None:
+    """Raise PyTorch's TypeError if one of the function's operands is no tensor."""
+    from ..tensor import Tensor
+
+    for position, (operand, value) in enumerate(operands.items()):
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{name}(): argument '{operand}' (position {position + 1}) must be Tensor, not "
+                f"{type(value).__name__}"
+            )
+
+
+def require_any_dim(ndim: int) -> None:
+    """Raise PyTorch's IndexError if a dim is asked for of a tensor without dims."""
+    if not ndim:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+
+
 def broadcast_error(shapes: Sequence[Sequence[int]]) -> RuntimeError:
     """The error for shapes that do not broadcast, naming the first sizes that disagree."""
     first = list(shapes[0])

@@ -40,6 +40,12 @@ def _along(
             )
         wanted = list(input._array.shape)
         wanted[dim] = count
+        if name == "index_add" and source._array.ndim and list(source._array.shape) != wanted:
+            raise RuntimeError(
+                "source tensor shape must match self tensor shape, excluding the specified "
+                f"dimension. Got self.shape = {list(input.shape)} source.shape = "
+                f"{list(source.shape)}"
+            )
         if source._array.ndim and list(source._array.shape) != wanted:
             raise RuntimeError(
                 f"{name}_(): Source/destination tensor must have same slice shapes. Destination "
@@ -297,6 +303,11 @@ def scatter_reduce(
         return lifted.reshape(())
     if not index.numel():
         return input.clone()
+    if input._array.dtype.kind == "b":
+        counted = scatter_reduce(
+            input.long(), dim, index, src.long(), reduce, include_self=include_self
+        )
+        return counted.bool()
     if not include_self:
         floating = input.is_floating_point()
         lowest = -np.inf if floating else np.iinfo(input._array.dtype).min

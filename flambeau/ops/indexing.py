@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import dtypes
 from ..modes import MODES
-from .dims import wrap_dim
+from .dims import require_tensors, wrap_dim
 from .index_checks import require_in_range
 from .operation import Array, Indices, composite, operation, renamed
 
@@ -189,6 +190,11 @@ def _check_along(name: str, input: Any, dim: Any, index: Any, src: Any = None) -
             if name == "gather"
             else "Index tensor must have the same number of dimensions as self tensor"
         )
+    if src is not None:
+        if src.dtype != input.dtype:
+            raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
+        if max(src.ndim, 1) != max(index.ndim, 1):
+            raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
     if not input.ndim or not index.ndim:
         return
     for d, (n, m) in enumerate(zip(index.shape, input.shape)):
@@ -220,6 +226,8 @@ def _guard_along(defined: Any) -> None:
 
         if index.size and (index.min() < 0):
             raise IndexError("negative index")
+        if rest and rest[0].__class__ is np.ndarray and rest[0].dtype is not input.dtype:
+            raise TypeError("another dtype")
         return defined.forward(xp, input, dim, index, *rest)
 
 
@@ -281,7 +289,7 @@ for _operation in (gather, scatter_values, scatter_add):
     _guard_along(_operation)
 
 
-@composite
+@composite(out=True)
 def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None,
             reduce: str | None = None) -> Any:  # fmt: skip
     """``input`` with ``src`` (a tensor or a number) put at the places ``index`` along ``dim``."""
@@ -301,7 +309,7 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
     return scatter_values(input, dim, index, src)
 
 
-@composite
+@composite(out=True)
 def index_select(input: Any, dim: int, index: Any) -> Any:
     """The entries ``index`` (a vector of ints) along ``dim``, in that order."""
     from ..tensor import Tensor
@@ -321,13 +329,13 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     return renamed(globals()["index"](input, (*(None,) * dim, index)), "IndexSelectBackward0")
 
 
-@composite
+@composite(out=True)
 def take(input: Any, index: Any) -> Any:
     """The elements at the places ``index`` of all elements in a row."""
     return globals()["index"](input.reshape((-1,)), (index,))
 
 
-@composite
+@composite(out=True)
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     """The elements at ``indices`` along ``dim``; the other dims broadcast."""
     from .pointwise import where
@@ -346,12 +354,35 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     return gather(input.expand(wide), dim, indices.expand(places))
 
 
+def require_fits(value: Any, dtype: Any) -> None:
+    """Raise PyTorch's error for a number that ``dtype`` cannot hold."""
+    from ..random.filling import _C_TYPES
+
+    kind = dtype._kind
+    if isinstance(value, complex) and kind < dtypes.COMPLEX:
+        fits = not value.imag
+    elif dtype is dtypes.bool or isinstance(value, complex):
+        fits = True
+    elif kind >= dtypes.FLOATING:
+        fits = not math.isfinite(value) or abs(value) <= dtypes.finfo(dtype).max
+    else:
+        limits = dtypes.iinfo(dtype)
+        lowest = limits.min if dtype.is_signed else -limits.max
+        fits = math.isfinite(value) and lowest <= value <= limits.max
+    if not fits:
+        word = (_C_TYPES | {"int64": "int64_t"}).get(
+            dtype.numpy.name, str(dtype).removeprefix("torch.")
+        )
+        raise RuntimeError(f"value cannot be converted to type {word} without overflow")
+
+
 @composite
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """``input`` with ``value`` where ``mask`` holds, with broadcasting."""
     from ..tensor import Tensor
     from .pointwise import where
 
+    require_tensors("masked_fill", input=input, mask=mask)
     if mask._array.dtype != np.bool_:
         raise RuntimeError(
             f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}"
@@ -359,10 +390,13 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     if isinstance(value, Tensor):
         if value._array.ndim:
             raise RuntimeError(
-                "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
+                "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
                 f"{value._array.ndim} dimension(s)."
             )
+        if value.is_complex() and not input.is_complex():
+            require_fits(value.item(), input.dtype)
         value = value.to(input.dtype)
     else:
+        require_fits(value, input.dtype)
         value = input.new_full((), value)
     return renamed(where(mask, value, input), "MaskedFillBackward0")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from .dims import require_tensors
 from .dtype_checks import NUMBERS, require_kinds
 from .operation import Array, Number, Operation, composite, operation
 
@@ -85,15 +86,10 @@ def _(input):
 @composite(out=True)
 def ldexp(input: Any, other: Any) -> Any:
     """``input * 2 ** other``."""
-    from ..tensor import Tensor
-
-    if isinstance(other, Tensor):
-        if other._array.dtype.kind in "iub":
-            other = other.to(
-                input.dtype if input.is_floating_point() else dtypes.get_default_dtype()
-            )
-        return input * other.exp2()
-    return input * 2.0**other
+    require_tensors("ldexp", input=input, other=other)
+    if other._array.dtype.kind in "iub":
+        other = other.to(input.dtype if input.is_floating_point() else dtypes.get_default_dtype())
+    return input * other.exp2()
 
 
 @composite(out=True)
@@ -279,6 +275,7 @@ def _of_integers(name: str, function: Any, doc: str) -> Any:
     def composite_(input: Any, other: Any) -> Any:
         from ..tensor import wrap
 
+        require_tensors(name, input=input, other=other)
         dtype = dtypes.promote_types(input.dtype, other.dtype).numpy
         for operand in (input, other):
             require_kinds(f"{name}_cpu", NUMBERS.replace("f", "").replace("c", ""), operand._array)

@@ -314,6 +314,20 @@ class Operation:
                 continue
             if dunder:
                 return NotImplemented
+            if isinstance(values[position], (int, float, complex)) and any(
+                p.kind == "operand" for p in self.parameters
+            ):
+                raise _no_such_call(self, values)
+            if parameter.kind == "arrays" and isinstance(values[position], (list, tuple)):
+                place = next(
+                    i
+                    for i, v in enumerate(values[position])
+                    if v is not None and not isinstance(v, Tensor)
+                )
+                raise TypeError(
+                    f"expected Tensor as element {place} in argument {position}, but got "
+                    f"{type(values[position][place]).__name__} (in {self.name}())"
+                )
             raise TypeError(
                 f"{self.name}(): argument '{parameter.name}' (position {position + 1}) must be "
                 f"{'tuple of Tensors' if parameter.kind == 'arrays' else 'Tensor'}, not {problem}"
@@ -552,11 +566,29 @@ def _refuse_numbers(operation: Operation, values: Sequence[Any]) -> None:
     """Raise if the operands are Python numbers, with no tensor among them."""
     given = [v for p, v in zip(operation.parameters, values) if p.is_tensor and v is not None]
     if given and all(isinstance(v, (bool, int, float, complex)) for v in given):
-        words = ", ".join(type(v).__name__ for v in given)
-        raise TypeError(
-            f"{operation.name}() received an invalid combination of arguments - got ({words}), but "
-            "expected one of them to be a Tensor"
-        )
+        raise _no_such_call(operation, values)
+
+
+def _no_such_call(operation: Operation, values: Sequence[Any]) -> TypeError:
+    """PyTorch's error for operands that fit none of an operation's signatures."""
+    given = [v for p, v in zip(operation.parameters, values)
+             if p.is_tensor or v is not p.default]  # fmt: skip
+    got = ", ".join("Tensor" if isinstance(v, Tensor) else type(v).__name__ for v in given)
+    listed = []
+    for number in ("Tensor", "Number"):
+        words = []
+        for p in operation.parameters:
+            kind = number if p.kind == "operand" and p.name != "input" else "Tensor"
+            if p.is_tensor:
+                words.append(f"{kind} {p.name}")
+            else:
+                words.append(f"{p.name}" + ("" if p.default is inspect.Parameter.empty
+                                            else f" = {p.default}"))  # fmt: skip
+        listed.append(f" * ({', '.join(words)})\n")
+    return TypeError(
+        f"{operation.name}() received an invalid combination of arguments - got ({got}), but "
+        f"expected one of:\n{listed[0]}" + (listed[1] if listed[1] != listed[0] else "")
+    )
 
 
 def _edge(value: Any) -> Any:
@@ -597,10 +629,7 @@ def _operand_problem(parameter: Parameter, value: Any) -> str | None:
         at, wrong = next(
             (i, v) for i, v in enumerate(value) if v is not None and not isinstance(v, Tensor)
         )
-        return (
-            f"{type(value).__name__}: expected Tensor as element {at} in argument 0, but got "
-            f"{type(wrong).__name__}"
-        )
+        return f"{type(value).__name__}: element {at} is {type(wrong).__name__}"
     module = type(value).__module__
     name = type(value).__name__
     return f"numpy.{name}" if module == "numpy" else name

@@ -299,7 +299,7 @@ def _refuse_bool_subtraction(*operands: Any) -> None:
 
 @operation(promote="number", dtypes="number", node_name="RsubBackward1", method=False,
            samples=_BINARY_SAMPLES)  # fmt: skip
-def rsub(xp, input: Array | Number, other: Array | Number, *, alpha: float = 1):
+def rsub(xp, input: Array, other: Array | Number, *, alpha: float = 1):
     """``other - alpha * input``, with broadcasting."""
     return xp.sub(other, input if alpha == 1 else xp.mul(input, alpha))
 
@@ -421,7 +421,7 @@ def _(input, other):
 
 @operation(promote="number", dtypes="inexact", inplace=True, samples=_BINARY_SAMPLES,
            domain=(0.5, 2))  # fmt: skip
-def fmod(xp, input: Array | Number, other: Array | Number):
+def fmod(xp, input: Array, other: Array | Number):
     """The remainder of ``input / other`` that has the sign of ``input`` (C's ``fmod``)."""
     return xp.fmod(input, other)
 

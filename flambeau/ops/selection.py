@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .dims import require_tensors
 from .dtype_checks import type_word
 from .operation import OPERATIONS, composite, renamed
 from .pointwise import clamp_number, div_floor, floor_divide, true_div
@@ -119,15 +120,29 @@ def builtin(number: Any) -> Any:
     return number.item() if isinstance(number, np.generic) else number
 
 
-@composite
+def require_bounded(name: str, bound: str, input: Any, limit: Any) -> None:
+    """Raise PyTorch's TypeError if what is to be bounded is no tensor."""
+    if not hasattr(input, "_array"):
+        got = ", ".join("Tensor" if hasattr(v, "_array") else type(v).__name__
+                        for v in (input, limit))  # fmt: skip
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got ({got}), but expected "
+            f"one of:\n * (Tensor input, Tensor {bound}, *, Tensor out = None)\n"
+            f" * (Tensor input, Number {bound}, *, Tensor out = None)\n"
+        )
+
+
+@composite(out=True)
 def clamp_min(input: Any, min: Any) -> Any:
     """Each element, but at least ``min``."""
+    require_bounded("clamp_min", "min", input, min)
     return clamp(input, min=min)
 
 
-@composite
+@composite(out=True)
 def clamp_max(input: Any, max: Any) -> Any:
     """Each element, but at most ``max``."""
+    require_bounded("clamp_max", "max", input, max)
     return clamp(input, max=max)
 
 
@@ -135,6 +150,7 @@ def clamp_max(input: Any, max: Any) -> Any:
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08,
             equal_nan: bool = False) -> Any:  # fmt: skip
     """Whether ``|input - other| <= atol + rtol * |other|``, element by element."""
+    require_tensors("isclose", input=input, other=other)
     if input.dtype is not other.dtype:
         from ..tensor.views import _type_word
 
@@ -142,6 +158,8 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08,
     for what, size in (("rtol", rtol), ("atol", atol)):
         if size < 0:
             raise RuntimeError(f"{what} must be greater than or equal to zero, but got {size}")
+    if input._array.dtype.kind == "b":
+        return input == other
     near = (input - other).abs() <= atol + rtol * other.abs()
     near = near & input.isfinite() & other.isfinite() | (input == other)
     return near | (input.isnan() & other.isnan()) if equal_nan else near

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from .dims import as_int, as_ints, out_of_range, wrap_dim, wrap_dims
+from .dims import as_int, as_ints, out_of_range, require_any_dim, wrap_dim, wrap_dims
 from .operation import Array, composite, operation
 
 
@@ -281,6 +281,8 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     if not shape:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     dim = wrap_dim(dim, len(shape))
+    if hasattr(start, "_array") and (start._array.ndim or start._array.dtype.kind not in "iu"):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     start = int(start)
     n = shape[dim]
     if length < 0:
@@ -394,6 +396,9 @@ def _(xp, grad, tensors_shape, dim):
 
 @cat.checked
 def _(tensors, dim):
+    for place, given in enumerate(tensors or ()):
+        if given is None:
+            raise TypeError(f"expected Tensor as element {place} in argument 0, but got NoneType")
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     first = next((t for t in tensors if tuple(t.shape) != (0,)), tensors[0])
@@ -505,6 +510,8 @@ def roll(xp, input: Array, shifts: Any, dims: Any = None):
 
 def _rolled(xp: Any, x: Any, shifts: Any, dims: Any, sign: int) -> Any:
     shifts = as_ints(shifts, "shifts")
+    if not shifts:
+        raise RuntimeError("`shifts` required")
     if dims is None or dims == ():
         if len(shifts) != 1:
             raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:0")
@@ -515,6 +522,7 @@ def _rolled(xp: Any, x: Any, shifts: Any, dims: Any, sign: int) -> Any:
         raise RuntimeError(
             f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}"
         )
+    require_any_dim(x.ndim)
     for shift, dim in zip(shifts, dims):
         dim = wrap_dim(dim, x.ndim)
         n = x.shape[dim]
@@ -661,7 +669,7 @@ def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
     return transpose(input, axis0, axis1)
 
 
-@composite(method=False)
+@composite(method=False, out=True)
 def hstack(tensors: Sequence[Any]) -> Any:
     """The tensors side by side: along dim 1, or dim 0 if they have one."""
     if not tensors:
@@ -670,7 +678,7 @@ def hstack(tensors: Sequence[Any]) -> Any:
     return cat(tensors, 0 if tensors[0]._array.ndim == 1 else 1)
 
 
-@composite(method=False)
+@composite(method=False, out=True)
 def vstack(tensors: Sequence[Any]) -> Any:
     """The tensors as rows, one below the other."""
     if not tensors:
@@ -678,7 +686,7 @@ def vstack(tensors: Sequence[Any]) -> Any:
     return cat([t if t._array.ndim > 1 else reshape(t, (1, -1)) for t in tensors], 0)
 
 
-@composite(method=False)
+@composite(method=False, out=True)
 def dstack(tensors: Sequence[Any]) -> Any:
     """The tensors one behind the other, along dim 2."""
     if not tensors:

@@ -169,11 +169,19 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     return return_type("topk", ("values", "indices"))(result)
 
 
-@composite
+@composite(out=True)
 def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest and the largest element, of all or along ``dim`` (a named tuple)."""
     from .return_types import return_type
 
+    shape = input._array.shape
+    if dim is None and 0 in shape:
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
+            "identity."
+        )
+    if dim is not None and shape and not shape[wrap_dim(dim, len(shape))]:
+        raise IndexError(f"aminmax: Expected reduction dim {dim} to have non-zero size.")
     over = () if dim is None else dim
     pair = amin(input, over, keepdim), amax(input, over, keepdim)
     return return_type("aminmax", ("min", "max"))(pair)

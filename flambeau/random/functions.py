@@ -654,6 +654,8 @@ def multinomial(
     if count <= 0:
         raise RuntimeError(f"cannot sample n_sample <= 0 samples, got {count}")
     categories = input.shape[-1]
+    if categories > 1 << 24:
+        raise RuntimeError("number of categories cannot exceed 2^24")
     if not replacement and count > categories:
         raise RuntimeError(
             "cannot sample n_sample > prob_dist.size(-1) samples without replacement: "
@@ -662,7 +664,7 @@ def multinomial(
     if MODES.transforms is not None:
         return wrap(MODES.transforms.multinomial(input._array, count, replacement, generator))
     weights = input._concrete("multinomial()")
-    _check_weights(weights)
+    _check_weights(weights, replacement and count > 1)
     drawn = wrap(
         sampling.multinomial(
             default_generator if generator is None else generator, weights, count, replacement
@@ -671,8 +673,13 @@ def multinomial(
     return drawn if out is None else write_out("multinomial", drawn, out)
 
 
-def _check_weights(weights: np.ndarray) -> None:
+def _check_weights(weights: np.ndarray, replacement: bool) -> None:
     if not (np.isfinite(weights) & (weights >= 0)).all():
+        if replacement:
+            what = "< 0" if (weights < 0).any() else "= infinity or NaN"
+            raise RuntimeError(
+                f"invalid multinomial distribution (encountering probability entry {what})"
+            )
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if not (weights.sum(-1) > 0).all():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")

@@ -421,6 +421,8 @@ def arange(
         whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
         dtype = dtypes.int64 if whole else dtypes.get_default_dtype()
     wanted = _dtype(dtype) if dtype is not None else out._array.dtype  # type: ignore[union-attr]
+    if wanted.kind in "iu" and int(step) == 0:
+        raise ValueError("step must be nonzero")
     count = math.ceil((end - start) / step)
     if wanted.kind in "iu":
         array = (int(start) + int(step) * np.arange(count, dtype=np.int64)).astype(wanted)

@@ -224,13 +224,23 @@ def multi_margin_loss(
         raise ValueError("weight must be one-dimensional")
     single = input.dim() < 2
     rows = input.reshape(1, -1) if single else input
-    classes = target.reshape(-1, 1)
-    if classes.shape[0] != rows.shape[0]:
+    _require_classes(input)
+    if single and target.numel() != 1:
+        raise RuntimeError(f"inconsistent target size, expected 1 but got {list(target.shape)}")
+    if not single and (target.dim() > 1 or target.numel() != rows.shape[0]):
         raise RuntimeError(
-            "inconsistent target size, target tensor should be 1-D with size equal to the batch "
-            f"size of the input. Expected target size [{rows.shape[0]}], but got "
-            f"{list(target.shape)}"
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of "
+            f"input samples (batch size). Expected target size [{rows.shape[0]}], but got "
+            f"{list(target.shape)}. Input has {input.dim()} dimensions and shape "
+            f"{list(input.shape)}."
         )
+    if weight is not None and weight.numel() != rows.shape[1]:
+        raise RuntimeError(
+            f"inconsistent weight size, expected {rows.shape[1]} but got {list(weight.shape)}"
+        )
+    if target.dtype is not flambeau.int64:
+        raise RuntimeError(f"expected scalar type Long but found {type_word(target._array)}")
+    classes = target.reshape(-1, 1)
     hinge = (margin - rows.gather(1, classes) + rows).clamp_min(0)
     if p == 2:
         hinge = hinge * hinge
@@ -239,6 +249,15 @@ def multi_margin_loss(
     own = flambeau.zeros_like(rows).scatter_(1, classes, 1.0)
     values = (hinge * (1 - own)).sum(1) / rows.shape[1]
     return reduced(values.reshape(tuple(target.shape)), reduction)
+
+
+def _require_classes(input: Tensor) -> None:
+    """Raise what PyTorch raises for scores without a class."""
+    if input.dim() not in (0, 1, 2) or (input.dim() and not input.shape[-1]):
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            f"{list(input.shape)}"
+        )
 
 
 def multilabel_margin_loss(
@@ -256,6 +275,7 @@ def multilabel_margin_loss(
         reduction: ``"none"``, ``"mean"`` or ``"sum"``.
     """
     reduction = reduction_of(size_average, reduce, reduction)
+    _require_classes(input)
     if input.shape != target.shape:
         raise RuntimeError(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
@@ -298,6 +318,15 @@ def linear_cross_entropy(
     *outer, features = linear_weight.shape
     if input.dim() not in (1, 2):
         raise RuntimeError(f"expected input with dimensionality 1 or 2, got {input.dim()}")
+    if linear_weight.dim() < 2:
+        raise RuntimeError(
+            f"expected linear_weight with dimensionality at least 2, got {linear_weight.dim()}"
+        )
+    if linear_bias is not None and tuple(linear_bias.shape) != tuple(linear_weight.shape[:-1]):
+        raise RuntimeError(
+            f"expected linear_bias shape {tuple(linear_weight.shape[:-1])}, got "
+            f"{tuple(linear_bias.shape)}"
+        )
     if input.shape[-1] != features:
         raise RuntimeError(
             "expected equal input and linear_weight last dimensions (in_features), got "

@@ -147,7 +147,8 @@ def gaussian_nll_loss(
             and 1 in var.size()
         ):
             raise ValueError("var is of incorrect size")
-    _loss.check_reduction(reduction)
+    if reduction not in _loss.REDUCTIONS:
+        raise ValueError(f"{reduction} is not valid")
     # the clamp changes the value of the variance, not its gradient
     clamped = var + (var.detach().clamp(min=eps) - var.detach())
     values = 0.5 * (clamped.log() + (input - target) ** 2 / clamped)
