@@ -198,8 +198,12 @@ def test_a_scan_can_be_explained():
     with torch.no_grad():
         for _ in range(4):
             compiled(torch.randn(6, 4, 3))
-    (scan,) = [k for k in program_of(compiled).kernels if "scan" in k.computes]
+    program = program_of(compiled)
+    (scan,) = [k for k in program.kernels if "scan" in k.computes]
     assert scan.operations > 6 * 2 * 4 * 32 * 8
+    for lines in (program.graph, scan.lines):  # with the body of the loop
+        assert any(line.startswith("  | ") and "= tanh(" in line for line in lines)
+        assert any(line.startswith("  | -> v") for line in lines)
 
 
 def test_guards_and_outputs_are_named():

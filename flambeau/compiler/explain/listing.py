@@ -88,7 +88,30 @@ def line(value: Value, names: Names, origin: bool = True) -> str:
 
 def graph_lines(graph: Graph, names: Names) -> list[str]:
     """All values of ``graph`` but inputs and constants, in an order in which they can be made."""
-    return [line(v, names) for v in graph.values() if v.primitive not in ("input", "constant")]
+    lines: list[str] = []
+    shown: set[Any] = set()
+    for value in graph.values():
+        if value.primitive in ("input", "constant"):
+            continue
+        lines.append(line(value, names))
+        if value.primitive == "scan" and value.attributes["body"] not in shown:
+            shown.add(value.attributes["body"])
+            lines += body_lines(value)
+    return lines
 
 
-__all__ = ["Names", "expression", "graph_lines", "kind", "line"]
+def body_lines(scan: Value) -> list[str]:
+    """One step of ``scan``, indented: from carries, elements of sequences and constants."""
+    graph = scan.attributes["body"].graph
+    carries, behind = scan.attributes["carries"], scan.attributes["sequences"]
+    behind += carries
+    inputs = [
+        f"carry{i}" if i < carries else f"x{i - carries}" if i < behind else f"const{i - behind}"
+        for i in range(len(graph.inputs))
+    ]
+    names = Names(graph, inputs)
+    lines = [f"  | {text}" for text in graph_lines(graph, names)]
+    return [*lines, f"  | -> {', '.join(names.of(v) for v in graph.outputs)}"]
+
+
+__all__ = ["Names", "body_lines", "expression", "graph_lines", "kind", "line"]

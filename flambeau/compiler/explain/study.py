@@ -22,7 +22,7 @@ from ..lowering import Lowering
 from ..memory import ALIGNMENT
 from ..module import Module
 from . import facts
-from .listing import Names, graph_lines, line
+from .listing import Names, body_lines, graph_lines, line
 from .peaks import machine
 from .profile import SHORTEST, measure
 
@@ -74,6 +74,8 @@ class Study:
         for value in values:
             text = line(value, self.names)
             lines.append(f"{text}  -> memory" if id(value) in stored else text)
+            if value.primitive == "scan" and value is nest.anchor:
+                lines += body_lines(value)
             if value.origin is not None and str(value.origin) not in origins:
                 origins.append(str(value.origin))
         return facts.Kernel(
