@@ -147,9 +147,10 @@ class Study:
                     if key not in arrays or key in stored:
                         continue
                     atoms = {atom for index in access.index for atom in index.terms}
+                    variables = [atom for atom in atoms if isinstance(atom, Variable)]
                     read = points
-                    if all(isinstance(atom, Variable) for atom in atoms):
-                        read = min(points, math.prod(a.extent for a in atoms))
+                    if len(variables) == len(atoms):
+                        read = min(points, math.prod(v.extent for v in variables))
                     elements[key] = min(access.value.size, elements.get(key, 0) + read)
         size = sum(v.size * v.dtype.itemsize for v in stored.values())
         return size + sum(n * arrays[key].dtype.itemsize for key, n in elements.items())
