@@ -178,8 +178,8 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     Returns:
         ``(output, vjp_fn)`` or ``(output, vjp_fn, aux)``.  ``vjp_fn`` takes cotangents in the
-        structure of the output and returns those of the primals: a tuple, or the only one.  It may
-        be called many times, and inside ``vmap``.
+        structure of the output and returns those of the primals, a tuple even of one.  It may be
+        called many times, and inside ``vmap``.
 
     Raises:
         RuntimeError: ``func`` returns something else than floating-point tensors.
@@ -193,6 +193,6 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             output, aux = split_aux(func(*tree), has_aux, call)
         finally:
             finish(inputs)
-    pullback = Pullback(inputs, tree[0] if len(primals) == 1 else tree, output, "vjp(f, ...)")
+    pullback = Pullback(inputs, tree, output, "vjp(f, ...)")
     value = settled(output, recording)
     return (value, pullback, settled(aux, recording)) if has_aux else (value, pullback)

@@ -5,6 +5,7 @@ There is none here: the region and the scaler do nothing, and say so.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,6 +17,14 @@ from ...amp import custom_bwd as _custom_bwd
 from ...amp import custom_fwd as _custom_fwd
 
 
+def _deprecated(former: str, name: str) -> None:
+    warnings.warn(
+        f"`torch.cuda.amp.{former}` is deprecated. Please use `torch.amp.{name}` instead.",
+        FutureWarning,
+        stacklevel=3,
+    )
+
+
 class autocast(_autocast):
     """``torch.amp.autocast("cuda", ...)``, by its former name."""
 
@@ -25,6 +34,7 @@ class autocast(_autocast):
         dtype: dtypes.dtype = dtypes.float16,
         cache_enabled: bool = True,
     ) -> None:
+        _deprecated("autocast(args...)", "autocast('cuda', args...)")
         super().__init__("cuda", enabled=enabled, dtype=dtype, cache_enabled=cache_enabled)
 
 
@@ -39,6 +49,7 @@ class GradScaler(_GradScaler):
         growth_interval: int = 2000,
         enabled: bool = True,
     ) -> None:
+        _deprecated("GradScaler(args...)", "GradScaler('cuda', args...)")
         super().__init__(
             "cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled
         )
