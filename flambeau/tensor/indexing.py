@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..modes import MODES
-from .tensor import Tensor, wrap
+from .tensor import TENSORS, Tensor, wrap
 
 _FULL = slice(None)
+_new = object.__new__
+_select: Any = None  # the operation ``select_part``, looked up at the first use
 
 
 def _too_many(shape: Any, count: int) -> IndexError:
@@ -218,11 +220,9 @@ def _part_operation(basic: tuple[Any, ...], shape: Any) -> Any:
 
 def getitem(self: Tensor, key: Any) -> Tensor:
     """The part that ``key`` selects: a view for a basic key, else a copy."""
+    if key.__class__ is int and (shape := self._array.shape):
+        return _row(self, key, shape[0])
     shape = self._array.shape
-    if key.__class__ is int and shape:
-        from ..ops.shape import select_part
-
-        return select_part.function(self, (_checked_int(key, shape[0], 0),))
     basic, advanced = resolve(shape, key)
     if advanced is None:
         return _part_operation(basic, shape).function(self, basic)
@@ -234,6 +234,30 @@ def getitem(self: Tensor, key: Any) -> Tensor:
     while advanced and advanced[-1] is None:
         advanced.pop()
     return index.function(source, tuple(advanced))
+
+
+def _row(self: Tensor, key: int, size: int) -> Tensor:
+    """``self[key]``: what a dataset does for every sample, so without any detour."""
+    global _select
+    if not 0 <= key < size:
+        key = _checked_int(key, size, 0)
+    if _select is None:
+        from ..ops.shape import select_part
+
+        _select = select_part
+    root = self._base
+    if root is not None:
+        self._refresh()
+    array = self._array
+    if self._requires_grad or array.__class__ is not np.ndarray or self.__class__ not in TENSORS:
+        return _select.function(self, (key,))  # type: ignore[no-any-return]
+    part: Tensor = _new(Tensor)
+    part._array = array[key, ...]
+    part._base = root = self if root is None else root
+    if root._rebased:
+        part._seen = root._rebased
+    part._view = (_select, self, ((key,),))
+    return part
 
 
 def setitem(self: Tensor, key: Any, value: Any) -> None:

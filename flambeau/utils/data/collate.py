@@ -83,7 +83,7 @@ def collate(batch: Sequence[Any], *, collate_fn_map: CollateMap | None = None) -
             )
         )
     if isinstance(first, Sequence):
-        if any(len(sample) != len(first) for sample in batch):
+        if len(set(map(len, batch))) != 1:
             raise RuntimeError("each element in list of batch should be of equal size")
         parts = [
             collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch, strict=True)
@@ -124,28 +124,41 @@ def _as_tensor(data: Any) -> Tensor:
     return as_tensor(data)
 
 
+_BATCH_OF_INTS = {int}
+_SMALL = 65536  # bytes of a batch: below, joining bytes takes a fraction of NumPy's time
+
+
 def _stacked(tensors: Sequence[Tensor]) -> np.ndarray | None:
-    """Tensors without history, alike in shape and dtype, on top of each other; None if not."""
-    first = tensors[0]._array
-    if type(first) is not np.ndarray:
+    """Tensors without history, alike in shape and dtype, on top of each other; None if not.
+
+    It is done for every batch of a dataset in Python, so what is to be known of its tensors is
+    gathered in lists and counted there, without a step in Python for each of them.
+    """
+    count = len(tensors)
+    if list(map(type, tensors)).count(Tensor) != count:
         return None
+    if True in [tensor._requires_grad for tensor in tensors]:
+        return None
+    for base in {tensor._base for tensor in tensors}:
+        if base is not None and (base._rebased or base._requires_grad):
+            return None  # views of what has a history, which they may not know of yet
+    arrays = [tensor._array for tensor in tensors]
+    if list(map(type, arrays)).count(np.ndarray) != count:
+        return None
+    first = arrays[0]
     shape, dtype = first.shape, first.dtype
-    arrays = []
-    for tensor in tensors:
-        array = tensor._array
-        if (
-            tensor.__class__ is not Tensor
-            or array.__class__ is not np.ndarray
-            or array.shape != shape
-            or (array.dtype is not dtype and array.dtype != dtype)
-            or tensor._requires_grad
-            or tensor._node is not None
-        ):
-            return None
-        arrays.append(array)
+    if [array.dtype for array in arrays].count(dtype) != count:
+        return None
+    if [array.shape for array in arrays].count(shape) != count:
+        return None
     if not shape:
         return np.array([array[()] for array in arrays], dtype)
-    return np.concatenate(arrays).reshape(len(arrays), *shape)
+    if first.nbytes * count <= _SMALL and first.nbytes:
+        try:
+            return np.ndarray((count, *shape), dtype, bytearray().join(arrays))
+        except (BufferError, TypeError, ValueError):
+            pass  # rows that are not contiguous, or of a dtype that has no buffers
+    return np.concatenate(arrays).reshape(count, *shape)
 
 
 def collate_tensor_fn(
@@ -184,7 +197,7 @@ def collate_float_fn(batch: Sequence[float], *, collate_fn_map: CollateMap | Non
 
 def collate_int_fn(batch: Sequence[int], *, collate_fn_map: CollateMap | None = None) -> Tensor:
     """Python ints as an int64 tensor, bools as a bool tensor."""
-    if all(type(number) is int for number in batch):
+    if set(map(type, batch)) == _BATCH_OF_INTS:
         return wrap(np.array(batch, np.int64))
     from flambeau.tensor.creation import tensor
 
