@@ -61,11 +61,14 @@ class _Variant:
 class CompiledFunction:
     """A function whose calls run natively once they have been captured."""
 
-    def __init__(self, function: Callable[..., Any], fullgraph: bool = False) -> None:
+    def __init__(
+        self, function: Callable[..., Any], fullgraph: bool = False, disabled: bool = False
+    ) -> None:
         functools.update_wrapper(self, function)
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         self._function = function
         self._fullgraph = fullgraph
+        self._disabled = disabled
         self._variants: dict[Any, list[_Variant]] = {}
         self._lock = threading.RLock()
         self._direct: Callable[[Any, Any], Any] | None = None
@@ -80,13 +83,20 @@ class CompiledFunction:
             result = direct(args, kwargs)
             if result is not MISS:
                 return result
-        if MODES.capture is not None:  # a compiled function inside another is part of it
+        if (
+            self._disabled or MODES.capture is not None
+        ):  # a compiled function inside another is part of it
             return self._function(*args, **kwargs)
         with self._lock:
             tensors: list[Tensor] = []
             key = (_kind(args, tensors), _kind(kwargs, tensors) if kwargs else None,
                    GRAD_MODE.enabled)  # fmt: skip
             return self._general(key, args, kwargs, tensors)
+
+    def runners(self) -> list[Runner]:
+        """The programs that calls are served by."""
+        every = [v for variants in self._variants.values() for v in variants]
+        return [v.runner for v in every if v.runner is not None]
 
     def _general(self, key: Any, args: Any, kwargs: Any, tensors: list[Tensor]) -> Any:
         """Any call: eager, captured, or by a program that was not the last one used."""
@@ -371,6 +381,7 @@ def compile(
     mode: str | None = None,
     options: dict[str, Any] | None = None,
     disable: bool = False,
+    steps: int | None = None,
 ) -> Any:
     """Compile a function, a whole training step, or a module.
 
@@ -381,26 +392,52 @@ def compile(
         backend: ``"flambeau"`` (or PyTorch's default, ``"inductor"``), or ``"eager"``.
         mode, options: PyTorch's tuning presets; there is one way to compile here.
         disable: return ``model`` as it is.
+        steps: not in PyTorch. One call of the result does so many steps, as far as possible in
+            native code: ``compile(step, steps=1000)(x, y)`` calls ``step(x, y)`` 1000 times, and
+            ``compile(step, steps=len(loader))(loader)`` calls ``step(*batch)`` for the batches of
+            a ``DataLoader`` or another iterable, to its end or for so many.
 
     Returns:
-        a callable that gives what ``model`` gives.
+        a callable that gives what ``model`` gives; with ``steps`` one that gives the results of
+        all steps: tensors with one more dim in front, numbers as a list.
+
+    Raises:
+        TypeError: ``model`` cannot be called, or ``steps`` is given for a module.
+        ValueError: ``steps`` is negative.
 
     Source: https://pytorch.org/docs/stable/generated/torch.compile.html
     """
     if model is None:
         return functools.partial(
             compile, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode,
-            options=options, disable=disable,
+            options=options, disable=disable, steps=steps,
         )  # fmt: skip
     if backend not in ("flambeau", "inductor", "eager", "aot_eager"):
         raise RuntimeError(
             f"Invalid backend: '{backend}'; flambeau.compile knows 'flambeau' ('inductor') and "
             "'eager'"
         )
-    if disable or backend == "eager":
-        return model
     if not callable(model):
         raise TypeError(f"compile() takes a function or a module, got {type(model).__name__}")
+    if steps is not None:
+        return _many_steps(model, fullgraph, disable or backend == "eager", steps)
+    if disable or backend in ("eager", "aot_eager"):
+        return model
     if is_module(model):
         return CompiledModule(model, fullgraph)
     return CompiledFunction(model, fullgraph)
+
+
+def _many_steps(step: Any, fullgraph: bool, disabled: bool, steps: int) -> Any:
+    if is_module(step) or isinstance(step, CompiledModule):
+        raise TypeError(
+            "compile(module, steps=n): steps are calls of a function that trains; write one that "
+            "calls the module, differentiates the loss and lets the optimizer update"
+        )
+    if not isinstance(steps, int) or steps < 0:
+        raise ValueError(f"compile(): steps must be a number of steps, got {steps!r}")
+    from .many_steps import CompiledSteps
+
+    if isinstance(step, CompiledFunction):
+        return CompiledSteps(step, steps)
+    return CompiledSteps(CompiledFunction(step, fullgraph, disabled), steps)

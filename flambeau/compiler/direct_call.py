@@ -115,7 +115,7 @@ def direct_call(
     w.add(f"if not ({' and '.join(w.conditions)}):", "    return MISS", *setup)
     if runner.check is not None and not _write_checks(w, runner, bound):
         return None
-    w.scope["call"] = executable.bind(bound)
+    w.scope["call"] = runner.bound = executable.bind(bound)
     _write_call(w, program, passed)
     source_text = "\n".join(["def direct(args, kwargs):", *w.lines]) + "\n"
     filename = f"<flambeau compiled call {id(program):x}>"

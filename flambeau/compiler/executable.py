@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable, Sequence
 
@@ -39,6 +40,10 @@ class _Machinery:
         self.program = program
         self.code = code
         self.entry = code.address("flambeau_entry")
+        # keeps Python's lock, as a built-in function does: a program has one arena
+        self.steps = ctypes.PYFUNCTYPE(
+            ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64
+        )(code.address("flambeau_steps"))
         self.arena = _aligned_bytes(program.arena_bytes)
         self.tables: list[np.ndarray] = []
 
@@ -120,6 +125,21 @@ class Executable:
         self._check_overlap([a if a is not None else None for a in state])
         changing = [i for i in range(len(self.input_specs)) if i not in fixed]
         return self._bound(changing, fixed)
+
+    def repeated(self, bound: Callable[..., int], addresses: np.ndarray) -> int:
+        """Call ``bound``, which is of :meth:`bind`, once for each row of ``addresses``.
+
+        Arguments:
+            bound: the program with its state.
+            addresses: the memory of what ``bound`` takes, (steps, arguments) of int64; it is
+                checked as little.
+
+        Returns how many steps went well: all, or those before an index was out of range.
+        """
+        table: np.ndarray = bound.__self__  # type: ignore[attr-defined]
+        steps, count = addresses.shape
+        done: int = self._machinery.steps(table.ctypes.data, steps, addresses.ctypes.data, count)
+        return done
 
     def empty_outputs(self) -> list[np.ndarray]:
         """Fresh arrays for the outputs."""

@@ -79,6 +79,13 @@ def dependencies(calls: Sequence[Call]) -> list[list[int]]:
 
 
 _BIND = """
+define internal i64 @once(ptr %table) #0 {
+entry:
+  store i64 0, ptr %table
+RUN
+  %status = load i64, ptr %table
+  ret i64 %status
+}
 define ptr @flambeau_entry(ptr %self, ptr %arguments, i64 %count) #0 {
 entry:
   %data = getelementptr i8, ptr %self, i64 16
@@ -100,13 +107,45 @@ bind:
   %more = icmp slt i64 %next, %count
   br i1 %more, label %bind, label %run
 run:
-  store i64 0, ptr %table
-RUN
-  %status = load i64, ptr %table
+  %status = call i64 @once(ptr %table)
   %result = call ptr @PyLong_FromLong(i64 %status)
   ret ptr %result
 }
+define i64 @flambeau_steps(ptr %table, i64 %steps, ptr %pointers, i64 %count) #0 {
+entry:
+  %map0 = getelementptr i64, ptr %table, i64 SLOTS
+  br label %begin
+begin:
+  %step = phi i64 [ 0, %entry ], [ %step_next, %run ]
+  %row = mul i64 %step, %count
+  %left = icmp slt i64 %step, %steps
+  br i1 %left, label %bind, label %leave
+bind:
+  %i = phi i64 [ 0, %begin ], [ %next, %take ]
+  %more = icmp slt i64 %i, %count
+  br i1 %more, label %take, label %run
+take:
+  %place = add i64 %row, %i
+  %pointer_at = getelementptr ptr, ptr %pointers, i64 %place
+  %pointer = load ptr, ptr %pointer_at
+  %slot_at = getelementptr i64, ptr %map0, i64 %i
+  %slot = load i64, ptr %slot_at
+  %target = getelementptr i64, ptr %table, i64 %slot
+  store ptr %pointer, ptr %target
+  %next = add nsw i64 %i, 1
+  br label %bind
+run:
+  %status = call i64 @once(ptr %table)
+  %step_next = add nsw i64 %step, 1
+  %good = icmp eq i64 %status, 0
+  br i1 %good, label %begin, label %leave
+leave:
+  ret i64 %step
+}
 """
+"""``flambeau_entry`` is a built-in function's code: its arguments' memory goes into the table, and
+the program runs once.  ``flambeau_steps`` does so many times with rows of addresses, and returns
+how many steps went well."""
 
 
 def _entry(slots: int, run: Sequence[str]) -> str:

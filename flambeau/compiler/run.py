@@ -52,6 +52,8 @@ class Runner:
         self.known: list[Any] = [None] * len(sources)
         self.direct: Callable[[Any, Any], Any] | None = None
         """The same call with everything resolved; see :mod:`.direct_call`."""
+        self.bound: Callable[..., int] | None = None
+        """The program with its state, as the direct call calls it."""
         self.wrong: str | None = None
         """How the compiled program's first results differ from what its graph gives."""
 
@@ -161,8 +163,8 @@ class Runner:
             outputs = self.executable(inputs)
         return self._deliver(outputs, tensors)
 
-    def _deliver(self, outputs: Sequence[np.ndarray], tensors: Sequence[Tensor]) -> Any:
-        """Leave gradients and versions as the eager program does, and give back its result."""
+    def leave(self, outputs: Sequence[np.ndarray], tensors: Sequence[Tensor]) -> None:
+        """Leave gradients and versions as the eager program does."""
         program = self.program
         for owner in program.updated:
             (tensors[owner] if owner.__class__ is int else owner)._bump_version()
@@ -170,6 +172,11 @@ class Runner:
             (tensors[owner] if owner.__class__ is int else owner)._grad = None
         for owner, index in program.grads:
             (tensors[owner] if owner.__class__ is int else owner)._grad = wrap(outputs[index])
+
+    def _deliver(self, outputs: Sequence[np.ndarray], tensors: Sequence[Tensor]) -> Any:
+        """Leave gradients and versions as the eager program does, and give back its result."""
+        self.leave(outputs, tensors)
+        program = self.program
         if program.joint is not None:
             return program.joint.deliver(self, outputs, tensors)
         if program.spent:
