@@ -439,6 +439,7 @@ _FACTORIZATIONS: dict[str, Callable[[Array], tuple[Array, ...]]] = {
     "svd_full": lambda x: _svd(x, True),
     "svdvals": lambda x: (jnp.linalg.svd(x, compute_uv=False),),
     "eigh": lambda x: tuple(jnp.linalg.eigh(x, "L", symmetrize_input=False)),
+    "eigh_upper": lambda x: tuple(jnp.linalg.eigh(x, "L", symmetrize_input=False)),
     "eigvalsh": lambda x: (jnp.linalg.eigh(x, "L", symmetrize_input=False)[0],),
     "eig": _eig,
     "eigvals": lambda x: (jnp.linalg.eigvals(x),),

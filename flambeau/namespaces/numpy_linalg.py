@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .numpy_eigenvectors import eigh
 from .numpy_ldl import ldl
 
 Array = Any
@@ -238,7 +239,8 @@ _FACTORIZATIONS: dict[str, Callable[[Array], tuple[Array, ...]]] = {
     "svd": lambda x: _svd(x, False),
     "svd_full": lambda x: _svd(x, True),
     "svdvals": lambda x: (_svd(x, False)[1] if not x.size else np.linalg.svd(x, compute_uv=False),),
-    "eigh": lambda x: tuple(np.linalg.eigh(x)),
+    "eigh": eigh,
+    "eigh_upper": lambda x: eigh(x, True),
     "eigvalsh": lambda x: (np.linalg.eigvalsh(x),),
     "eig": _eig,
     "eigvals": _eigvals,

@@ -399,6 +399,7 @@ FACTORIZATIONS: dict[str, Parts] = {
     ),
     "svdvals": lambda m, n, d: (((min(m, n),), real_dtype(d)),),
     "eigh": lambda m, n, d: (((n,), real_dtype(d)), ((m, n), d)),
+    "eigh_upper": lambda m, n, d: (((n,), real_dtype(d)), ((m, n), d)),
     "eigvalsh": lambda m, n, d: (((n,), real_dtype(d)),),
     "eig": lambda m, n, d: (((n,), _inexact_complex(d)), ((m, n), _inexact_complex(d))),
     "eigvals": lambda m, n, d: (((n,), _inexact_complex(d)),),
@@ -412,7 +413,8 @@ def _factor(x, kind, part):
     """One part of a factorization of matrices (:data:`FACTORIZATIONS`), in LAPACK's packing.
 
     A namespace has ``factors(x, kind)`` as well, which gives all parts at once.  Of symmetric
-    matrices ("cholesky", "ldl", "eigh") only the lower triangle is looked at.  The last part of
+    matrices ("cholesky", "ldl", "eigh") only the lower triangle is looked at; "eigh_upper" gives
+    vectors the signs they have for one who looks at the upper one.  The last part of
     "cholesky", "lu" and "ldl" is LAPACK's ``info``: 0, or the place (from 1) where they failed.
     """
     *batch, m, n = x.shape

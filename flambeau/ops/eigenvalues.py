@@ -48,10 +48,13 @@ def _off_diagonal(xp: Any, x: Any) -> Any:
 
 @operation(public=False, method=False, name="eigh_factors", dtypes="inexact", holomorphic=False,
            outputs=("eigenvalues", "eigenvectors"), node_name="LinalgEighBackward0",
-           samples=(("symmetric(3,3)",), ("symmetric(2,3,3)",)))  # fmt: skip
-def eigh_(xp, A: Array):
-    """The eigenvalues, rising, and eigenvectors (columns) of the Hermitian part of ``A``."""
-    return xp.factors(symmetrized(xp, A), "eigh")
+           samples=(("symmetric(2,2)",), ("symmetric(3,2,2)", True)))  # fmt: skip
+def eigh_(xp, A: Array, upper: bool = False):
+    """The eigenvalues, rising, and eigenvectors (columns) of the Hermitian part of ``A``.
+
+    ``upper`` has a say in the vectors' signs only.
+    """
+    return xp.factors(symmetrized(xp, A), "eigh_upper" if upper else "eigh")
 
 
 @eigh_.vjp("A")
@@ -90,7 +93,7 @@ def eigh(A: Any, UPLO: str = "L") -> Any:
     Raises:
         torch.linalg.LinAlgError: the iteration does not converge (NaN, for example).
     """
-    found = eigh_(_triangle_of(A, UPLO, "linalg.eigh"))
+    found = eigh_(_triangle_of(A, UPLO, "linalg.eigh"), UPLO.upper() == "U")
     return return_type("linalg_eigh", ("eigenvalues", "eigenvectors"))(tuple(found))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.grad_mode import no_grad
+from ..tensor import wrap
 from .eigenvalues import eigh
 from .matmul import matmul
 from .operation import composite
@@ -81,7 +82,7 @@ class Iteration:
     def _restrict(self) -> None:
         """The best vectors in the span of S (Rayleigh and Ritz)."""
         basis = self._orthogonal(self._orthogonal(self.S))
-        values, vectors = eigh(matmul(basis.mT, matmul(self.A, basis)))
+        values, vectors = _decomposed(matmul(basis.mT, matmul(self.A, basis)))
         n = self.iparams["n"]
         if self.bparams["largest"]:
             values, vectors = values.flip(0), vectors.flip(1)
@@ -91,7 +92,7 @@ class Iteration:
         """Columns of the same span that are orthonormal (in the metric of B)."""
         lengths = (columns * self._by_B(columns)).sum(0).clamp(min=0).sqrt()
         columns = columns / lengths.masked_fill(lengths == 0, 1)
-        values, vectors = eigh(matmul(columns.mT, self._by_B(columns)))
+        values, vectors = _decomposed(matmul(columns.mT, self._by_B(columns)))
         floor = values._array[-1] * values._array.shape[0] * _epsilon(values)
         first = int(np.searchsorted(values._array, floor, side="right"))
         first = min(first, len(values._array) - self.iparams["n"])
@@ -105,6 +106,12 @@ class Iteration:
         self.tvars["rerr"] = errors
         wrong = np.flatnonzero(errors._array > self.fparams["tol"])
         self.ivars["converged_count"] = int(wrong[0]) if wrong.size else len(errors._array)
+
+
+def _decomposed(x: Any) -> tuple[Any, Any]:
+    """As ``eigh``, whatever the vectors' signs."""
+    values, vectors = np.linalg.eigh(x._array)
+    return wrap(values), wrap(vectors)
 
 
 def _epsilon(x: Any) -> float:

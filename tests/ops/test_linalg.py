@@ -87,6 +87,27 @@ def test_only_one_triangle_is_looked_at() -> None:
     close(torch.cholesky_inverse(factor), linalg.inv(a))
 
 
+SIGNED = [[0, 2, -1, 3], [2, 1, 4, 0], [-1, 4, -2, 1], [3, 0, 1, 5]]
+FIRST_ELEMENTS = {"L": [1.0, -1.0, 1.0, -1.0], "U": [1.0, -1.0, -1.0, 1.0]}
+"""The signs of the first elements of that matrix's eigenvectors in PyTorch 2.13."""
+
+
+def test_eigenvectors_have_pytorchs_signs() -> None:
+    a = torch.tensor(SIGNED, dtype=torch.float64)
+    for side in ("L", "U"):
+        found = linalg.eigh(a, UPLO=side).eigenvectors
+        assert found[0].sign().tolist() == FIRST_ELEMENTS[side]
+        close(found @ found.mT, torch.eye(4).double())
+    reference = pytest.importorskip("torch")
+    for n in (3, 5, 9, 25):
+        for make in (_matrix, _complex):
+            a = make(n, n)
+            a = a + a.mH
+            for side in ("L", "U"):
+                wanted = reference.linalg.eigh(reference.from_numpy(a.numpy()), UPLO=side)[1]
+                np.testing.assert_allclose(linalg.eigh(a, UPLO=side)[1], wanted, atol=1e-9)
+
+
 @pytest.mark.parametrize("make", MAKERS)
 def test_eigenvectors_of_any_matrix(make: Any) -> None:
     a = make(2, 4, 4)
