@@ -466,7 +466,9 @@ def _walked(graph: Graph) -> Graph:
 
 
 def _shared(value: Value, shared: dict[Any, Value], keep: list[Value]) -> Value:
-    """The first value that is equal to ``value``."""
+    """The first value that is equal to ``value``; an input is equal to none."""
+    if value.primitive == "input":
+        return value
     keep.append(value)  # its id must not be given to another
     return shared.setdefault(_key(value), value)
 

@@ -62,11 +62,17 @@ class GraphMaker:
         rng: what decides.
         dtype: of the inputs.
         batches: the sizes that the first dim may have.
+        predicates: whether to compute with truth values as numbers.
     """
 
     def __init__(
-        self, rng: np.random.Generator, dtype: np.dtype, batches: tuple[int, ...] = BATCHES
+        self,
+        rng: np.random.Generator,
+        dtype: np.dtype,
+        batches: tuple[int, ...] = BATCHES,
+        predicates: bool = True,
     ) -> None:
+        self.predicates = predicates
         self.rng = rng
         self.dtype = np.dtype(dtype)
         self.batch = int(rng.choice(batches))
@@ -159,7 +165,7 @@ class GraphMaker:
             other = self._partner(chosen, exact=True)
             name = str(rng.choice(["lt", "le", "gt", "ge", "eq", "ne"]))
             self._add(xp.where(getattr(xp, name)(chosen, other), chosen, other), True)
-        elif kind == 4:
+        elif kind == 4 and self.predicates:
             name = str(rng.choice(["isnan", "isinf", "isfinite"]))
             self._add(xp.astype(getattr(xp, name)(self._pick(exact=True)), self.dtype), True)
         elif kind == 5:

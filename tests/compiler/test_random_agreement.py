@@ -97,6 +97,22 @@ def test_a_dim_of_one_that_is_padded_and_flipped(rows: int) -> None:
     check_compiled(graph, [np.arange(1, rows + 1, dtype=np.float32)[:, None]], "float32")
 
 
+def test_inputs_of_one_kind_stay_apart() -> None:
+    """What simplifies to an input is that input, not another of its shape."""
+    a, b = (input_value((1, 3), np.dtype(np.float32)) for _ in range(2))
+    turned = [xp.permute(xp.permute(x, (1, 0)), (1, 0)) for x in (a, b)]
+    same = [xp.reshape(x, (1, 3)) * 3 for x in (a, b)]
+    graph = Graph([a, b], [turned[0] + 1, turned[1] + 1, *same])
+    check_compiled(graph, [np.full((1, 3), n, np.float32) for n in (1, 5)], "float32")
+
+
+def test_an_empty_array_that_is_reshaped_and_padded() -> None:
+    a = input_value((0, 6), np.dtype(np.float32))
+    padded = xp.pad(xp.reshape(a, (0, 2, 3)), ((1, 1), (0, 1), (2, 0)))
+    graph = Graph([a], [padded + 1, xp.sum(xp.reshape(padded, (-1 + 31,)), dim=(0,))])
+    check_compiled(graph, [np.zeros((0, 6), np.float32)], "float32")
+
+
 # -- XLA ----------------------------------------------------------------------------------------
 
 
@@ -131,14 +147,15 @@ def check_xla(graph: Graph, arrays: list[np.ndarray], dtype: str) -> None:
 @given(SEEDS, st.integers(1, 15), FLOATS)
 def test_xla_agrees_on_floats(seed: int, steps: int, dtype: str) -> None:
     rng = np.random.default_rng(seed)
-    graph = GraphMaker(rng, np.dtype(dtype)).grow(steps)
-    # XLA takes subnormal numbers for zeros
+    # XLA takes subnormal numbers for zeros, and a product with a truth value for a choice
+    graph = GraphMaker(rng, np.dtype(dtype), predicates=False).grow(steps)
     check_xla(graph, float_arrays(rng, graph.inputs, special=True, subnormal=False), dtype)
 
 
 @examples(15)
-@given(SEEDS, st.integers(1, 15), INTEGERS)
+@given(SEEDS, st.integers(1, 15), st.sampled_from(["int64", "int32", "int16"]))
 def test_xla_agrees_on_integers(seed: int, steps: int, dtype: str) -> None:
+    """In 8 bits XLA's maximum of a sum does not wrap around."""
     rng = np.random.default_rng(seed)
     graph = GraphMaker(rng, np.dtype(dtype)).grow(steps)
     check_xla(graph, integer_arrays(rng, graph.inputs), dtype)

@@ -282,6 +282,8 @@ def unravel(offset: Index, shape: Sequence[int]) -> tuple[Index, ...]:
 
 def reshaped(index: Sequence[Index], shape: Sequence[int], target: Sequence[int]) -> tuple:
     """Where in an array of shape ``target`` the element ``index`` of its reshape ``shape`` is."""
+    if 0 in target:
+        return (ZERO,) * len(target)  # there is no element, so nothing is read
     # dims that agree from the left, and from the right, need no arithmetic
     left = 0
     while left < len(shape) and left < len(target) and shape[left] == target[left]:
