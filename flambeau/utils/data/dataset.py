@@ -15,6 +15,7 @@ from flambeau.random import Generator, default_generator
 from flambeau.random.sampling import permutation
 from flambeau.tensor import Tensor, wrap
 from flambeau.utils.data.batch_access import batch_reader
+from flambeau.utils.data.row_copies import copied_rows
 
 __all__ = [
     "ChainDataset",
@@ -97,7 +98,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
             if tensor._requires_grad or tensor._node is not None:
                 return NotImplemented
             # take() would copy the whole of an array that is not contiguous first.
-            rows = array.take(indices, 0) if array.flags.c_contiguous else array[indices]
+            rows = copied_rows(array, indices) if array.flags.c_contiguous else array[indices]
             batch.append(wrap(rows))
         return batch
 
