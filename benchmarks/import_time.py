@@ -30,6 +30,7 @@ def seconds(module: str) -> float:
     """One import in a new process."""
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages have their byte code
     command = [sys.executable, "-c", PROGRAM.format(module=module)]
     out = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return float(out.stdout)

@@ -9,7 +9,6 @@ import ctypes
 import os
 import sys
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,8 @@ _interop = 1
 @cache
 def blas_threads() -> Any:
     """The functions ``(get, set)`` of NumPy's OpenBLAS; None where NumPy has another BLAS."""
+    from pathlib import Path  # it takes a while to import
+
     folders = (Path(np.__file__).parent.parent / "numpy.libs", Path(np.__file__).parent / ".dylibs")
     for folder in folders:
         for library in folder.glob("*openblas*"):

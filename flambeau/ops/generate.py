@@ -21,9 +21,36 @@ if TYPE_CHECKING:
     from .operation import Operation, Parameter
 
 
+class DeferredSignature(inspect.Signature):
+    """The public signature of an operation, made when somebody asks for it.
+
+    Building it for every operation would be a tenth of the package's import.
+    """
+
+    __slots__ = ("_operation", "_made")
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._made: Any = None
+        self._return_annotation = inspect.Signature.empty
+
+    @property
+    def _parameters(self) -> Any:
+        if self._made is None:
+            self._made = _public_signature(self._operation).parameters
+        return self._made
+
+    def replace(self, **changes: Any) -> inspect.Signature:
+        return inspect.Signature(list(self.parameters.values())).replace(**changes)
+
+    def __reduce__(self) -> Any:
+        return inspect.Signature, (list(self.parameters.values()),)
+
+
 def _public_signature(operation: Operation) -> inspect.Signature:
-    parameters = [p for n, p in operation.signature.parameters.items() if n != "xp"]
-    if operation.takes_out and "out" not in operation.signature.parameters:
+    definition = inspect.signature(operation.definition).parameters
+    parameters = [p for name, p in definition.items() if name != "xp"]
+    if operation.takes_out and "out" not in definition:
         parameters.append(inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None))
     return inspect.Signature(parameters)
 
@@ -40,7 +67,7 @@ def make_stub(operation: Operation, dunder: bool) -> Callable[..., Any]:
     function.__doc__ = operation.description
     function.__module__ = "flambeau"
     function.__qualname__ = operation.name
-    function.__signature__ = _public_signature(operation)  # type: ignore[attr-defined]
+    function.__signature__ = DeferredSignature(operation)  # type: ignore[attr-defined]
     function.operation = operation  # type: ignore[attr-defined]
     return function
 
