@@ -56,6 +56,7 @@ class CompiledSteps:
             for a step that returns a tensor a tensor with one more dim in front, for a number a
             list, for a tuple or dict one of those.
         """
+        batches: Iterator[Sequence[Any]]
         if len(args) == 1 and not isinstance(args[0], Tensor) and hasattr(args[0], "__iter__"):
             batches = map(_arguments, itertools.islice(args[0], self.steps))
             ahead = _may_be_read_ahead(args[0])

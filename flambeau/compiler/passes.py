@@ -33,7 +33,7 @@ def _rewrite(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def _new(primitive: str, *operands: Value, **attributes: Any) -> Value:
+def _new(primitive: str, *operands: Any, **attributes: Any) -> Value:
     """A value of ``primitive`` with its shape and dtype inferred."""
     from . import symbolic
 
