@@ -61,7 +61,7 @@ INTEGERS = st.sampled_from(["int64", "int32", "int16", "int8", "uint8"])
 SEEDS = st.integers(0, 2**32)
 
 
-@examples(60)
+@examples(30)
 @given(SEEDS, st.integers(1, 25), FLOATS)
 def test_floats_with_special_values(seed: int, steps: int, dtype: str) -> None:
     rng = np.random.default_rng(seed)
@@ -69,7 +69,7 @@ def test_floats_with_special_values(seed: int, steps: int, dtype: str) -> None:
     check_compiled(graph, float_arrays(rng, graph.inputs, special=True), dtype)
 
 
-@examples(60)
+@examples(30)
 @given(SEEDS, st.integers(1, 25), INTEGERS)
 def test_integers(seed: int, steps: int, dtype: str) -> None:
     rng = np.random.default_rng(seed)
@@ -77,7 +77,7 @@ def test_integers(seed: int, steps: int, dtype: str) -> None:
     check_compiled(graph, integer_arrays(rng, graph.inputs), dtype)
 
 
-@examples(20)
+@examples(12)
 @given(SEEDS, st.integers(4, 20), st.sampled_from([0, 1]), FLOATS)
 def test_an_empty_batch_and_a_batch_of_one(seed: int, steps: int, batch: int, dtype: str) -> None:
     rng = np.random.default_rng(seed)
@@ -143,7 +143,7 @@ def check_xla(graph: Graph, arrays: list[np.ndarray], dtype: str) -> None:
         assert_close(actual, wanted, tolerance_of(dtype))
 
 
-@examples(15)
+@examples(8)
 @given(SEEDS, st.integers(1, 15), FLOATS)
 def test_xla_agrees_on_floats(seed: int, steps: int, dtype: str) -> None:
     rng = np.random.default_rng(seed)
@@ -152,7 +152,7 @@ def test_xla_agrees_on_floats(seed: int, steps: int, dtype: str) -> None:
     check_xla(graph, float_arrays(rng, graph.inputs, special=True, subnormal=False), dtype)
 
 
-@examples(15)
+@examples(8)
 @given(SEEDS, st.integers(1, 15), st.sampled_from(["int64", "int32", "int16"]))
 def test_xla_agrees_on_integers(seed: int, steps: int, dtype: str) -> None:
     """In 8 bits XLA's maximum of a sum does not wrap around."""
