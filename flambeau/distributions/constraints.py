@@ -225,6 +225,35 @@ class _IndependentConstraint(Constraint):
         return result.reshape(tuple(result.shape[:kept]) + (-1,)).all(-1)
 
 
+class _Cat(Constraint):
+    """Constraints of slices, ``lengths`` long, along ``dim``, each with its own."""
+
+    def __init__(self, cseq: Any, dim: int = 0, lengths: Any = None) -> None:
+        self.cseq = list(cseq)
+        self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
+        self.dim = dim
+        self.is_discrete = any(c.is_discrete for c in self.cseq)
+        self.event_dim = max(c.event_dim for c in self.cseq)
+
+    def check(self, value: Any) -> Any:
+        parts = value.split(self.lengths, self.dim)
+        return torch.cat([c.check(v) for c, v in zip(self.cseq, parts)], self.dim)
+
+
+class _Stack(Constraint):
+    """Constraints of the entries along ``dim``, each with its own."""
+
+    def __init__(self, cseq: Any, dim: int = 0) -> None:
+        self.cseq, self.dim = list(cseq), dim
+        self.is_discrete = any(c.is_discrete for c in self.cseq)
+        dims = max(c.event_dim for c in self.cseq)
+        self.event_dim = dims + 1 if self.dim + dims < 0 else dims
+
+    def check(self, value: Any) -> Any:
+        parts = value.unbind(self.dim)
+        return torch.stack([c.check(v) for c, v in zip(self.cseq, parts)], self.dim)
+
+
 def is_dependent(constraint: Any) -> bool:
     """Whether the constraint's bounds are parameters of the distribution."""
     return isinstance(constraint, _Dependent)
@@ -268,3 +297,5 @@ square = _Square()
 symmetric = _Symmetric()
 positive_semidefinite = _PositiveSemidefinite()
 positive_definite = _PositiveDefinite()
+cat = _Cat
+stack = _Stack

@@ -9,6 +9,7 @@ import flambeau as torch
 
 from . import constraints
 from .distribution import Distribution
+from .exponential_family import ExponentialFamily
 from .numerics import are_numbers, broadcast_all, standard_normal
 
 
@@ -34,7 +35,7 @@ class _LocationScale(Distribution):
         return self.loc
 
 
-class Normal(_LocationScale):
+class Normal(_LocationScale, ExponentialFamily):
     """The normal distribution of mean ``loc`` and standard deviation ``scale``."""
 
     @property
@@ -243,7 +244,7 @@ class Uniform(Distribution):
         return torch.log(self.high - self.low)
 
 
-class Exponential(Distribution):
+class Exponential(ExponentialFamily):
     """The exponential distribution of the given ``rate``."""
 
     arg_constraints = {"rate": constraints.positive}

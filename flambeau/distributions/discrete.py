@@ -10,6 +10,7 @@ from flambeau.size import Size
 
 from . import constraints
 from .distribution import Distribution
+from .exponential_family import ExponentialFamily
 from .numerics import (
     are_numbers,
     broadcast_all,
@@ -59,7 +60,7 @@ class _Binary(Distribution):
         return self._given.size()
 
 
-class Bernoulli(_Binary):
+class Bernoulli(_Binary, ExponentialFamily):
     """1 with probability ``probs``, else 0."""
 
     support = constraints.boolean  # type: ignore[assignment]
@@ -233,7 +234,7 @@ class Binomial(_Binary):
         return values.expand((-1,) + tuple(self._batch_shape)) if expand else values
 
 
-class Poisson(Distribution):
+class Poisson(ExponentialFamily):
     """The number of events of the given ``rate`` in a unit of time."""
 
     arg_constraints = {"rate": constraints.nonnegative}

@@ -10,10 +10,11 @@ from flambeau.random.rejection import _standard_gamma, dirichlet_with_gradient
 
 from . import constraints
 from .distribution import Distribution
+from .exponential_family import ExponentialFamily
 from .numerics import are_numbers, broadcast_all, standard_normal, xlogy
 
 
-class Gamma(Distribution):
+class Gamma(ExponentialFamily):
     """The gamma distribution of shape ``concentration`` and of ``rate``."""
 
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
@@ -55,6 +56,11 @@ class Gamma(Distribution):
             - torch.lgamma(self.concentration)
         )
 
+    def cdf(self, value: Any) -> Any:
+        if self._validate_args:
+            self._validate_sample(value)
+        return torch.special.gammainc(self.concentration, self.rate * value)
+
     def entropy(self) -> Any:
         return (
             self.concentration
@@ -81,7 +87,7 @@ class Chi2(Gamma):
         return self.concentration * 2
 
 
-class Dirichlet(Distribution):
+class Dirichlet(ExponentialFamily):
     """The Dirichlet distribution over shares that sum to 1, of the last dim's concentrations."""
 
     arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
@@ -140,7 +146,7 @@ class Dirichlet(Distribution):
         )
 
 
-class Beta(Distribution):
+class Beta(ExponentialFamily):
     """The beta distribution over (0, 1)."""
 
     arg_constraints = {

@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/stable/distributions.html#module-torch.dis
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,20 @@ import flambeau as torch
 
 from . import constraints
 from .numerics import sum_rightmost
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two transforms of one class have the same parameters."""
+    for name, value in vars(one).items():
+        if name in ("_cache_size", "_cached", "domain", "codomain"):
+            continue
+        its = vars(other).get(name)
+        if isinstance(value, torch.Tensor) or isinstance(its, torch.Tensor):
+            if not bool(torch.as_tensor(value == its).all()):
+                return False
+        elif value != its:
+            return False
+    return True
 
 
 class Transform:
@@ -24,7 +39,10 @@ class Transform:
     _event_dim = 0
 
     def __init__(self, cache_size: int = 0) -> None:
+        if cache_size not in (0, 1):
+            raise ValueError("cache_size must be 0 or 1")
         self._cache_size = cache_size
+        self._cached: tuple[Any, Any] = (None, None)
 
     @property
     def event_dim(self) -> int:
@@ -41,7 +59,36 @@ class Transform:
         """1 if increasing, -1 if decreasing."""
         raise NotImplementedError
 
+    def with_cache(self, cache_size: int = 1) -> Transform:
+        """The same transform, which keeps its latest pair if ``cache_size`` is 1."""
+        if self._cache_size == cache_size:
+            return self
+        new = copy.copy(self)
+        new._cache_size, new._cached = cache_size, (None, None)
+        return new
+
     def __call__(self, x: Any) -> Any:
+        if self._cache_size and self._cached[0] is x:
+            return self._cached[1]
+        y = self._call(x)
+        if self._cache_size:
+            self._cached = x, y
+        return y
+
+    def _inv_call(self, y: Any) -> Any:
+        if self._cache_size and self._cached[1] is y:
+            return self._cached[0]
+        x = self._inverse(y)
+        if self._cache_size:
+            self._cached = x, y
+        return x
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (type(self) is type(other) and _same(self, other))
+
+    __hash__ = object.__hash__
+
+    def _call(self, x: Any) -> Any:
         raise NotImplementedError
 
     def _inverse(self, y: Any) -> Any:
@@ -81,8 +128,8 @@ class _Inverse(Transform):
     def sign(self) -> Any:
         return self._transform.sign
 
-    def __call__(self, x: Any) -> Any:
-        return self._transform._inverse(x)
+    def _call(self, x: Any) -> Any:
+        return self._transform._inv_call(x)
 
     def _inverse(self, y: Any) -> Any:
         return self._transform(y)
@@ -119,14 +166,14 @@ class ComposeTransform(Transform):
             sign = sign * part.sign
         return sign
 
-    def __call__(self, x: Any) -> Any:
+    def _call(self, x: Any) -> Any:
         for part in self.parts:
             x = part(x)
         return x
 
     def _inverse(self, y: Any) -> Any:
         for part in reversed(self.parts):
-            y = part._inverse(y)
+            y = part._inv_call(y)
         return y
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
@@ -137,6 +184,9 @@ class ComposeTransform(Transform):
             total = total + sum_rightmost(term, self.event_dim - part.event_dim)
             x = result
         return total
+
+    def __repr__(self) -> str:
+        return "ComposeTransform(\n    " + ",\n    ".join(map(repr, self.parts)) + "\n)"
 
     def forward_shape(self, shape: Any) -> Any:
         for part in self.parts:
@@ -156,7 +206,7 @@ class ExpTransform(Transform):
     codomain = constraints.positive
     sign = 1  # type: ignore[assignment]
 
-    def __call__(self, x: Any) -> Any:
+    def _call(self, x: Any) -> Any:
         return x.exp()
 
     def _inverse(self, y: Any) -> Any:
@@ -180,7 +230,7 @@ class PowerTransform(Transform):
     def sign(self) -> Any:
         return self.exponent.sign()
 
-    def __call__(self, x: Any) -> Any:
+    def _call(self, x: Any) -> Any:
         return x.pow(self.exponent)
 
     def _inverse(self, y: Any) -> Any:
@@ -197,7 +247,7 @@ class SigmoidTransform(Transform):
     codomain = constraints.unit_interval
     sign = 1  # type: ignore[assignment]
 
-    def __call__(self, x: Any) -> Any:
+    def _call(self, x: Any) -> Any:
         limits = torch.finfo(x.dtype)
         return torch.clamp(torch.sigmoid(x), min=limits.tiny, max=1.0 - limits.eps)
 
@@ -218,7 +268,7 @@ class SoftplusTransform(Transform):
     codomain = constraints.positive
     sign = 1  # type: ignore[assignment]
 
-    def __call__(self, x: Any) -> Any:
+    def _call(self, x: Any) -> Any:
         return torch.nn.functional.softplus(x)
 
     def _inverse(self, y: Any) -> Any:
@@ -235,7 +285,7 @@ class TanhTransform(Transform):
     codomain = constraints.interval(-1.0, 1.0)
     sign = 1  # type: ignore[assignment]
 
-    def __call__(self, x: Any) -> Any:
+    def _call(self, x: Any) -> Any:
         return x.tanh()
 
     def _inverse(self, y: Any) -> Any:
@@ -262,7 +312,7 @@ class AffineTransform(Transform):
             return 1 if self.scale > 0 else -1 if self.scale < 0 else 0
         return self.scale.sign()
 
-    def __call__(self, x: Any) -> Any:
+    def _call(self, x: Any) -> Any:
         return self.loc + self.scale * x
 
     def _inverse(self, y: Any) -> Any:
@@ -283,7 +333,7 @@ class SoftmaxTransform(Transform):
     codomain = constraints.simplex
     _event_dim = 1
 
-    def __call__(self, x: Any) -> Any:
+    def _call(self, x: Any) -> Any:
         return torch.nn.functional.softmax(x, -1)
 
     def _inverse(self, y: Any) -> Any:
@@ -303,7 +353,7 @@ class StickBreakingTransform(Transform):
         n = x.shape[-1]
         return n - torch.arange(n, dtype=x.dtype)
 
-    def __call__(self, x: Any) -> Any:
+    def _call(self, x: Any) -> Any:
         z = SigmoidTransform()(x - self._offset(x).log())
         left = (1 - z).cumprod(-1)
         pad = torch.nn.functional.pad
@@ -333,7 +383,7 @@ class LowerCholeskyTransform(Transform):
     codomain = constraints.lower_cholesky
     _event_dim = 2
 
-    def __call__(self, x: Any) -> Any:
+    def _call(self, x: Any) -> Any:
         return x.tril(-1) + torch.diag_embed(x.diagonal(dim1=-2, dim2=-1).exp())
 
     def _inverse(self, y: Any) -> Any:

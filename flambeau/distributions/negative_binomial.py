@@ -1,0 +1,82 @@
+"""The negative binomial distribution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flambeau as torch
+
+from . import constraints
+from .discrete import EITHER
+from .distribution import Distribution
+from .gamma_family import Gamma
+from .numerics import broadcast_all, lazy_property, logits_to_probs, probs_to_logits
+
+
+class NegativeBinomial(Distribution):
+    """Successes (of probability ``probs``) before ``total_count`` failures."""
+
+    arg_constraints = {
+        "total_count": constraints.greater_than_eq(0),
+        "probs": constraints.half_open_interval(0.0, 1.0),
+        "logits": constraints.real,
+    }
+    support = constraints.nonnegative_integer  # type: ignore[assignment]
+    _batched = ("total_count", "probs", "logits")
+
+    def __init__(
+        self, total_count: Any, probs: Any = None, logits: Any = None,
+        validate_args: bool | None = None,
+    ) -> None:  # fmt: skip
+        if (probs is None) == (logits is None):
+            raise ValueError(EITHER)
+        self._is_logits = probs is None
+        given = logits if probs is None else probs
+        count, value = broadcast_all(total_count, given)
+        self.total_count = count.to(value.dtype)
+        setattr(self, "logits" if self._is_logits else "probs", value)
+        super().__init__(value.size(), validate_args=validate_args)
+
+    @lazy_property
+    def probs(self) -> Any:
+        """The probability of a success."""
+        return logits_to_probs(self.logits, is_binary=True)
+
+    @lazy_property
+    def logits(self) -> Any:
+        """The log odds of a success."""
+        return probs_to_logits(self.probs, is_binary=True)
+
+    @property
+    def param_shape(self) -> Any:
+        """The shape of the parameter."""
+        return (self.logits if self._is_logits else self.probs).size()
+
+    @property
+    def mean(self) -> Any:
+        return self.total_count * torch.exp(self.logits)
+
+    @property
+    def mode(self) -> Any:
+        return ((self.total_count - 1) * self.logits.exp()).floor().clamp(min=0.0)
+
+    @property
+    def variance(self) -> Any:
+        return self.mean / torch.sigmoid(-self.logits)
+
+    def sample(self, sample_shape: Any = ()) -> Any:
+        with torch.no_grad():
+            gamma = Gamma(self.total_count, torch.exp(-self.logits), validate_args=False)
+            return torch.poisson(gamma.sample(sample_shape))
+
+    def log_prob(self, value: Any) -> Any:
+        if self._validate_args:
+            self._validate_sample(value)
+        logsigmoid = torch.nn.functional.logsigmoid
+        found = self.total_count * logsigmoid(-self.logits) + value * logsigmoid(self.logits)
+        ways = -torch.lgamma(self.total_count + value) + torch.lgamma(1.0 + value)
+        ways = ways + torch.lgamma(self.total_count)
+        return found - ways.masked_fill(self.total_count + value == 0.0, 0.0)
+
+
+__all__ = ["NegativeBinomial"]
