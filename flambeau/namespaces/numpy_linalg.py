@@ -13,6 +13,7 @@ import numpy as np
 
 from .numpy_eigenvectors import eigh
 from .numpy_ldl import ldl
+from .numpy_singular_vectors import svd
 
 Array = Any
 
@@ -177,7 +178,7 @@ def _lu(x: Array) -> tuple[Array, Array, Array]:
 
 def _svd(x: Array, full: bool) -> tuple[Array, Array, Array]:
     if x.size:
-        return tuple(np.linalg.svd(x, full_matrices=full))
+        return svd(x, full)
     batch, (m, n) = x.shape[:-2], x.shape[-2:]
     k = min(m, n)
 
@@ -190,10 +191,9 @@ def _svd(x: Array, full: bool) -> tuple[Array, Array, Array]:
     return left, np.zeros((*batch, k), x.real.dtype), right
 
 
-def _qr(x: Array, mode: str) -> tuple[Array, ...]:
+def _qr(x: Array, mode: Any) -> tuple[Array, ...]:
     if x.size:
-        found = np.linalg.qr(x, mode)
-        return (found.R,) if mode == "r" else tuple(found)
+        return tuple(np.linalg.qr(x, mode))
     batch, (m, n) = x.shape[:-2], x.shape[-2:]
     k = m if mode == "complete" else min(m, n)
     q = np.array(np.broadcast_to(np.eye(m, k, dtype=x.dtype), (*batch, m, k)))

@@ -182,8 +182,10 @@ def lobpcg(
             X = randn(*batch, m, n, dtype=A.dtype)
         found = []
         for position in np.ndindex(*batch):
-            one = [None if t is None else t.detach()[position] for t in (symmetric, B, X, iK)]
-            state = Iteration(*one, k, niter, tol, largest)
+            a, b, x, inverse = (
+                None if t is None else t.detach()[position] for t in (symmetric, B, X, iK)
+            )
+            state = Iteration(a, b, x, inverse, k, niter, tol, largest)
             state.run(tracker)
             found.append(state)
         if not found:

@@ -52,12 +52,12 @@ def kept(xp: Any, x: Any, mask: np.ndarray) -> Any:
 
 def lower_part(xp: Any, x: Any, diagonal: int = 0) -> Any:
     """The elements on and below a diagonal."""
-    return kept(xp, x, np.tri(*x.shape[-2:], diagonal, dtype=bool))
+    return kept(xp, x, np.tri(x.shape[-2], x.shape[-1], diagonal, dtype=bool))
 
 
 def upper_part(xp: Any, x: Any, diagonal: int = 0) -> Any:
     """The elements on and above a diagonal."""
-    return kept(xp, x, ~np.tri(*x.shape[-2:], diagonal - 1, dtype=bool))
+    return kept(xp, x, ~np.tri(x.shape[-2], x.shape[-1], diagonal - 1, dtype=bool))
 
 
 def halved_diagonal(xp: Any, x: Any) -> Any:

@@ -108,6 +108,28 @@ def test_eigenvectors_have_pytorchs_signs() -> None:
                 np.testing.assert_allclose(linalg.eigh(a, UPLO=side)[1], wanted, atol=1e-9)
 
 
+@pytest.mark.parametrize("shape", [(2, 3), (3, 5), (2, 4, 7), (3, 12), (12, 3), (8, 30), (1, 4)])
+def test_singular_vectors_have_pytorchs_signs(shape: tuple[int, ...]) -> None:
+    a = _matrix(*shape)
+    m, n = shape[-2:]
+    for full in (True, False):
+        u, s, vh = linalg.svd(a, full_matrices=full)
+        close(vh @ vh.mT, torch.eye(vh.shape[-2]).double().expand(vh.shape[:-1] + vh.shape[-2:-1]))
+    low = a.clone()
+    low[..., 1:, :] = 0  # of rank 1
+    u, s, vh = linalg.svd(low)
+    close(u @ u.mT, torch.eye(m).double().expand(u.shape))
+    close(u[..., :1] * s[..., :1].unsqueeze(-2) @ vh[..., :1, :], low)
+    reference = pytest.importorskip("torch")
+    k = min(m, n)
+    wanted = reference.linalg.svd(reference.from_numpy(a.numpy()))
+    u, s, vh = linalg.svd(a)
+    np.testing.assert_allclose(u, wanted.U, atol=1e-9)
+    np.testing.assert_allclose(vh[..., :k, :], wanted.Vh[..., :k, :], atol=1e-9)
+    if n <= 2 * m:
+        np.testing.assert_allclose(vh, wanted.Vh, atol=1e-9)
+
+
 @pytest.mark.parametrize("make", MAKERS)
 def test_eigenvectors_of_any_matrix(make: Any) -> None:
     a = make(2, 4, 4)
