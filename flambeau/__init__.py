@@ -87,7 +87,7 @@ newaxis = None
 _SUBMODULES = frozenset(
     "autograd compat compiler datasets distributed distributions fft func linalg nn optim plots "
     "serialization special testing training utils vision amp backends cuda mps hub jit onnx types "
-    "multiprocessing cpu accelerator distributed functional profiler xpu "
+    "multiprocessing cpu accelerator distributed functional profiler xpu _dynamo "
     "version".split()
 )
 _LAZY = {

@@ -28,7 +28,13 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     module = _LAZY.get(name)
-    if module is None and name not in ("function", "functional", "graph", "variable"):
+    if module is None and name not in (
+        "function",
+        "functional",
+        "graph",
+        "profiler",
+        "variable",
+    ):
         raise AttributeError(f"flambeau has no torch.autograd.{name}")
     try:
         found = import_module(f"{__name__}.{module or name}")

@@ -9,5 +9,29 @@
 from __future__ import annotations
 
 from .compile import CompiledFunction, CompiledModule, compile
+from .control import (
+    allow_in_graph,
+    cudagraph_mark_step_begin,
+    disable,
+    is_compiling,
+    is_dynamo_compiling,
+    is_exporting,
+    list_backends,
+    reset,
+    set_stance,
+)
 
-__all__ = ["CompiledFunction", "CompiledModule", "compile"]
+__all__ = [
+    "CompiledFunction",
+    "CompiledModule",
+    "allow_in_graph",
+    "compile",
+    "cudagraph_mark_step_begin",
+    "disable",
+    "is_compiling",
+    "is_dynamo_compiling",
+    "is_exporting",
+    "list_backends",
+    "reset",
+    "set_stance",
+]
