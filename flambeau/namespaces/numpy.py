@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .numpy_blas import dot
+from .numpy_constants import places
 from .numpy_convolution import conv, conv_input, conv_weight
 from .numpy_linalg import factor, factors, inverse, matrix_exp, solve, solve_triangular
 from .numpy_special import (
@@ -294,7 +295,7 @@ def index_put(
 
 def _along(x: Array, dim: int, index: Array) -> tuple[Any, ...]:
     """The index arrays that select, along ``dim``, the elements ``index`` and else their place."""
-    key = list(np.ogrid[tuple(slice_(n) for n in index.shape)])
+    key = list(places(index.shape))
     key[dim] = index
     return tuple(key)
 

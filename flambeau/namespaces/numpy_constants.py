@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,3 +38,16 @@ def _keep(cache: dict[Any, np.ndarray], key: Any, array: np.ndarray) -> None:
         if len(cache) >= _KEPT:
             cache.clear()
         cache[key] = array
+
+
+def places(shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """The place of each element along each dim: read-only arrays that broadcast to ``shape``."""
+    return _places(shape) if sum(shape) < 4096 else _places.__wrapped__(shape)
+
+
+@lru_cache(256)
+def _places(shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    grid = tuple(np.ogrid[tuple(slice(n) for n in shape)])
+    for array in grid:
+        array.flags.writeable = False
+    return grid

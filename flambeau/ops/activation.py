@@ -471,8 +471,8 @@ def _(input, dim):
     dim = wrap_dim(dim, input.ndim)
     if not input.size or not input.ndim:
         return np.ones_like(input)
-    result = np.subtract(input, np.maximum.reduce(input, axis=dim, keepdims=True))
-    np.exp(result, out=result)
+    result = np.subtract(input, np.maximum.reduce(input, dim, None, None, True))
+    np.exp(result, result)
     result /= sum_along(result, dim)
     return result
 
@@ -481,9 +481,11 @@ def sum_along(x: np.ndarray, dim: int) -> np.ndarray:
     """The sum over one dim, which is kept; over a last dim of float32 by BLAS."""
     if dim == x.ndim - 1 and x.dtype == np.float32 and x.flags.c_contiguous and x.shape[dim] < 4096:
         n = x.shape[dim]
+        if x.ndim == 2:
+            return dot(x, ones(n, x.dtype)).reshape(-1, 1)
         total = dot(x.reshape(-1, n), ones(n, x.dtype))
         return total.reshape(*x.shape[:-1], 1)
-    return np.add.reduce(x, axis=dim, keepdims=True)
+    return np.add.reduce(x, dim, None, None, True)
 
 
 @softmax_along.vjp("input")
@@ -519,7 +521,7 @@ def _(input, dim):
     dim = wrap_dim(dim, input.ndim)
     if not input.size or not input.ndim:
         return np.zeros_like(input)
-    result = np.subtract(input, np.maximum.reduce(input, axis=dim, keepdims=True))
+    result = np.subtract(input, np.maximum.reduce(input, dim, None, None, True))
     result -= np.log(sum_along(np.exp(result), dim))
     return result
 
@@ -559,7 +561,7 @@ def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
         dim: along which the results sum to 1.
         dtype: that the input is cast to first.
     """
-    return softmax_along(input if dtype is None else input.to(dtype), dim, out=out)
+    return softmax_along.function(input if dtype is None else input.to(dtype), dim, out=out)
 
 
 @composite
@@ -571,4 +573,4 @@ def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> 
         dim: along which the exponentials of the results sum to 1.
         dtype: that the input is cast to first.
     """
-    return log_softmax_along(input if dtype is None else input.to(dtype), dim, out=out)
+    return log_softmax_along.function(input if dtype is None else input.to(dtype), dim, out=out)

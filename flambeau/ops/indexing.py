@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..modes import MODES
+from ..namespaces import numpy as numpy_namespace
 from .dims import require_tensors, wrap_dim
 from .index_checks import require_in_range
 from .operation import Array, Indices, composite, operation, renamed
@@ -222,13 +223,11 @@ def _guard_along(defined: Any) -> None:
 
     @defined.kernel
     def _(input: Any, dim: int, index: Any, *rest: Any) -> Any:
-        from ..namespaces import numpy as xp
-
-        if index.size and (index.min() < 0):
+        if index.size and np.minimum.reduce(index, None) < 0:
             raise IndexError("negative index")
         if rest and rest[0].__class__ is np.ndarray and rest[0].dtype is not input.dtype:
             raise TypeError("another dtype")
-        return defined.forward(xp, input, dim, index, *rest)
+        return defined.forward(numpy_namespace, input, dim, index, *rest)
 
 
 @operation(public=False, method=False, name="scatter_values", node_name="ScatterBackward0",

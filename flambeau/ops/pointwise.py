@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..namespaces import numpy as numpy_namespace
+from . import native
 from .dtype_checks import NUMBERS, require_kinds
 from .operation import Array, Number, Operation, operation
 
@@ -112,6 +114,7 @@ acosh = unary(
 atanh = unary("atanh", "Inverse hyperbolic tangent.",
               lambda xp, grad, input: grad / (1 - input * input), domain=(-0.9, 0.9))  # fmt: skip
 sigmoid = unary("sigmoid", "1 / (1 + exp(-x)).", lambda xp, grad, out: grad * (out * (1 - out)))
+native.moves(sigmoid, 1 << 15, 0.65e-9, 0.4e-9)
 
 # -- special functions ------------------------------------------------------------------------
 
@@ -574,6 +577,15 @@ def clamp_number(xp, input: Array, min: float | None = None, max: float | None =
     if max is not None:
         input = xp.minimum(input, xp.full((), max, dtype))
     return input
+
+
+@clamp_number.kernel
+def _(input, min=None, max=None):
+    if input.dtype.kind != "f":
+        return clamp_number.forward(numpy_namespace, input, min, max)
+    if min is not None:
+        input = np.maximum(input, min)
+    return input if max is None else np.minimum(input, max)
 
 
 @clamp_number.vjp("input")

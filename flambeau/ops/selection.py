@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..tensor import Tensor
 from .dims import require_tensors
 from .dtype_checks import type_word
 from .operation import OPERATIONS, composite, renamed
@@ -81,10 +82,22 @@ def div_(self: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     return write_in_place(self, div, (other,), {"rounding_mode": rounding_mode}, "div_")
 
 
+_BOUNDS = frozenset((float, int))
+
+
 @composite
 def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
     """Each element, but at least ``min`` and at most ``max`` (numbers or tensors)."""
-    from ..tensor import Tensor
+    if (
+        min.__class__ in _BOUNDS
+        and max.__class__ in _BOUNDS
+        and out is None
+        and min == min
+        and max == max
+        and input.__class__ is Tensor
+        and input._array.dtype.kind == "f"
+    ):
+        return clamp_number.function(input, min, max)
     from .pointwise import maximum, minimum
 
     if min is None and max is None:

@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ..namespaces import numpy as numpy_namespace
+from ..namespaces.numpy_constants import places
+from ..tensor import Tensor
 from .dims import wrap_dim
-from .operation import Array, Operation, composite, operation, renamed
+from .operation import OPERATIONS, Array, Operation, composite, operation, renamed
 from .reduction import amax, amin, require_elements
+from .return_types import return_type
 
 
 def _at(xp: Any, grad: Any, input_shape: Any, dim: int, keepdim: bool, indices: Any) -> Any:
@@ -24,6 +28,12 @@ def _at(xp: Any, grad: Any, input_shape: Any, dim: int, keepdim: bool, indices: 
         kept = (*shape[:dim], 1, *shape[dim + 1 :])
         grad, indices = xp.reshape(grad, kept), xp.reshape(indices, kept)
     return xp.scatter_add(xp.full(shape, 0, xp.dtype(grad)), dim, indices, grad)
+
+
+def _key(dim: int, place: np.ndarray) -> tuple[Any, ...]:
+    """The index of the elements that stand at ``place`` along ``dim``, which place lacks."""
+    grid = places(place.shape)
+    return (*grid[:dim], place, *grid[dim:])
 
 
 def _extreme_of_dim(name: str, arg: str, doc: str) -> Operation:
@@ -54,6 +64,34 @@ def _extreme_of_dim(name: str, arg: str, doc: str) -> Operation:
         )
     )
 
+    find = getattr(np.ndarray, arg)
+
+    @defined.kernel
+    def _(input: Any, dim: int, keepdim: bool = False) -> Any:
+        if not input.ndim:
+            return forward(numpy_namespace, input, dim, keepdim)
+        dim = wrap_dim(dim, input.ndim)
+        place = find(input, dim)
+        if place.__class__ is not np.ndarray:
+            place = np.asarray(place)
+        value = input[_key(dim, place)]
+        if keepdim:
+            shape = (*input.shape[:dim], 1, *input.shape[dim + 1 :])
+            value, place = value.reshape(shape), place.reshape(shape)
+        return value, place, place
+
+    @defined.vjp_kernel("input")
+    def _(grad: Any, input_shape: Any, dim: int, keepdim: bool, aux: Any) -> Any:
+        if not input_shape:
+            return grad
+        dim = wrap_dim(dim, len(input_shape))
+        if keepdim:
+            shape = (*input_shape[:dim], *input_shape[dim + 1 :])
+            grad, aux = grad.reshape(shape), aux.reshape(shape)
+        result = np.zeros(input_shape, grad.dtype)
+        result[_key(dim, aux)] = grad
+        return result
+
     @defined.checked
     def _(input: Any, dim: Any, keepdim: Any) -> None:
         wrap_dim(dim, input.ndim)
@@ -73,10 +111,6 @@ def _max_or_min(name: str, of_dim: Operation, of_all: Operation, of_pair: str) -
         input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None,
         keepdims: Any = None, out: Any = None,
     ) -> Any:  # fmt: skip
-        from ..tensor import Tensor
-        from .operation import OPERATIONS
-        from .return_types import return_type
-
         if axis is not None:
             dim = axis
         if keepdims is not None:
@@ -92,7 +126,7 @@ def _max_or_min(name: str, of_dim: Operation, of_all: Operation, of_pair: str) -
                     "Specify the reduction dim with the 'dim' argument."
                 )
             return of_all(input, None, out=out)
-        values, indices = of_dim(input, dim, keepdim, out=out)
+        values, indices = of_dim.function(input, dim, keepdim, out=out)
         return return_type(name, ("values", "indices"))((values, indices))
 
     function.__name__ = function.__qualname__ = name
@@ -125,14 +159,21 @@ def _(xp, grad, input_shape, dim, aux):
     return _at(xp, grad, input_shape, dim, True, aux)
 
 
+@sort_values.vjp_kernel("input")
+def _(grad, input_shape, dim, aux):
+    if not input_shape:
+        return grad
+    result = np.empty(input_shape, grad.dtype)
+    np.put_along_axis(result, aux, grad, wrap_dim(dim, len(input_shape)))  # a permutation
+    return result
+
+
 @composite
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False, *,
          out: Any = None) -> Any:  # fmt: skip
     """The elements sorted along ``dim`` and their indices before (a named tuple)."""
-    from .return_types import return_type
-
     wrap_dim(dim, input._array.ndim)
-    values, indices = sort_values(input, dim, descending, out=out)
+    values, indices = sort_values.function(input, dim, descending, out=out)
     return return_type("sort", ("values", "indices"))((values, indices))
 
 
@@ -150,7 +191,6 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
          out: Any = None) -> Any:  # fmt: skip
     """The ``k`` largest (or smallest) elements along ``dim`` and their indices, sorted."""
     from .indexing import gather
-    from .return_types import return_type
 
     ndim = input._array.ndim
     dim = wrap_dim(dim, ndim)
@@ -172,8 +212,6 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
 @composite(out=True)
 def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest and the largest element, of all or along ``dim`` (a named tuple)."""
-    from .return_types import return_type
-
     shape = input._array.shape
     if dim is None and 0 in shape:
         raise RuntimeError(
