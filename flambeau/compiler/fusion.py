@@ -372,6 +372,8 @@ class _Joiner:
                     a, b = _single(there), _single(here)
                     if a is None or b is None or a not in last.inner or b not in group.inner:
                         return
+                    if a.extent != b.extent:
+                        return
                     if mapping.setdefault(b, a) is not a:
                         return
         if len(mapping) != len(group.inner) or len(set(mapping.values())) != len(mapping):
