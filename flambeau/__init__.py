@@ -180,7 +180,7 @@ def __getattr__(name: str) -> _Any:
         return value
     elif name in _INPLACE:
         return getattr(Tensor, name)
-    raise AttributeError(f"flambeau has no torch.{name} (yet)")
+    raise AttributeError(f"module 'torch' has no attribute '{name}' (nor has flambeau)")
 
 
 def is_floating_point(input: Tensor) -> _Any:

@@ -236,7 +236,7 @@ def grad(
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     found = _gradients_of(edges, starts, inputs_, retain_graph, create_graph)
     results = []
-    for tensor, gradient in zip(inputs_, found):
+    for place, (tensor, gradient) in enumerate(zip(inputs_, found)):
         if gradient is None:
             if materialize_grads:
                 xp = namespace_of(tensor._array)
@@ -244,8 +244,8 @@ def grad(
                 gradient = tensors.wrap(gradient) if create_graph else gradient
             elif not allow_unused:
                 raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the "
-                    "graph. Set allow_unused=True if this is the desired behavior."
+                    f"The differentiated Tensor at index {place} appears to not have been used in "
+                    "the graph. Set allow_unused=True if this is the desired behavior."
                 )
         if gradient is not None and not create_graph:
             gradient = tensors.wrap(gradient)

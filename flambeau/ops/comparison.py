@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .dtype_checks import require_kinds
+from .dtype_checks import require_kinds, type_word
 from .operation import Array, Number, Operation
 
 _SAMPLES = (((3, 4), (3, 4)), ((3, 4), (4,)))
@@ -93,4 +93,8 @@ bitwise_not = Operation(
 
 @bitwise_not.checked
 def _(input):  # type: ignore[no-untyped-def]
-    require_kinds("bitwise_not_cpu", "iub", input)
+    if input.dtype.kind not in "iub":
+        raise TypeError(
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors, not on "
+            f"{type_word(input)}"
+        )

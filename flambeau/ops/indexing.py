@@ -325,7 +325,13 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
         return input.clone()
     if index._array.ndim == 0:
         index = index.reshape((1,))
-    return renamed(globals()["index"](input, (*(None,) * dim, index)), "IndexSelectBackward0")
+    try:
+        found = globals()["index"](input, (*(None,) * dim, index))
+    except IndexError as error:
+        if "out of bounds" not in str(error):
+            raise
+        raise IndexError(f"index out of range in self ({error})") from None
+    return renamed(found, "IndexSelectBackward0")
 
 
 @composite(out=True)

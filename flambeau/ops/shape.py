@@ -165,9 +165,8 @@ def expanded_shape(shape: Sequence[int], sizes: Any) -> tuple[int, ...]:
         if size == -1:
             if have is None:
                 raise RuntimeError(
-                    f"expand(tensor of shape {list(shape)}, size={list(sizes)}): The expanded "
-                    "size of the tensor (-1) isn't allowed in a leading, non-existing dimension "
-                    f"{i}"
+                    "The expanded size of the tensor (-1) isn't allowed in a leading, non-existing "
+                    f"dimension {i} (expand of a tensor of shape {list(shape)} to {list(sizes)})"
                 )
             size = have
         if have is not None and have != size and have != 1:

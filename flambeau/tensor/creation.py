@@ -67,7 +67,9 @@ def _dtype(dtype: Any) -> np.dtype:
         if dtype in (float, int, bool, complex):
             return {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool,
                     complex: dtypes.complex128}[dtype].numpy  # fmt: skip
-        raise TypeError(f"dtype must be a torch.dtype, got {dtype!r}")
+        raise TypeError(
+            f"argument 'dtype' must be torch.dtype, not {type(dtype).__name__} ({dtype!r})"
+        )
     return dtype.numpy
 
 

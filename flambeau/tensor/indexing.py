@@ -312,5 +312,8 @@ def _fit(value: Tensor, target: Tensor) -> Tensor:
     """``value`` without the leading dims of size 1 that ``target`` does not have."""
     extra = value._array.ndim - target._array.ndim
     if extra > 0 and all(n == 1 for n in value._array.shape[:extra]):
-        return value.reshape(value._array.shape[extra:])  # type: ignore[attr-defined]
+        value = value.reshape(value._array.shape[extra:])  # type: ignore[attr-defined]
+    for have, wanted in zip(reversed(value._array.shape), reversed(target._array.shape)):
+        if have != wanted and have != 1:
+            value.expand(target._array.shape)  # type: ignore[attr-defined]  # raises
     return value

@@ -267,7 +267,10 @@ class Tensor(metaclass=_TensorMeta):
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
-                raise TypeError(f"expected Tensor or None (got {type(value).__name__})")
+                raise TypeError(
+                    "assigned grad expected to be a Tensor or None but got grad of type "
+                    f"{type(value).__name__}"
+                )
             if value is self:
                 raise RuntimeError("can't assign Variable as its own grad")
             if value._array.shape != self._array.shape:
@@ -524,10 +527,16 @@ class Tensor(metaclass=_TensorMeta):
         )
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self.item() if self._array.size == 1 else self._only_element())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self.item() if self._array.size == 1 else self._only_element())
+
+    def _only_element(self) -> Any:
+        raise ValueError(
+            "only one element tensors can be converted to Python scalars (this one's shape is "
+            f"{list(self._array.shape)})"
+        )
 
     def __index__(self) -> int:
         if self._array.dtype.kind not in "iub" or self._array.size != 1:
