@@ -175,7 +175,7 @@ def eigvals(A: Any) -> Any:
 
 @operation(public=False, method=False, name="svd_factors", dtypes="inexact", holomorphic=False,
            outputs=("U", "S", "Vh"), node_name="LinalgSvdBackward0",
-           samples=(((3, 3), False), ((4, 3), False), ((2, 2, 3), False)))  # fmt: skip
+           samples=(((3, 3), False), ((4, 3), False), ((2, 3, 4), False)))  # fmt: skip
 def svd_(xp, A: Array, full_matrices: bool):
     """Orthonormal columns ``U``, singular values ``S`` falling, orthonormal rows ``Vh``."""
     return xp.factors(A, "svd_full" if full_matrices else "svd")
