@@ -1,6 +1,6 @@
 """What the compiler makes of a training step, and what its explanation tells.
 
-    python examples/explain_step.py [explanation.html]
+python examples/explain_step.py [explanation.html]
 """
 
 import sys
