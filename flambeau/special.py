@@ -13,7 +13,6 @@ from typing import Any
 from .ops import PUBLIC, logarithms
 from .ops import special_functions as _functions
 from .tensor import Tensor
-from .tensor.views import write_out
 
 __all__ = [
     "airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "chebyshev_polynomial_t",
@@ -66,6 +65,7 @@ modified_bessel_i0 = _functions.modified_bessel_i0.function
 modified_bessel_i1 = _functions.modified_bessel_i1.function
 modified_bessel_k0 = _functions.modified_bessel_k0.function
 modified_bessel_k1 = _functions.modified_bessel_k1.function
+multigammaln = PUBLIC["mvlgamma"]
 ndtr = _functions.ndtr.function
 ndtri = _functions.ndtri.function
 polygamma = PUBLIC["polygamma"]
@@ -92,9 +92,3 @@ def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """The logarithm of :func:`softmax`; see :func:`flambeau.nn.functional.log_softmax`."""
     return PUBLIC["log_softmax"](input, dim, dtype=dtype)
-
-
-def multigammaln(input: Tensor, p: int, *, out: Any = None) -> Tensor:
-    """The multivariate log-gamma function of dimension ``p`` (:func:`flambeau.mvlgamma`)."""
-    result = PUBLIC["mvlgamma"](input, p)
-    return result if out is None else write_out("mvlgamma", result, out)

@@ -35,10 +35,26 @@ def __getattr__(name: str) -> Any:
     if operation is None:
         raise AttributeError(f"no operation stands for the primitive {name!r}")
     function = operation.function
+    if name in REDUCTIONS:
+        function = _over_given_dims(function)
     if name in BINARY and any(p.kind == "array" for p in operation.parameters):
         function = _taking_numbers(function)
     globals()[name] = function
     return function
+
+
+REDUCTIONS = ("sum", "amax", "amin", "any", "all")
+
+
+def _over_given_dims(function: Any) -> Any:
+    """A reduction for which no dims are none: the public one takes ``()`` for all of them."""
+
+    def reduction(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+        if dim is not None and not len(dim):
+            return x
+        return function(x, dim, keepdim)
+
+    return reduction
 
 
 def _taking_numbers(function: Any) -> Any:

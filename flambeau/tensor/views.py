@@ -180,8 +180,9 @@ def check_writable(tensor: Tensor, name: str, overlap: bool = False) -> None:
         )
     if GRAD_MODE.enabled and tensor._requires_grad:
         if tensor._node is None:
+            part = "a view of " if name == "__setitem__" else ""
             raise RuntimeError(
-                "a leaf Variable that requires grad is being used in an in-place operation. "
+                f"{part}a leaf Variable that requires grad is being used in an in-place operation. "
                 f"(The operation is {name}(); wrap it in torch.no_grad() to change the value "
                 "outside the tape.)"
             )
@@ -365,6 +366,36 @@ def scatter_view(xp: Any, base: Any, values: Any, chain: Any) -> Any:
     return operation.scatter(xp, base, values, *arguments)
 
 
+_JOINED = frozenset(("cat", "stack", "hstack", "vstack", "dstack", "column_stack"))
+_OF_ONE_DTYPE = frozenset(
+    "all any argmax argmin bitwise_not bucketize hash_tensor isin isneginf isposinf multinomial neg "
+    "nonzero searchsorted signbit".split()
+)
+"""Functions whose ``out`` has the result's dtype, or for truth values uint8."""
+_RESIZES = frozenset(
+    "addbmm bernoulli logsigmoid multinomial narrow_copy out rand randint randn randperm".split()
+)
+"""Functions that give ``out`` another shape without a warning."""
+
+
+def _check_out_dtype(name: str, found: Any, wanted: Any) -> None:
+    if not dtypes.can_cast(found, wanted):
+        if name in _JOINED:
+            raise TypeError(
+                "torch.cat(): input types can't be cast to the desired output type "
+                f"{_type_word(wanted)}"
+            )
+        raise RuntimeError(
+            f"result type {_type_word(found)} can't be cast to the desired output type "
+            f"{_type_word(wanted)}"
+        )
+    if name in _OF_ONE_DTYPE and not (name in ("all", "any") and wanted is dtypes.uint8):
+        raise RuntimeError(
+            f"{name}(): Expected out tensor to have dtype {_type_word(found)}, but got "
+            f"{_type_word(wanted)} instead"
+        )
+
+
 def write_out(name: str, result: Tensor, out: Tensor) -> Tensor:
     """Put ``result`` into the tensor given as ``out=``, which takes on its shape."""
     if not isinstance(out, Tensor):
@@ -375,11 +406,8 @@ def write_out(name: str, result: Tensor, out: Tensor) -> Tensor:
             "but one of the arguments requires grad."
         )
     found, wanted = result.dtype, out.dtype
-    if found is not wanted and not dtypes.can_cast(found, wanted):
-        raise RuntimeError(
-            f"result type {_type_word(found)} can't be cast to the desired output type "
-            f"{_type_word(wanted)}"
-        )
+    if found is not wanted:
+        _check_out_dtype(name, found, wanted)
     source = result._array
     if source.dtype != out._array.dtype:
         source = namespace_of(source).astype(source, out._array.dtype)
@@ -389,7 +417,7 @@ def write_out(name: str, result: Tensor, out: Tensor) -> Tensor:
         else:
             _replace_array(out, source, chain_of(out) if out._base is not None else None)
     else:
-        if out._array.size:
+        if out._array.size and name not in _RESIZES:
             import warnings
 
             warnings.warn(
