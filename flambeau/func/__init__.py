@@ -13,6 +13,7 @@ Source: https://pytorch.org/docs/stable/func.api.html
 
 from __future__ import annotations
 
+from .functionalization import functionalize
 from .gradients import grad, grad_and_value, vjp
 from .jacobians import hessian, jacfwd, jacrev
 from .modules import functional_call, replace_all_batch_norm_modules_, stack_module_state
@@ -21,6 +22,7 @@ from .vmap import vmap
 
 __all__ = [
     "functional_call",
+    "functionalize",
     "grad",
     "grad_and_value",
     "hessian",

@@ -1,0 +1,95 @@
+"""Tensors of a given order in memory, and what few programs ask for.
+
+Source: https://docs.pytorch.org/docs/stable/torch.html#creation-ops
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .creation import _dtype, arange, made
+from .tensor import Tensor
+
+
+def empty_strided(
+    size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of the shape ``size`` with the strides ``stride`` (in elements), not filled."""
+    wanted = _dtype(dtype)
+    size, stride = tuple(size), tuple(stride)
+    if len(size) != len(stride):
+        raise RuntimeError(
+            f"dimensionality of sizes ({len(size)}) must match dimensionality of strides "
+            f"({len(stride)})"
+        )
+    if any(s < 0 for s in stride):
+        raise RuntimeError(f"empty_strided: strides must not be negative, got {list(stride)}")
+    count = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if 0 not in size else 0
+    memory = np.empty(count, wanted)
+    steps = tuple(s * wanted.itemsize for s in stride)
+    return made(np.ndarray(size, wanted, memory, 0, steps), requires_grad, device)
+
+
+def empty_permuted(
+    size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor not filled, whose dims lie in memory in the order ``physical_layout``."""
+    size, order = tuple(size), tuple(physical_layout)
+    if sorted(order) != [i for i, _ in enumerate(size)]:
+        raise RuntimeError(
+            f"empty_permuted: physical_layout {list(order)} must be an order of the "
+            f"{len(size)} dims"
+        )
+    stride, step = [0] * len(size), 1
+    for dim in reversed(order):
+        stride[dim] = step
+        step *= max(size[dim], 1)
+    return empty_strided(size, stride, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def range(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> Tensor:
+    """Numbers from ``start`` to ``end``, both included (deprecated: use ``arange``)."""
+    import warnings
+
+    if end is None:
+        start, end = 0, start
+    warnings.warn(
+        "torch.range is deprecated and will be removed in a future release because its behavior "
+        "is inconsistent with Python's range builtin. Instead, use torch.arange, which produces "
+        "values in [start, end).",
+        UserWarning,
+        stacklevel=3,
+    )
+    if options.get("dtype") is None and options.get("out") is None:
+        from ..dtypes import get_default_dtype
+
+        options["dtype"] = get_default_dtype()
+    count = int((end - start) / step)
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if count < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    return arange(start, start + step * (count + 0.5), step, **options)
+
+
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
+    """The places of what is not zero, ``size`` of them: cut, or filled up with ``fill_value``."""
+    if size < 0:
+        raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
+    found = input.nonzero()[:size]  # type: ignore[attr-defined]
+    rest = found.new_full((size - found.shape[0], found.shape[1]), fill_value)
+    from ..ops.shape import cat
+
+    return cat.function([found, rest])
+
+
+def is_inference(input: Tensor) -> bool:
+    """Whether the tensor was made in inference mode."""
+    return input.is_inference()
+
+
+__all__ = ["empty_permuted", "empty_strided", "is_inference", "nonzero_static", "range"]
