@@ -198,6 +198,8 @@ class CompiledFunction:
         except Unsupported as error:
             variant.eager_reason = str(error)
             self._report(str(error))
+            if self._fullgraph:
+                raise
             return
         capture_log.debug("compiled %s: %s", self.__name__, variant.runner.description())
         _log_times(self.__name__, variant)

@@ -159,10 +159,11 @@ class Executable:
             )
         return "\n".join(lines)
 
-    def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def __call__(self, arrays: Sequence[np.ndarray], spoiled: bool = False) -> list[np.ndarray]:
         """Run the program on ``arrays``, one per input of the graph.
 
-        Updated inputs are written in place.  Returns fresh arrays, one per output.
+        Updated inputs are written in place.  Returns fresh arrays, one per output; ``spoiled`` ones
+        are full of NaN before, so that it shows if a program leaves part of one unwritten.
         """
         if len(arrays) != len(self.input_specs):
             raise ValueError(f"expected {len(self.input_specs)} arrays, got {len(arrays)}")
@@ -175,6 +176,9 @@ class Executable:
                 )
         arrays = self._separated(arrays)
         outputs = self.empty_outputs()
+        if spoiled:
+            for array in outputs:
+                array.reshape(-1).view(np.uint8).fill(255)
         status = self._run(*arrays, *outputs)
         if status:
             raise IndexError("an index is out of bounds in a compiled program")

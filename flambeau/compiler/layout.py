@@ -174,10 +174,11 @@ def _filled(extent: int, lanes: int) -> float:
 def _innermost_class(graph: Graph, classes: DimClasses, lanes: int) -> Dim | None:
     """The dim that most memory of the temporaries has, and that fills vectors."""
     scores: dict[Dim, float] = {}
+    every = list(graph.values())
     # images: neighbouring positions make up for a batch of few vectors
-    convolves = any(v.primitive in ("conv", "conv_input", "conv_weight") for v in graph.values())
+    convolves = any(v.primitive in ("conv", "conv_input", "conv_weight") for v in every)
     most = lanes if convolves else 4 * lanes
-    for value in graph.values():
+    for value in every:
         if value.primitive in ("input", "constant", "full", "arange", "expand", "permute"):
             continue
         for d, n in enumerate(value.shape):
@@ -187,6 +188,12 @@ def _innermost_class(graph: Graph, classes: DimClasses, lanes: int) -> Dim | Non
             # a class of many vectors leaves room for register tiles
             score = value.size * _filled(n, lanes) * min(n, most)
             scores[root] = scores.get(root, 0.0) + score
+    if not any(v.primitive in CONTRACTIONS for v in every):
+        # little is done with each element: what is given and wanted is not worth turning
+        for value in (*graph.inputs, *graph.roots()):
+            if value.ndim and value.shape[-1] >= lanes:
+                root = classes.find((id(value), value.ndim - 1))
+                scores[root] = scores.get(root, 0.0) + 4 * value.size * most
     if not scores:
         return None
     return max(scores, key=lambda root: scores[root])
@@ -240,7 +247,7 @@ class _CopyChooser:
             return value
         operands = list(value.operands)
         for which, dim in chosen.items():
-            operands[which] = self._copied(operands[which], dim)
+            operands[which] = self.copied(operands[which], dim)
         return Value(value.primitive, tuple(operands), value.attributes, value.shape, value.dtype)
 
     def _trials(self, value: Value) -> list[dict[int, int]]:
@@ -288,7 +295,7 @@ class _CopyChooser:
         plan = plan_tiles(problem, self.lanes)
         return math.inf if plan is None else plan.cost
 
-    def _copied(self, operand: Value, dim: int) -> Value:
+    def copied(self, operand: Value, dim: int) -> Value:
         base, chain = _base(operand)
         key = (id(base), dim)
         copy = self.copies.get(key)
@@ -317,6 +324,21 @@ def _convolved(graph: Graph) -> set[int]:
         ):
             found.add(id(value))
     return found
+
+
+def _padded_after_turning(value: Value, layouts: Layouts, chooser: _CopyChooser) -> Value:
+    """A padding whose operand is first brought to its layout: blocks are turned in registers."""
+    (operand,) = value.operands
+    order = layouts.orders[id(value)]
+    base, _ = _base(operand)
+    if base is not operand or operand.size < _PADDED or operand.primitive in ("full", "arange"):
+        return value
+    if layouts.strides(operand)[order[-1]] == 1:
+        return value
+    turned = chooser.copied(operand, order[-1])
+    new = Value("pad", (turned,), value.attributes, value.shape, value.dtype)
+    layouts.set(new, order)
+    return new
 
 
 def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
@@ -355,6 +377,8 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
                 layouts.set(new, order)
             elif dims and value.ndim > 1:
                 layouts.set(new, tuple(range(value.ndim)))
+        if new.primitive == "pad" and id(new) in layouts.orders:
+            new = _padded_after_turning(new, layouts, chooser)
         if new.primitive in CONTRACTIONS:
             before = layouts.orders.get(id(new))
             new = chooser.rewritten(new)

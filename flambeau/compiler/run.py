@@ -106,7 +106,7 @@ class Runner:
         if self.executable is not None:
             copies = [a.copy() for a in inputs]
             compiled = named_results(
-                self.executable(copies), {i: copies[i] for i in self.program.graph.updates}
+                self.executable(copies, spoiled=True), {i: copies[i] for i in self.program.graph.updates}
             )
             expected = named_results(outputs, updates)
             self.wrong = difference(self.program.graph, inputs, compiled, expected)

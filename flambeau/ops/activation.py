@@ -351,6 +351,9 @@ def _(xp, grad, input):
     return grad * (s * (1 + input * (1 - s)))
 
 
+native.moves(silu, _MANY, 0.8e-9, 1.5e-9)
+
+
 @operation(dtypes="inexact", inplace=True, public=False, out=False, samples=_SAMPLES)
 def mish(xp, input: Array):
     """x * tanh(softplus(x))."""
@@ -428,7 +431,9 @@ def glu(xp, input: Array, dim: int = -1):
 
 def _halves(xp: Any, x: Any, dim: int) -> tuple[Any, Any]:
     dim = wrap_dim(dim, x.ndim)
-    half = x.shape[dim] // 2
+    half, odd = divmod(x.shape[dim], 2)
+    if odd:
+        raise ValueError("an odd size")  # `checked` says it in words
     before = (slice(None),) * dim
     return xp.slice(x, (*before, slice(0, half))), xp.slice(x, (*before, slice(half, 2 * half)))
 
@@ -505,6 +510,9 @@ def _(grad, out, dim):
     return product
 
 
+native.moves(softmax_along, _MANY, 0.8e-9, 0.5e-9)
+
+
 @operation(dtypes="inexact", public=False, method=False, node_name="LogSoftmaxBackward0",
            name="log_softmax_along", samples=(((3, 4), 1), ((3, 4), 0), ((), 0)))  # fmt: skip
 def log_softmax_along(xp, input: Array, dim: int):
@@ -531,6 +539,9 @@ def _(xp, grad, out, dim):
     if grad.ndim == 0:
         return grad * 0
     return grad - xp.exp(out) * xp.sum(grad, (wrap_dim(dim, grad.ndim),), True)
+
+
+native.moves(log_softmax_along, _MANY, 1.4e-9, 1e-9)
 
 
 def _refuse_integers(name: str) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..namespaces.numpy_blas import dot
 from ..namespaces.numpy_constants import numbers, ones
+from . import native
 from .activation import sum_along
 from .index_checks import require_in_range
 from .operation import Array, operation
@@ -121,7 +122,7 @@ def check_classes(name: str, input: Any, target: Any, weight: Any, ignore_index:
         from ..tensor.views import _type_word
 
         word = _type_word(dtypes.from_numpy_dtype(target.dtype))
-        raise RuntimeError(f"expected scalar type Long but found {word}")
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {word}")
     if weight is not None and tuple(weight.shape) != (n,):
         raise RuntimeError(
             f"weight tensor should be defined either for all {n} classes or no classes but got "
@@ -313,6 +314,17 @@ def _(grad, input, target, weight, ignore_index, reduction, label_smoothing, aux
     result = e * (grad / sums)[:, None]
     result.reshape(-1)[places] -= grad
     return result
+
+
+native.moves(
+    cross_entropy_classes, 1 << 14, 1e-9, 0.5e-9,
+    fits=lambda input, target, weight, ignore_index, *_: (
+        weight is None
+        and input.ndim == 2
+        and target.ndim == 1
+        and not _refuse(input, target, ignore_index)
+    ),
+)  # fmt: skip
 
 
 # -- cross entropy with target probabilities ----------------------------------------------------

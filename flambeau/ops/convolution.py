@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..namespaces import numpy
 from ..namespaces import numpy_convolution as kernels
 from . import native
 from .dims import repeated
@@ -179,24 +180,21 @@ def _(xp, grad, input, weight, bias_shape, stride, padding, dilation, transposed
 
 @convolution.kernel
 def _(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
+    arguments = (
+        input, weight, bias, stride, padding, dilation, transposed, output_padding, groups
+    )  # fmt: skip
     if transposed or input.dtype != weight.dtype or not input.size or not weight.size:
-        from ..namespaces import numpy as xp
+        check_convolution(*arguments)
 
-        check_convolution(
-            input, weight, bias, stride, padding, dilation, transposed, output_padding, groups
-        )
-        return convolution.forward(
-            xp, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups
-        )
-    if input.dtype.char not in "fd":
+    def on_numpy() -> Any:
+        if transposed or not input.size or not weight.size:
+            return convolution.forward(numpy, *arguments)
         return kernels.conv(input, weight, stride, padding, dilation, groups, bias)
-    return native.call(
-        "convolution",
-        convolution.forward,
-        (input, weight, bias, stride, padding, dilation, False, output_padding, groups),
-        _seconds(input, weight, stride, padding, dilation),
-        lambda: kernels.conv(input, weight, stride, padding, dilation, groups, bias),
-    )
+
+    if input.dtype.char not in "fd" or not input.size or not weight.size:
+        return on_numpy()
+    seconds = _seconds(input, weight, stride, padding, dilation, transposed)
+    return native.call("convolution", convolution.forward, arguments, seconds, on_numpy)
 
 
 @convolution.vjp_kernel("input", "weight", "bias")
@@ -205,25 +203,24 @@ def _(grad, input, weight, bias_shape, stride, padding, dilation, transposed, gr
         grad, input, weight, bias_shape, stride, padding, dilation, transposed, groups,
         tuple(needs),
     )  # fmt: skip
-    if transposed or not grad.size:
-        from ..namespaces import numpy as xp
 
-        return convolution.vjps[0].function(xp, *arguments)
-    if grad.dtype.char not in "fd":
+    def on_numpy() -> Any:
+        if transposed or not grad.size:
+            return convolution.vjps[0].function(numpy, *arguments)
         return kernels.conv_gradients(grad, input, weight, stride, padding, dilation, groups, needs)
-    return native.call(
-        "convolution backward",
-        convolution.vjps[0].function,
-        arguments,
-        (needs[0] + needs[1]) * _seconds(input, weight, stride, padding, dilation),
-        lambda: kernels.conv_gradients(
-            grad, input, weight, stride, padding, dilation, groups, needs
-        ),
-    )
+
+    if grad.dtype.char not in "fd" or not grad.size:
+        return on_numpy()
+    seconds = (needs[0] + needs[1]) * _seconds(input, weight, stride, padding, dilation, transposed)
+    definition = convolution.vjps[0].function
+    return native.call("convolution backward", definition, arguments, seconds, on_numpy)
 
 
-def _seconds(input, weight, stride, padding, dilation) -> float:
+def _seconds(input, weight, stride, padding, dilation, transposed) -> float:
     """About how long NumPy takes for a convolution."""
+    if transposed:
+        multiplications = input.size // weight.shape[0] * weight.size
+        return 2e-5 + 1e-10 * multiplications
     positions = input.shape[0]
     for n, k, s, p, d in zip(input.shape[2:], weight.shape[2:], stride, padding, dilation):
         positions *= (n + 2 * p - d * (k - 1) - 1) // s + 1
@@ -255,11 +252,11 @@ def check_convolution(
             for a in (input, weight, bias)
             if a is not None
         ]
-        if words[0] == words[1]:
+        if bias is not None and bias.dtype != input.dtype:
             words = [_C_WORDS.get(word, word.lower()) for word in words]
         raise RuntimeError(
             f"Input type ({words[0]}) and weight type ({words[1]}) should be the same"
-            if words[0] != words[1]
+            if bias is None or bias.dtype == input.dtype
             else f"Input type ({words[0]}) and bias type ({words[2]}) should be the same"
         )
     for what, values, least in (

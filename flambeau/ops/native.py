@@ -13,11 +13,13 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..autograd.grad_mode import GRAD_MODE
+from ..namespaces import numpy
 
 WORTH = 0.15
 """Seconds of NumPy's time after which a program is made."""
@@ -77,7 +79,13 @@ def _put_together(structure: Any, leaves: Sequence[Any]) -> Any:
 
 
 class Kept(list):
-    """The aux that a program gave: the backward pass has a program too."""
+    """The aux that a program gave: the backward pass has a program too.
+
+    Attributes:
+        single: the aux is this list's only element.
+    """
+
+    single = False
 
 
 class _Calls:
@@ -150,7 +158,12 @@ def call(
                 return function(symbolic, *given)
 
             calls.make(traced, arrays)
-    return kernel() if calls.program is None else calls.program(arrays)
+    if calls.program is None:
+        return kernel()
+    try:
+        return calls.program(arrays)
+    except IndexError:  # NumPy's way says which index it is
+        return kernel()
 
 
 def _is_input(argument: Any) -> bool:
@@ -178,16 +191,83 @@ def forward(
     if found.__class__ is not list:
         return found
     *results, aux = found
-    return (*results, None if aux is None else Kept(aux))
+    if aux is not None:
+        single = aux.__class__ is not list
+        aux = Kept([aux] if single else aux)
+        aux.single = single
+    return (*results, aux)
 
 
-def backward(operation: Any, arguments: Sequence[Any], kernel: Callable[[], Any]) -> Any:
-    """What ``operation``'s (only) vjp gives for the aux of its program.
+def backward(
+    operation: Any, arguments: Sequence[Any], kernel: Callable[[], Any], number: int = 0
+) -> Any:
+    """What a vjp of ``operation`` gives for the aux of its program.
 
     Args:
         operation: the operation.
         arguments: of the vjp, less xp.
         kernel: NumPy's way, if there can be no program.
+        number: which of the operation's vjps.
     """
-    function = operation.vjps[0].function
-    return call((operation.name, "backward"), function, arguments, WORTH, kernel)
+    function = operation.vjps[number].function
+    given = [a[0] if a.__class__ is Kept and a.single else a for a in arguments]
+    return call((operation.name, "backward", number), function, given, WORTH, kernel)
+
+
+def moves(
+    operation: Any,
+    least: int,
+    seconds: float,
+    backward_seconds: float,
+    fits: Callable[..., bool] | None = None,
+) -> None:
+    """Let large calls of ``operation`` move to compiled programs, forward and backward.
+
+    To be said behind the definition, its vjps and its kernels for NumPy.
+
+    Args:
+        operation: its first parameter is the array whose size and dtype count.
+        least: elements from which on a program is worth its call.
+        seconds: what an element takes on NumPy.
+        backward_seconds: what it takes there in the backward pass.
+        fits: whether a call's arguments are such that the definition needs no checks.
+    """
+    on_numpy = operation.numpy_kernel or partial(operation.forward, numpy)
+
+    def kernel(*arguments: Any) -> Any:
+        first = arguments[0]
+        if first.size < least or first.dtype.char not in "fd":
+            return on_numpy(*arguments)
+        if fits is not None and not fits(*arguments):
+            return on_numpy(*arguments)
+        way = partial(on_numpy, *arguments)
+        took = first.size * seconds
+        if operation.aux:
+            return forward(operation, arguments, took, way)
+        return call(operation.name, operation.forward, arguments, took, way)
+
+    operation.kernel(kernel)
+    for number, vjp in enumerate(operation.vjps):
+        vjp.kernel = _moving_vjp(operation, number, vjp, least, backward_seconds)
+
+
+def _moving_vjp(
+    operation: Any, number: int, vjp: Any, least: int, seconds: float
+) -> Callable[..., Any]:
+    on_numpy = vjp.kernel or partial(vjp.function, numpy)
+    key = (operation.name, "backward", number)
+    place = 1 + vjp.needs.index("aux") if "aux" in vjp.needs else None
+
+    def kernel(*arguments: Any) -> Any:
+        way = partial(on_numpy, *arguments)
+        if place is not None:
+            if arguments[place].__class__ is Kept:
+                definition = partial(vjp.function, numpy, *arguments)
+                return backward(operation, arguments, definition, number)
+            return way()
+        grad = arguments[0]
+        if grad.size < least or grad.dtype.char not in "fd":
+            return way()
+        return call(key, vjp.function, arguments, grad.size * seconds, way)
+
+    return kernel

@@ -16,6 +16,7 @@ import numpy as np
 from ..modes import MODES
 from ..namespaces.numpy_blas import dot
 from ..namespaces.numpy_constants import ones
+from . import native
 from .operation import Array, composite, operation
 
 
@@ -124,6 +125,12 @@ def _(grad, input, weight, bias_shape, aux, needs):
     return grad_input, grad_weight if needs[1] else None, grad_bias if needs[2] else None
 
 
+_MANY = 1 << 14
+"""Elements from which on a compiled program is worth its call."""
+
+native.moves(batch_norm_training, _MANY, 0.6e-9, 1.5e-9)
+
+
 @operation(dtypes="inexact", public=False, method=False, out=False, name="batch_norm_inference",
            node_name="NativeBatchNormBackward0",
            samples=(((5, 3), (3,), (3,), (3,), (3,), 1e-5),
@@ -165,7 +172,8 @@ def _(xp, grad):
 
 
 def _check_features(features: int, *given: Any) -> None:
-    for what, tensor in zip(("weight", "bias", "running_mean", "running_var"), given):
+    named = zip(("weight", "bias", "running_mean", "running_var"), given)
+    for what, tensor in sorted(named, key=lambda pair: pair[0][0] != "r"):  # as PyTorch asks
         if tensor is not None and tensor._array.shape != (features,):
             raise RuntimeError(
                 f"{what} should contain {features} elements not {tensor.numel()} (batch_norm of an "
@@ -427,6 +435,9 @@ def _(grad, input, normalized_shape, weight, bias_shape, aux, needs):
     return grad_input, grad_weight, grad_bias
 
 
+native.moves(layer_norm_affine, _MANY, 0.8e-9, 1.5e-9)
+
+
 @layer_norm_affine.checked
 def check_layer_norm(input, normalized_shape, weight, bias, eps):
     """Raise what PyTorch raises for operands that do not fit."""
@@ -507,6 +518,9 @@ def _(xp, grad, input, num_groups, weight, bias_shape, aux, needs):
         scaled = xp.reshape(scaled, grouped)
         grad_input = xp.reshape(_input_gradient(xp, scaled, normalized, inverse, (2,)), shape)
     return grad_input, grad_weight, grad_bias
+
+
+native.moves(group_norm_affine, _MANY, 1.2e-9, 2.5e-9)
 
 
 @composite(method=False)
@@ -600,6 +614,9 @@ def _(xp, grad, input, normalized_shape, aux):
 @rms_norm_scaled.checked
 def _(input, normalized_shape, weight, eps):
     _check_last_dims("rms_norm", input, normalized_shape, weight=weight)
+
+
+native.moves(rms_norm_scaled, _MANY, 1e-9, 1.5e-9)
 
 
 @composite(method=False)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..namespaces import numpy as numpy_namespace
+from . import native
 from .dtype_checks import NUMBERS, require_kinds
 from .operation import Array, Number, Operation, operation
 
@@ -113,7 +114,7 @@ acosh = unary(
 atanh = unary("atanh", "Inverse hyperbolic tangent.",
               lambda xp, grad, input: grad / (1 - input * input), domain=(-0.9, 0.9))  # fmt: skip
 sigmoid = unary("sigmoid", "1 / (1 + exp(-x)).", lambda xp, grad, out: grad * (out * (1 - out)))
-
+native.moves(sigmoid, 1 << 15, 0.65e-9, 0.4e-9)
 
 # -- special functions ------------------------------------------------------------------------
 

@@ -85,21 +85,73 @@ def test_convolutions(
 
 @pytest.mark.parametrize(
     ("shape", "window"),
-    [((64, 10, 24, 24), 2), ((33, 8, 9, 8), 2), ((4, 4, 40, 40), (3, 2)), ((20, 30, 30), 3)],
+    [
+        ((64, 10, 24, 24), (2,)),
+        ((33, 8, 9, 8), (2,)),
+        ((4, 4, 40, 40), ((3, 2),)),
+        ((20, 30, 30), (3,)),
+        ((16, 8, 14, 14), (3, 2, 1)),
+        ((4, 5, 33, 30), ((3, 2), (1, 2), (1, 0), (2, 1))),
+    ],
 )
-def test_maxima_of_tiles_with_equal_elements(
+def test_maxima_of_windows_with_equal_elements(
     monkeypatch: Any, dtype: np.dtype, shape: tuple[int, ...], window: Any
 ) -> None:
     x = np.random.default_rng(0).integers(0, 3, shape).astype(dtype)  # many are equal
     pool = F.max_pool2d if len(shape) == 4 else F.max_pool1d
-    both_ways(monkeypatch, lambda x: pool(x, window), x)
+    both_ways(monkeypatch, lambda x: pool(x, *window), x)
 
 
-@pytest.mark.parametrize("name", ["relu", "gelu"])
-def test_large_activations(monkeypatch: Any, dtype: np.dtype, name: str) -> None:
-    x = numbers((130, 700), dtype, 0)
-    x[0, :4] = [30, -30, 0.0, -0.0]
-    both_ways(monkeypatch, getattr(F, name), x)
+TRANSPOSED = [
+    ((16, 8, 7, 7), (8, 4, 4, 4), {"stride": 2, "padding": 1}),
+    ((3, 4, 9, 8), (4, 3, 3, 3), {"stride": (3, 1), "output_padding": (2, 0), "groups": 2}),
+    ((20, 6, 11), (6, 5, 3), {"dilation": 2}),
+]
+
+
+@pytest.mark.parametrize(("input", "weight", "options"), TRANSPOSED)
+def test_transposed_convolutions(
+    monkeypatch: Any, dtype: np.dtype, input: Any, weight: Any, options: dict[str, Any]
+) -> None:
+    convolve = {3: F.conv_transpose1d, 4: F.conv_transpose2d}[len(input)]
+    filters = weight[1] * options.get("groups", 1)
+    arrays = (numbers(input, dtype, 0), numbers(weight, dtype, 1), numbers((filters,), dtype, 2))
+    both_ways(monkeypatch, lambda x, w, b: convolve(x, w, b, **options), *arrays)
+
+
+LARGE: dict[str, tuple[Any, tuple[tuple[int, ...], ...]]] = {
+    "relu": (F.relu, ((130, 700),)),
+    "gelu": (F.gelu, ((130, 700),)),
+    "gelu of tanh": (lambda x: F.gelu(x, approximate="tanh"), ((130, 700),)),
+    "silu": (F.silu, ((130, 701),)),
+    "sigmoid": (torch.sigmoid, ((130, 700),)),
+    "softmax": (lambda x: F.softmax(x, -1), ((60, 301),)),
+    "softmax of columns": (lambda x: F.softmax(x, 0), ((60, 301),)),
+    "log_softmax": (lambda x: F.log_softmax(x, 1), ((20, 65, 17),)),
+    "cross_entropy": (lambda x: F.cross_entropy(x, torch.arange(300) % 65), ((300, 65),)),
+    "batch_norm": (lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
+                   ((32, 6, 9, 11), (6,), (6,))),
+    "layer_norm": (lambda x, w, b: F.layer_norm(x, (65,), w, b), ((300, 65), (65,), (65,))),
+    "group_norm": (lambda x, w, b: F.group_norm(x, 2, w, b), ((32, 6, 9, 11), (6,), (6,))),
+    "rms_norm": (lambda x: F.rms_norm(x, (65,)), ((300, 65),)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_calls(monkeypatch: Any, dtype: np.dtype, name: str) -> None:
+    function, shapes = LARGE[name]
+    arrays = [numbers(shape, dtype, i) for i, shape in enumerate(shapes)]
+    both_ways(monkeypatch, function, *arrays)
+
+
+def test_a_wrong_target_is_refused_by_its_name(monkeypatch: Any) -> None:
+    monkeypatch.setattr(native, "WORTH", 0.0)
+    x, target = torch.zeros(300, 65), torch.arange(300) % 65
+    F.cross_entropy(x, target)
+    with pytest.raises(IndexError, match="Target 65 is out of bounds"):
+        F.cross_entropy(x, target + 1)
+    target[:10] = -100
+    assert F.cross_entropy(x, target).item() == pytest.approx(np.log(65))
 
 
 def test_an_input_written_over_is_noticed_by_the_pooling_that_looks_again(
