@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
-
-from flambeau.nn import functional, init, modules, parallel, parameter, utils
+from flambeau.nn import attention, functional, init, modules, parallel, parameter, utils
 from flambeau.nn.modules import *  # noqa: F403
 from flambeau.nn.parallel import DataParallel
 from flambeau.nn.parameter import (
@@ -21,6 +18,7 @@ __all__ = [
     "Parameter",
     "UninitializedBuffer",
     "UninitializedParameter",
+    "attention",
     "functional",
     "init",
     "modules",
@@ -29,9 +27,3 @@ __all__ = [
     "utils",
 ]
 __all__ += modules.__all__
-
-
-def __getattr__(name: str) -> Any:
-    if name == "attention":
-        return import_module(f"{__name__}.attention")
-    raise AttributeError(f"module 'torch.nn' has no attribute {name!r}")

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
-
-from . import datasets, models, transforms, utils
+from . import datasets, io, models, ops, transforms, utils
 
 __version__ = "0.28.0"
 
-__all__ = ["datasets", "models", "transforms", "utils"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("io", "ops"):
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'torchvision' has no attribute {name!r}")
+__all__ = ["datasets", "io", "models", "ops", "transforms", "utils"]
