@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
 enabled = True
 benchmark = False
 benchmark_limit = 10
@@ -17,3 +21,38 @@ def is_available() -> bool:
 def version() -> int | None:
     """cuDNN's version: None, it is not there."""
     return None
+
+
+_SWITCHES = ("enabled", "benchmark", "benchmark_limit", "deterministic", "allow_tf32")
+
+
+def set_flags(
+    _enabled: bool | None = None,
+    _benchmark: bool | None = None,
+    _benchmark_limit: int | None = None,
+    _deterministic: bool | None = None,
+    _allow_tf32: bool | None = None,
+    _fp32_precision: str = "none",
+) -> tuple[Any, ...]:
+    """Set the switches that are not None; returns what they were."""
+    before = tuple(globals()[name] for name in _SWITCHES)
+    given = (_enabled, _benchmark, _benchmark_limit, _deterministic, _allow_tf32)
+    globals().update({n: value for n, value in zip(_SWITCHES, given) if value is not None})
+    return before
+
+
+@contextlib.contextmanager
+def flags(
+    enabled: bool = False,
+    benchmark: bool = False,
+    benchmark_limit: int = 10,
+    deterministic: bool = False,
+    allow_tf32: bool = True,
+    fp32_precision: str = "none",
+) -> Iterator[None]:
+    """A context with these switches."""
+    before = set_flags(enabled, benchmark, benchmark_limit, deterministic, allow_tf32)
+    try:
+        yield
+    finally:
+        set_flags(*before)

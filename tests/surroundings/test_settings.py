@@ -54,3 +54,22 @@ def test_only_floating_types_can_be_the_default() -> None:
     for kind in (torch.LongTensor, "LongTensor", "torch.cuda.FloatTensor"):
         with pytest.raises(TypeError):
             torch.set_default_tensor_type(kind)
+
+
+def test_cudnn_s_switches_hold_within_their_context() -> None:
+    cudnn = torch.backends.cudnn
+    before = cudnn.enabled, cudnn.benchmark
+    with cudnn.flags(enabled=False, benchmark=True):
+        assert not cudnn.enabled and cudnn.benchmark
+    assert (cudnn.enabled, cudnn.benchmark) == before
+
+
+def test_kernels_of_attention_are_switched_within_their_context() -> None:
+    from flambeau.nn.attention import SDPBackend, sdpa_kernel
+
+    cuda = torch.backends.cuda
+    with sdpa_kernel(SDPBackend.MATH):
+        assert cuda.math_sdp_enabled() and not cuda.flash_sdp_enabled()
+    assert cuda.flash_sdp_enabled()
+    with pytest.raises(AssertionError, match="SDPBackend"), sdpa_kernel("math"):
+        pass
