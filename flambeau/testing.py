@@ -143,7 +143,7 @@ def _tolerances(first: Any, second: Any, options: Any) -> tuple[float, float]:
 
 
 def _tensors(actual: Tensor, expected: Tensor, options: Any, path: list[Any]) -> str | None:
-    checks = [("shape", actual.shape, expected.shape, True)]
+    checks: list[tuple[str, Any, Any, bool]] = [("shape", actual.shape, expected.shape, True)]
     checks += [
         ("device", actual.device, expected.device, options.check_device),
         ("dtype", actual.dtype, expected.dtype, options.check_dtype),
@@ -227,7 +227,7 @@ def _numbers(actual: Any, expected: Any, options: Any, path: list[Any]) -> str |
         )
     kinds = [dtypes.float64 if isinstance(v, (float, complex)) else dtypes.int64
              for v in (actual, expected)]  # fmt: skip
-    rtol, atol = _tolerances(*kinds, options)
+    rtol, atol = _tolerances(kinds[0], kinds[1], options)
     a, b = np.asarray(actual), np.asarray(expected)
     if a.dtype.kind == "b":
         a, b = a.astype(np.int64), b.astype(np.int64)
@@ -297,7 +297,7 @@ def _limits(dtype: Any, low: float | None, high: float | None) -> tuple[float, f
     if any(v is not None and v != v for v in (low, high)):
         raise ValueError(f"`low` and `high` cannot be NaN, but got low={low!r} and high={high!r}")
     if dtype is dtypes.bool:
-        default, least, most = (0, 2), 0, 2
+        default, least, most = (0, 2), 0.0, 2.0
     elif dtype.is_floating_point or dtype.is_complex:
         info = dtypes.finfo(dtype)
         default, least, most = (-9, 9), info.min, info.max

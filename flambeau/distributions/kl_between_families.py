@@ -110,14 +110,14 @@ def _within(result: Any, *outside: Any) -> Any:
     return result
 
 
-for _p in (Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace, Uniform):
-    register_kl(_p, Normal)(_to_normal)
-for _p in (Beta, ContinuousBernoulli, Gamma):
-    register_kl(_p, Exponential)(_to_exponential)
-for _p in (Beta, Exponential):
-    register_kl(_p, Gamma)(_to_gamma)
-for _p in (Exponential, Gamma, Gumbel, Normal, Uniform):
-    register_kl(_p, Gumbel)(_to_gumbel)
+for _family in (Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace, Uniform):
+    register_kl(_family, Normal)(_to_normal)
+for _continuous in (Beta, ContinuousBernoulli, Gamma):
+    register_kl(_continuous, Exponential)(_to_exponential)
+for _positive in (Beta, Exponential):
+    register_kl(_positive, Gamma)(_to_gamma)
+for _other in (Exponential, Gamma, Gumbel, Normal, Uniform):
+    register_kl(_other, Gumbel)(_to_gumbel)
 
 
 @register_kl(Pareto, Normal)

@@ -115,8 +115,8 @@ def _replaced(
                 held, key = slots[name]
                 before.append((held, key, held[key]))
                 held[key] = tensor
-            else:
-                _refuse_name(module, name)
+            elif "." in name:
+                _refuse_name(module, name)  # a name that the module itself lacks is passed over
         yield
     finally:
         for held, key, tensor in reversed(before):

@@ -126,6 +126,8 @@ def view_as_complex(xp, input: Array):
 def _(input):
     if input.dtype.name not in ("float32", "float64") or input.shape[-1:] != (2,):
         raise ValueError("no pairs")
+    if not input.size:
+        return np.empty(input.shape[:-1], f"c{input.dtype.itemsize * 2}")
     if any(s % (2 * input.itemsize) for s in input.strides[:-1]) or (
         input.strides[-1] != input.itemsize
     ):
@@ -152,7 +154,7 @@ def _(input):
         raise RuntimeError("Input tensor must have one or more dimensions")
     if input.shape[-1] != 2:
         raise RuntimeError("Tensor must have a last dimension of size 2")
-    if isinstance(input, np.ndarray):
+    if isinstance(input, np.ndarray) and input.size:
         step = input.itemsize
         if input.strides[-1] != step:
             raise RuntimeError("Tensor must have a last dimension with stride 1")

@@ -206,6 +206,7 @@ class Operation:
         self.domain = domain
         self.vjps: list[Vjp] = []
         self.numpy_kernel: Callable[..., Any] | None = None
+        self.small_kernel: tuple[int, Callable[..., Any] | None] | None = None
         self.check: Callable[..., None] | None = None
         self.check_operands: Callable[..., None] | None = None
         self.underivable: set[str] = set()
@@ -361,7 +362,12 @@ class Operation:
         if self.promote is not None:
             self._promote(values)
         result = self._apply(values)
-        return result if out is None else _write_out(self, result, out)
+        if out is None:
+            return result
+        from ..tensor.views import refuse_shared_out
+
+        refuse_shared_out(self.name, values, out)
+        return _write_out(self, result, out)
 
     def _promote(self, values: list[Any]) -> None:
         """Bring all operands to the common dtype, recording the conversions."""
@@ -810,8 +816,9 @@ def _taking_out(function: Callable[..., Any]) -> Callable[..., Any]:
         result = function(*args, **kwargs)
         if out is None:
             return result
-        from ..tensor.views import write_out
+        from ..tensor.views import refuse_shared_out, write_out
 
+        refuse_shared_out(function.__name__, (*args, *kwargs.values()), out)
         if isinstance(result, tuple):
             for source, target in zip(result, out, strict=True):
                 write_out(function.__name__, source, target)

@@ -72,6 +72,8 @@ def mean(xp, input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any
         RuntimeError: ``input`` is neither floating-point nor complex, and no dtype is given.
     """
     if dtype is not None:
+        if dtype._kind < dtypes.FLOATING:
+            raise ValueError("a whole number's dtype")  # `checked` says it in words
         input = xp.astype(input, dtype.numpy)
     total = xp.sum(input, wrap_dims(dim, input.ndim), keepdim)
     count = _count(input.shape, dim)

@@ -393,11 +393,15 @@ def _(xp, grad, tensors_shape, dim):
     return grads
 
 
-@cat.checked
+@cat.checked_operands
 def _(tensors, dim):
     for place, given in enumerate(tensors or ()):
         if given is None:
             raise TypeError(f"expected Tensor as element {place} in argument 0, but got NoneType")
+
+
+@cat.checked
+def _(tensors, dim):
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     first = next((t for t in tensors if tuple(t.shape) != (0,)), tensors[0])

@@ -673,7 +673,7 @@ def multinomial(
     return drawn if out is None else write_out("multinomial", drawn, out)
 
 
-def _check_weights(weights: np.ndarray, replacement: bool) -> None:
+def _check_weights(weights: np.ndarray, replacement: bool = False) -> None:
     if not (np.isfinite(weights) & (weights >= 0)).all():
         if replacement:
             what = "< 0" if (weights < 0).any() else "= infinity or NaN"

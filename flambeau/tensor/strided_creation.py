@@ -39,11 +39,19 @@ def empty_permuted(
 ) -> Tensor:  # fmt: skip
     """A tensor not filled, whose dims lie in memory in the order ``physical_layout``."""
     size, order = tuple(size), tuple(physical_layout)
-    if sorted(order) != [i for i, _ in enumerate(size)]:
+    if len(order) != len(size):
         raise RuntimeError(
-            f"empty_permuted: physical_layout {list(order)} must be an order of the "
-            f"{len(size)} dims"
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. "
+            f"len(size) = {len(size)} is not equal to len(physical_layout) = {len(order)}"
         )
+    for place, dim in enumerate(order):
+        if not 0 <= dim < len(size):
+            raise RuntimeError(
+                f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got "
+                f"{dim} at index {place}).  NB: negative dims not currently supported"
+            )
+    if len(set(order)) != len(order):
+        raise RuntimeError(f"Duplicate dim not allowed (in the physical_layout {list(order)})")
     stride, step = [0] * len(size), 1
     for dim in reversed(order):
         stride[dim] = step

@@ -368,8 +368,8 @@ def scatter_view(xp: Any, base: Any, values: Any, chain: Any) -> Any:
 
 _JOINED = frozenset(("cat", "stack", "hstack", "vstack", "dstack", "column_stack"))
 _OF_ONE_DTYPE = frozenset(
-    "all any argmax argmin bitwise_not bucketize hash_tensor isin isneginf isposinf multinomial neg "
-    "nonzero searchsorted signbit".split()
+    "all aminmax any argmax argmin bitwise_not bucketize gather hash_tensor isin isneginf isposinf "
+    "multinomial neg nonzero searchsorted signbit".split()
 )
 """Functions whose ``out`` has the result's dtype, or for truth values uint8."""
 _RESIZES = frozenset(
@@ -396,6 +396,35 @@ def _check_out_dtype(name: str, found: Any, wanted: Any) -> None:
         )
 
 
+def _shared_elements(what: str) -> RuntimeError:
+    return RuntimeError(
+        f"unsupported operation: {what} to a single memory location. Please clone() the tensor "
+        "before performing the operation."
+    )
+
+
+_APART = frozenset("gather index_select kthvalue masked_select take".split())
+"""Functions whose ``out`` must not share memory with their operands."""
+
+
+def refuse_shared_out(name: str, operands: Any, out: Any) -> None:
+    """Raise PyTorch's error if ``out`` shares memory that it must not share."""
+    if name not in _APART:
+        return
+    for target in out if isinstance(out, (tuple, list)) else (out,):
+        for operand in operands:
+            if (
+                isinstance(operand, Tensor)
+                and isinstance(target, Tensor)
+                and operand._array.__class__ is ndarray
+                and target._array.__class__ is ndarray
+                and np.may_share_memory(operand._array, target._array)
+            ):
+                raise _shared_elements(
+                    "some elements of the input tensor and the written-to tensor refer"
+                )
+
+
 def write_out(name: str, result: Tensor, out: Tensor) -> Tensor:
     """Put ``result`` into the tensor given as ``out=``, which takes on its shape."""
     if not isinstance(out, Tensor):
@@ -412,6 +441,8 @@ def write_out(name: str, result: Tensor, out: Tensor) -> Tensor:
     if source.dtype != out._array.dtype:
         source = namespace_of(source).astype(source, out._array.dtype)
     if tuple(out._array.shape) == tuple(source.shape):
+        if out._array.__class__ is ndarray and out._array.size and _overlaps_itself(out._array):
+            raise _shared_elements("more than one element of the written-to tensor refers")
         if out._array.__class__ is ndarray and source.__class__ is ndarray:
             np.copyto(out._array, source)
         else:

@@ -167,7 +167,8 @@ def test_tied_weights_are_replaced_together() -> None:
 def test_names_are_checked() -> None:
     model, x = nn.Linear(3, 2), torch.ones(3)
     with pytest.raises(AttributeError):
-        functional_call(model, {"other": x}, x)
+        functional_call(model, {"other.weight": x}, x)
+    functional_call(model, {"other": x}, x)  # passed over, as in PyTorch
     given = {"weight": torch.ones(2, 3)}
     with pytest.raises(RuntimeError, match=r"Missing key\(s\): 'bias'"):
         functional_call(model, given, x, strict=True)
