@@ -487,7 +487,8 @@ def dtype_of(op: Any) -> torch.dtype | None:
 def samples(op: Any, dtype: torch.dtype, gradients: bool) -> Iterator[Any]:
     seed(0)
     np.random.seed(0)
-    for sample in op.sample_inputs("cpu", dtype, requires_grad=gradients):
+    # by the definition itself: `op.sample_inputs` looks up the source line of every sample
+    for sample in op.sample_inputs_func(op, "cpu", dtype, gradients):
         if not (isinstance(sample.input, torch.Tensor) and sample.input.layout != torch.strided):
             yield sample
 
