@@ -261,7 +261,7 @@ class _Joiner:
             return "one of them is empty"
         if consumer.is_contraction:
             return f"{consumer.anchor.primitive} reads each element many times"
-        if consumer.anchor.primitive == "relayout":
+        if "relayout" in (producer.anchor.primitive, consumer.anchor.primitive):
             return "a change of layout goes through memory"
         if producer.is_contraction and any(g.reduces for g in consumer.groups):
             return (

@@ -45,6 +45,10 @@ class Layouts:
         self.orders[id(value)] = order
         self._values.append(value)  # its id must not be given to another
 
+    def unset(self, value: Value) -> None:
+        """Give ``value`` the usual order again."""
+        self.orders.pop(id(value), None)
+
     def strides(self, value: Value) -> tuple[int, ...]:
         """The distance in elements between neighbours along each dim."""
         order = self.orders.get(id(value))
@@ -233,6 +237,16 @@ class _CopyChooser:
         """``value``, a contraction, with operands copied where that pays."""
         if value.size == 0 or any(v.size == 0 for v in value.operands):
             return value
+        _, chosen = self.choice(value)
+        if not chosen:
+            return value
+        operands = list(value.operands)
+        for which, dim in chosen.items():
+            operands[which] = self.copied(operands[which], dim)
+        return Value(value.primitive, tuple(operands), value.attributes, value.shape, value.dtype)
+
+    def choice(self, value: Value) -> tuple[float, dict[int, int]]:
+        """The least cost of ``value``, and the copies of operands that it takes."""
         best = self._cost(value, {})
         chosen: dict[int, int] = {}
         for trial in self._trials(value):
@@ -243,12 +257,7 @@ class _CopyChooser:
                     cost += 40 + 0.7 * base.size
             if cost < best:
                 best, chosen = cost, trial
-        if not chosen:
-            return value
-        operands = list(value.operands)
-        for which, dim in chosen.items():
-            operands[which] = self.copied(operands[which], dim)
-        return Value(value.primitive, tuple(operands), value.attributes, value.shape, value.dtype)
+        return best, chosen
 
     def _trials(self, value: Value) -> list[dict[int, int]]:
         """Operands of ``value`` that may be copied, each with the dim that would lie innermost."""
@@ -326,6 +335,20 @@ def _convolved(graph: Graph) -> set[int]:
     return found
 
 
+def _pays_turned(value: Value, layouts: Layouts, chooser: _CopyChooser, lanes: int) -> bool:
+    """Whether a product of few columns is better computed column by column, and then turned."""
+    if value.primitive != "matmul" or value.ndim != 2:
+        return False
+    rows, columns = value.shape
+    if columns > lanes // 2 or rows < 2 * lanes or value.operands[0].shape[-1] < 8 * lanes:
+        return False
+    plain, _ = chooser.choice(value)
+    layouts.set(value, (1, 0))
+    turned, _ = chooser.choice(value)
+    layouts.unset(value)
+    return turned + 40 + 0.7 * value.size < 0.8 * plain
+
+
 def _padded_after_turning(value: Value, layouts: Layouts, chooser: _CopyChooser) -> Value:
     """A padding whose operand is first brought to its layout: blocks are turned in registers."""
     (operand,) = value.operands
@@ -381,9 +404,13 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
             new = _padded_after_turning(new, layouts, chooser)
         if new.primitive in CONTRACTIONS:
             before = layouts.orders.get(id(new))
+            turned = before is None and _pays_turned(new, layouts, chooser, lanes)
             new = chooser.rewritten(new)
             if before is not None:
                 layouts.set(new, before)
+            elif turned:
+                layouts.set(new, (1, 0))
+                new = Value("relayout", (inherit(new, value),), {}, value.shape, value.dtype)
         table[id(value)] = inherit(new, value)
         if id(value) in convolved and id(table[id(value)]) in layouts.orders:
             copy = Value("relayout", (table[id(value)],), {}, value.shape, value.dtype)
