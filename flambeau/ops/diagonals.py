@@ -153,7 +153,7 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
     return _part_replaced(input, src, select_part, (*(slice(None),) * dim, index % n))
 
 
-@composite
+@composite(out=True)
 def slice_scatter(
     input: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
 ) -> Any:

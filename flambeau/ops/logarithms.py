@@ -206,7 +206,7 @@ def _(xp, grad, input, out, dim):
     return xp.cat(pieces, wrapped) if pieces else grad
 
 
-@composite
+@composite(out=True)
 def mvlgamma(input: Any, p: int) -> Any:
     """The multivariate log-gamma function of dimension ``p``."""
     if p < 1:

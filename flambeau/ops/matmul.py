@@ -10,6 +10,7 @@ from typing import Any
 from ..namespaces import numpy_blas
 from .dtype_checks import NUMBERS, require_kinds
 from .operation import Array, composite, operation, renamed, sum_to
+from .pointwise import add, mul
 
 
 def _transposed(xp: Any, x: Any) -> Any:
@@ -95,7 +96,7 @@ def _(input, other):
     )
 
 
-def require_same_dtype(first: Any, second: Any) -> None:
+def require_same_dtype(first: Any, second: Any, linear: bool = False) -> None:
     """Raise unless both arrays have one dtype."""
     if first.dtype != second.dtype:
         from .. import dtypes
@@ -107,6 +108,8 @@ def require_same_dtype(first: Any, second: Any) -> None:
                  "ComplexFloat": "c10::complex<float>",
                  "ComplexDouble": "c10::complex<double>"}  # fmt: skip
         x, y = _type_word(a), _type_word(b)
+        if linear:
+            raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {x} and {y}")
         raise RuntimeError(
             f"expected m1 and m2 to have the same dtype, but got: {words.get(x, x)} != "
             f"{words.get(y, y)}"
@@ -192,7 +195,7 @@ def _(xp, grad, bias_shape):
 def _(input, weight, bias=None):
     if weight.ndim > 2:
         raise RuntimeError(f"linear(): weight must be 1-D or 2-D, got {list(weight.shape)}")
-    require_same_dtype(input, weight)
+    require_same_dtype(input, weight, linear=True)
     if not input.ndim or input.shape[-1] != weight.shape[-1]:
         rows = 1
         for n in input.shape[:-1]:
@@ -215,16 +218,16 @@ def _(input, weight, bias=None):
 
 
 @composite
-def mm(input: Any, mat2: Any) -> Any:
+def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     """The product of two matrices."""
     if input.dim() != 2 or mat2.dim() != 2:
         which = "self" if input.dim() != 2 else "mat2"
         raise RuntimeError(f"{which} must be a matrix")
-    return matmul(input, mat2)
+    return matmul(input, mat2) if out is None else matmul(input, mat2, out=out)
 
 
 @composite
-def bmm(input: Any, mat2: Any) -> Any:
+def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     """The products of two batches of matrices: (b, n, k) and (b, k, m) give (b, n, m)."""
     for number, tensor in ((1, input), (2, mat2)):
         if tensor.dim() != 3:
@@ -235,19 +238,21 @@ def bmm(input: Any, mat2: Any) -> Any:
             "Expected size for first two dimensions of batch2 tensor to be: "
             f"[{b}, {k}] but got: [{other[0]}, {other[1]}]."
         )
+    if out is not None:
+        return matmul(input, mat2, out=out)
     return renamed(matmul(input, mat2), "BmmBackward0")
 
 
 @composite
-def mv(input: Any, vec: Any) -> Any:
+def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
     """The product of a matrix and a vector."""
     if input.dim() != 2 or vec.dim() != 1:
         raise RuntimeError(f"vector + matrix @ vector expected, got 1, {input.dim()}, {vec.dim()}")
-    return matmul(input, vec)
+    return matmul(input, vec, out=out)
 
 
 @composite
-def dot(input: Any, tensor: Any) -> Any:
+def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     """The sum of the products of two vectors' elements."""
     if input.dim() != 1 or tensor.dim() != 1:
         raise RuntimeError(
@@ -260,44 +265,63 @@ def dot(input: Any, tensor: Any) -> Any:
             "dot : expected both vectors to have same dtype, but found "
             f"{_type_word(input.dtype)} and {_type_word(tensor.dtype)}"
         )
-    return matmul(input, tensor)
+    return matmul(input, tensor, out=out)
 
 
 @composite
-def outer(input: Any, vec2: Any) -> Any:
+def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
     """The products of every element of one vector with every one of another."""
     if input.dim() != 1 or vec2.dim() != 1:
         raise RuntimeError(
             f"outer: Expected 1-D argument {'self' if input.dim() != 1 else 'vec2'}, but got "
             f"{input.dim() if input.dim() != 1 else vec2.dim()}-D"
         )
-    return input.unsqueeze(1) * vec2
+    return mul(input.unsqueeze(1), vec2, out=out)
 
 
-@composite
-def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
-    """``beta * input + alpha * (mat1 @ mat2)``."""
-    product = mm(mat1, mat2)
-    if alpha != 1:
-        product = product * alpha
+def weighted(tensor: Any, factor: float) -> Any:
+    """``factor * tensor``, of whole numbers too: the factor is cut to their dtype."""
+    if factor == 1:
+        return tensor
+    kind = tensor._array.dtype.kind
+    return tensor * (bool(factor) if kind == "b" else int(factor) if kind in "iu" else factor)
+
+
+def _sum(input: Any, product: Any, beta: float, alpha: float, out: Any) -> Any:
+    product = weighted(product, alpha)
+    shape, wanted = input._array.shape, product._array.shape
+    if shape != wanted:
+        input = input.expand(wanted)
     if beta != 0:
-        product = (input if beta == 1 else input * beta) + product
-    return renamed(product, "AddmmBackward0")
+        return add(weighted(input, beta), product, out=out)
+    return product if out is None else _write_out(product, out)
+
+
+def _write_out(result: Any, out: Any) -> Any:
+    from ..tensor.views import write_out
+
+    return write_out("addmm", result, out)
 
 
 @composite
-def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+def addmm(
+    input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1, out: Any = None
+) -> Any:
+    """``beta * input + alpha * (mat1 @ mat2)``."""
+    return renamed(_sum(input, mm(mat1, mat2), beta, alpha, out), "AddmmBackward0")
+
+
+@composite
+def addmv(
+    input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1, out: Any = None
+) -> Any:
     """``beta * input + alpha * (mat @ vec)``."""
-    product = mv(mat, vec)
-    if alpha != 1:
-        product = product * alpha
-    return product if beta == 0 else (input if beta == 1 else input * beta) + product
+    return _sum(input, mv(mat, vec), beta, alpha, out)
 
 
 @composite
-def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+def baddbmm(
+    input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1, out: Any = None
+) -> Any:
     """``beta * input + alpha * (batch1 @ batch2)``, matrix by matrix."""
-    product = bmm(batch1, batch2)
-    if alpha != 1:
-        product = product * alpha
-    return product if beta == 0 else (input if beta == 1 else input * beta) + product
+    return _sum(input, bmm(batch1, batch2), beta, alpha, out)

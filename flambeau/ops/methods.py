@@ -38,7 +38,7 @@ INPLACE_COMPOSITES = (
     "clamp", "clamp_min", "clamp_max", "masked_fill", "tril", "triu", "scatter", "squeeze",
     "unsqueeze", "transpose", "t", "addmm", "addmv", "baddbmm", "where", "deg2rad", "rad2deg",
     "index_add", "index_copy", "index_fill", "index_reduce", "put", "masked_scatter",
-    "scatter_reduce", "renorm", "float_power", "ldexp", "gcd", "lcm", "mvlgamma",
+    "scatter_reduce", "renorm", "float_power", "ldexp", "gcd", "lcm", "mvlgamma", "addr", "addbmm",
 )  # fmt: skip
 """Composites, and views, with an in-place variant."""
 
@@ -155,7 +155,7 @@ def attach_methods(public: dict[str, Callable[..., Any]]) -> None:
     Tensor.T = property(_transposed)  # type: ignore[attr-defined]
     Tensor.mT = property(lambda self: self.transpose(-2, -1))  # type: ignore[attr-defined]
     Tensor.polygamma = lambda self, n: public["polygamma"](n, self)  # type: ignore[attr-defined]
-    Tensor.polygamma_ = _inplace_method(Tensor.polygamma, "polygamma_")  # type: ignore[attr-defined]
+    setattr(Tensor, "polygamma_", _inplace_method(Tensor.polygamma, "polygamma_"))  # noqa: B010
     public["positive"] = Tensor.positive = _positive  # type: ignore[attr-defined]
     for alias, name in ALIASES.items():
         if name in public:

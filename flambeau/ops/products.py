@@ -11,7 +11,7 @@ from typing import Any
 
 from .dims import as_ints, wrap_dim
 from .dtype_checks import type_word
-from .matmul import bmm, dot, matmul
+from .matmul import bmm, dot, matmul, weighted
 from .operation import Array, composite, operation
 
 
@@ -48,17 +48,14 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1)
 
 
 def _added(input: Any, product: Any, beta: float, alpha: float) -> Any:
-    if alpha != 1:
-        product = product * alpha
-    if beta == 0:
-        return product
-    return (input if beta == 1 else input * beta) + product
+    product = weighted(product, alpha)
+    return product if beta == 0 else weighted(input, beta) + product
 
 
 @composite(out=True)
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """``beta * input`` plus ``alpha`` times the sum of the products of two batches of matrices."""
-    return _added(input, bmm(batch1, batch2).sum(0), beta, alpha)
+    return _added(input, bmm(batch1, batch2).sum(0, dtype=batch1.dtype), beta, alpha)
 
 
 # -- cross products ---------------------------------------------------------------------------
@@ -108,6 +105,7 @@ def cross(input: Any, other: Any, dim: int | None = None) -> Any:
     return linalg_cross(input, other, dim)
 
 
+@composite(out=True, public=False)
 def linalg_cross(input: Any, other: Any, dim: int = -1) -> Any:
     """The cross products of vectors of three elements along ``dim``, the others broadcast."""
     from .shape import broadcast_tensors
@@ -164,9 +162,9 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
                 f"{n} in dim {d} and second has size {m} in dim {e} (pair {i})"
             )
         if n == 1:
-            b = b.sum(e, True)
+            b = b.sum(e, True, dtype=b.dtype)
         else:
-            a = a.sum(d, True)
+            a = a.sum(d, True, dtype=a.dtype)
     free_a = [d for d in range(a._array.ndim) if d not in dims_a]
     free_b = [d for d in range(b._array.ndim) if d not in dims_b]
     contracted = math.prod(a._array.shape[d] for d in dims_a)
@@ -188,6 +186,7 @@ def kron(input: Any, other: Any) -> Any:
     return (left * right).reshape(tuple(x * y for x, y in zip(a, b)))
 
 
+@composite(out=True, public=False)
 def multi_dot(tensors: Sequence[Any]) -> Any:
     """The product of two or more matrices, multiplied in the cheapest order."""
     matrices = list(tensors)

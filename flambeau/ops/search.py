@@ -115,7 +115,7 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     if indices._array.dtype.kind not in "iu":
         raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
     sizes = shape_of((shape,))
-    found, rest = [], indices
+    found, rest = [], indices.long()
     for n in reversed(sizes):
         found.append(rest % n)
         rest = rest // n
@@ -192,7 +192,7 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     return wrap(counts.astype(array.dtype))
 
 
-@composite
+@composite(out=True)
 def histogram(
     input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False
 ) -> Any:

@@ -54,7 +54,7 @@ def _var_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float
     return dim, correction
 
 
-@composite
+@composite(out=True)
 def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
         correction: Any = None) -> Any:  # fmt: skip
     """The variance over ``dim`` (None: of all elements), divided by ``count - correction`` (1)."""
@@ -67,7 +67,7 @@ def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False
     return variance(input, dim, correction, keepdim)
 
 
-@composite
+@composite(out=True)
 def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
         correction: Any = None, axis: Any = None) -> Any:  # fmt: skip
     """The standard deviation over ``dim`` (None: of all elements); see :func:`var`."""
@@ -225,8 +225,14 @@ def nonzero(input: Any, *, as_tuple: bool = False, out: Any = None) -> Any:
     if as_tuple:
         return tuple(wrap(f) for f in found)
     if input._array.ndim == 0:
-        return wrap(np.zeros((len(found[0]), 0), np.int64))
-    return wrap(np.ascontiguousarray(np.stack(found, 1)))
+        result = wrap(np.zeros((len(found[0]), 0), np.int64))
+    else:
+        result = wrap(np.ascontiguousarray(np.stack(found, 1)))
+    if out is None:
+        return result
+    from ..tensor.views import write_out
+
+    return write_out("nonzero", result, out)
 
 
 @composite

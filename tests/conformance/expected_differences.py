@@ -24,8 +24,6 @@ EXPECTED: dict[str, dict[str, str]] = {
         **in_all("special.bessel_j0 special.bessel_j1 special.bessel_y1", "float64 out"),
     },
     "eigenvectors are known up to a factor": {
-        "float64": "linalg.eig",
-        "out": "linalg.eig",
         "float32": "linalg.eig",
     },
     "PyTorch's order of equal elements is not that of the input": {
