@@ -44,6 +44,7 @@ def hash_tensor(
             if array.shape[d] == 0:
                 raise IndexError(f"hash_tensor: Expected reduction dim {d} to have non-zero size.")
     wide = array.astype(np.int64 if array.dtype.kind in "iub" else np.float64)
-    hashed = np.bitwise_xor.reduce(wide.view(np.uint64), axis=dims, keepdims=keepdim)
+    xor: Any = np.bitwise_xor
+    hashed = xor.reduce(wide.view(np.uint64), axis=dims, keepdims=keepdim)
     result = wrap(np.asarray(hashed, np.uint64))
     return result if out is None else write_out("hash_tensor", result, out)
