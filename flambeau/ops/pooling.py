@@ -585,9 +585,17 @@ def _wanted(name: str, dims: int, input: Any, output_size: Any) -> tuple[int, ..
         raise RuntimeError(
             f"{name}() argument 'output_size' should contain {count} (got {len(output_size)})"
             if dims == 1
+            else f"{name}(): internal error: output_size.size() must be {dims}"
+            if "max" in name
             else f"{name}: output_size must be {dims}"
         )
     size = tuple(n if m is None else m for m, n in zip(output_size, shape[-dims:]))
+    if min(size) < 0 and "max" in name:
+        wanted = [*shape[:-dims], *((1,) if dims == 1 else ()), *size]
+        least = min(size)
+        raise RuntimeError(
+            f"Trying to create tensor with negative dimension {least}: {wanted} ({name})"
+        )
     if min(size) < 0:
         words = f"adaptive_avg_pool{max(dims, 2)}d" if "avg" in name else name
         shown = ", ".join(str(n) for n in ((1, *size) if dims == 1 else size))

@@ -115,6 +115,13 @@ def _max_or_min(name: str, of_dim: Operation, of_all: Operation, of_pair: str) -
             dim = axis
         if keepdims is not None:
             keepdim = keepdims
+        if isinstance(input, (bool, int, float, complex)):
+            got = f"{type(input).__name__}, {'Tensor' if isinstance(dim, Tensor) else 'int'}"
+            raise TypeError(
+                f"{name}() received an invalid combination of arguments - got ({got}), but "
+                "expected one of:\n * (Tensor input)\n * (Tensor input, Tensor other)\n"
+                " * (Tensor input, int dim, bool keepdim = False)\n"
+            )
         if isinstance(dim, Tensor):
             other, dim = dim, None
         if other is not None:
