@@ -25,6 +25,9 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "log10": np.log10,
     "log1p": np.log1p,
     "tanh": np.tanh,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
 }
 
 
@@ -41,6 +44,8 @@ def arguments(name: str, dtype: type) -> np.ndarray:
     parts = [magnitudes, -magnitudes]
     for width in (1e-3, 0.7, 3, 30, 120, 800):
         parts.append((rng.uniform(-width, width, 60_000)).astype(dtype))
+    # next to the zeros of sine and cosine
+    parts.append((np.arange(1, 60_000) * np.longdouble(math.pi) / 2).astype(dtype))
     parts.append((1 + rng.uniform(-0.5, 1, 60_000)).astype(dtype))
     parts.append(np.exp2(np.arange(math.ceil(low), math.floor(high))).astype(dtype))
     return np.concatenate(parts)
@@ -103,6 +108,9 @@ SPECIAL = {
     "log1p": [(np.inf, np.inf), (-1.0, -np.inf), (-2.0, np.nan), (0.0, 0.0), (-0.0, -0.0)],
     "tanh": [(np.inf, 1.0), (-np.inf, -1.0), (0.0, 0.0), (-0.0, -0.0), (100.0, 1.0)],
     "sigmoid": [(np.inf, 1.0), (-np.inf, 0.0), (0.0, 0.5), (-0.0, 0.5)],
+    "sin": [(np.inf, np.nan), (-np.inf, np.nan), (0.0, 0.0), (-0.0, -0.0)],
+    "cos": [(np.inf, np.nan), (-np.inf, np.nan), (0.0, 1.0), (-0.0, 1.0)],
+    "tan": [(np.inf, np.nan), (-np.inf, np.nan), (0.0, 0.0), (-0.0, -0.0)],
     "erf": [(np.inf, 1.0), (-np.inf, -1.0), (0.0, 0.0), (-0.0, -0.0), (10.0, 1.0)],
 }
 
@@ -122,3 +130,21 @@ def test_results_may_be_denormal() -> None:
     exact = np.exp(x.astype(np.float64)).astype(np.float32)
     assert (exact > 0).all() and (exact < np.finfo(np.float32).tiny).all()
     np.testing.assert_allclose(compiled("exp", x), exact, rtol=0, atol=3e-45)
+
+
+def test_powers_are_within_two_ulps_and_right_at_the_special_values() -> None:
+    rng = np.random.default_rng(0)
+    x = np.concatenate([np.exp2(rng.uniform(-140, 127, 40_000)), rng.uniform(0, 3, 40_000)])
+    y = np.concatenate([rng.uniform(-3, 3, 40_000), rng.uniform(-90, 90, 40_000)])
+    special = np.array([0.0, -0.0, 1, -1, 2, -2, 0.5, -0.5, 3, -3, 1e30, -1e30, np.inf, -np.inf,
+                        np.nan, 2.5, -2.5, 16777215.0, 1e-40])  # fmt: skip
+    x = np.concatenate([x, np.repeat(special, special.size)]).astype(np.float32)
+    y = np.concatenate([y, np.tile(special, special.size)]).astype(np.float32)
+    with np.errstate(all="ignore"):
+        exact = np.power(x.astype(np.float64), y.astype(np.float64))
+    actual = compile_graph(graph_of(xp.pow, [x, y]))([x, y])[0]
+    errors = distance_in_ulps(actual, exact, np.float32)
+    worst = int(np.nanargmax(np.where(np.isnan(errors), np.inf, errors)))
+    assert errors[worst] <= 2, (x[worst], y[worst], actual[worst], exact[worst])
+    zeros = exact == 0
+    np.testing.assert_array_equal(np.signbit(actual[zeros]), np.signbit(exact[zeros]))

@@ -239,6 +239,11 @@ class Builder:
         arguments = ", ".join(o.typed for o in operands)
         return self._place(f"call {type} @{name}({arguments})", type, 1, operands)
 
+    def call_vector(self, name: str, x: Register) -> Register:
+        """A function of this module from vectors to such vectors, without effects."""
+        text = f"call {x.full_type} @{name}({x.typed})"
+        return self._place(text, x.type, x.lanes, (x,))
+
     def extract(self, x: Register, lane: int) -> Register:
         if x.lanes == 1:
             return x
@@ -500,6 +505,12 @@ class Builder:
                 outer.memo.pop(key, None)
 
     # -- the text -------------------------------------------------------------------------------
+
+    def taken_lines(self) -> str:
+        """The lines written since the last call; their registers may still be used."""
+        text = "\n".join(self._scopes[0].lines)
+        self._scopes[0].lines.clear()
+        return text
 
     def finish(self, linkage: str = "internal", result: str = "ret void") -> str:
         parameters = ", ".join(p.typed for p in self.parameters)

@@ -333,7 +333,9 @@ def _pow(b: Builder, dtype: np.dtype, x: Register, y: Register) -> Register:
                 if exponent >= 0:
                     return power
                 return b.binary("fdiv", b.constant(x.type, 1), power)
-        return lanewise(b, "pow" + ("f" if x.type == "float" else ""), x, y)
+        if x.type == "float":
+            return math_functions.power(b, x, y)
+        return lanewise(b, "pow", x, y)
     if y.literal is not None:
         if y.literal < 0:
             raise Unsupported("pow", "a negative power of integers")

@@ -9,7 +9,7 @@ stays NaN, overflow gives inf, results may be denormal.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .builder import Builder, Register
@@ -362,9 +362,179 @@ def erf(b: Builder, x: Register) -> Register:
     return b.intrinsic("copysign", result, x)
 
 
-VECTOR_FUNCTIONS = "exp exp2 expm1 log log2 log10 log1p tanh sigmoid erf digamma erfinv".split()
+# -- sine and cosine ----------------------------------------------------------------------------
+
+_HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
+"""pi / 2 as a sum of three numbers."""
+_REDUCIBLE = 2.0**30
+"""Arguments from which on that sum is too short: those are left to the C library."""
+_SINE = (
+    -0.16666666666666666, 0.008333333333330917, -0.00019841269836712007, 2.755731607855981e-06,
+    -2.505112686627953e-08, 1.591777171242167e-10,
+)  # fmt: skip
+"""(sin(r) / r - 1) / r**2 in powers of r**2 for |r| <= pi / 4."""
+_COSINE = (
+    0.041666666666666664, -0.0013888888888887378, 2.4801587298737083e-05, -2.755731725679215e-07,
+    2.0876143151414746e-09, -1.1382408005886448e-11,
+)  # fmt: skip
+"""(cos(r) - 1 + r**2 / 2) / r**4 in powers of r**2."""
+_SINE_SINGLE = (
+    -0.16666666663826582, 0.008333331863560767, -0.00019840080719912246, 2.724914679681338e-06,
+)  # fmt: skip
+_COSINE_SINGLE = (
+    0.04166666666429725, -0.0013888887662711772, 2.480059535659426e-05, -2.730030902050213e-07,
+)  # fmt: skip
+
+
+def _quarters(b: Builder, x: Register, enough: bool) -> tuple[Register, Register, Register]:
+    """``x = q pi / 2 + r`` for doubles: q in the lowest bits of an integer, sin(r) and cos(r).
+
+    With ``enough`` the two are as exact as single precision asks for.
+    """
+    c = lambda value: b.constant(x.type, value)  # noqa: E731
+    shifted = _fma(b, x, c(2 / math.pi), c(_DOUBLE.magic))
+    q = b.unary("fneg", b.binary("fsub", shifted, c(_DOUBLE.magic)))
+    r = x
+    for part in _HALF_PI:
+        r = _fma(b, q, c(part), r)
+    z = b.binary("fmul", r, r)
+    sine = _polynomial(b, z, _SINE_SINGLE if enough else _SINE)
+    sine = _fma(b, b.binary("fmul", r, z), sine, r)
+    cosine = _polynomial(b, z, _COSINE_SINGLE if enough else _COSINE)
+    half = b.binary("fmul", z, c(0.5))
+    large = b.binary("fsub", c(1.0), half)
+    lost = b.binary("fsub", b.binary("fsub", c(1.0), large), half)
+    cosine = b.binary("fadd", large, _fma(b, b.binary("fmul", z, z), cosine, lost))
+    return b.cast("bitcast", shifted, "i64"), sine, cosine
+
+
+def _turned(b: Builder, x: Register, quarter: int, enough: bool) -> Register:
+    """sin(x + quarter pi / 2) for doubles."""
+    i = lambda value: b.constant("i64", value)  # noqa: E731
+    number, sine, cosine = _quarters(b, x, enough)
+    number = b.binary("add", number, i(quarter))
+    odd = b.compare("icmp ne", b.binary("and", number, i(1)), i(0))
+    result = b.select(odd, cosine, sine)
+    sign = b.binary("shl", b.binary("and", number, i(2)), i(62))
+    bits = b.binary("xor", b.cast("bitcast", result, "i64"), sign)
+    return b.cast("bitcast", bits, "double")
+
+
+def _sine_or_cosine(b: Builder, name: str, x: Register) -> Register:
+    quarter = 0 if name == "sin" else 1
+
+    def reduced(b: Builder, x: Register) -> Register:
+        if x.type == "double":
+            result = _turned(b, x, quarter, False)
+        else:
+            result = _in_double(b, x, lambda b, wide: _turned(b, wide, quarter, True))
+        if name == "sin":  # -0.0
+            result = b.select(b.compare("fcmp oeq", x, b.constant(x.type, 0.0)), x, result)
+        return result
+
+    return _or_library(b, name, x, reduced)
+
+
+def sin(b: Builder, x: Register) -> Register:
+    return _sine_or_cosine(b, "sin", x)
+
+
+def cos(b: Builder, x: Register) -> Register:
+    return _sine_or_cosine(b, "cos", x)
+
+
+def tan(b: Builder, x: Register) -> Register:
+    if x.type == "double":
+        from .elementwise import lanewise
+
+        return lanewise(b, "tan", x)
+
+    def reduced(b: Builder, x: Register) -> Register:
+        def ratio(b: Builder, wide: Register) -> Register:
+            number, sine, cosine = _quarters(b, wide, True)
+            odd = b.compare(
+                "icmp ne", b.binary("and", number, b.constant("i64", 1)), b.constant("i64", 0)
+            )
+            above = b.select(odd, cosine, sine)
+            below = b.select(odd, b.unary("fneg", sine), cosine)
+            return b.binary("fdiv", above, below)
+
+        result = _in_double(b, x, ratio)
+        return b.select(b.compare("fcmp oeq", x, b.constant(x.type, 0.0)), x, result)
+
+    return _or_library(b, "tan", x, reduced)
+
+
+def _or_library(
+    b: Builder, name: str, x: Register, reduced: Callable[[Builder, Register], Register]
+) -> Register:
+    """``reduced(x)``, or the C library's function if some lane is too large for it.
+
+    A function of its own, since the choice is a branch.
+    """
+    from .elementwise import lanewise
+
+    library = name + ("f" if x.type == "float" else "")
+    if x.lanes == 1:
+        return lanewise(b, library, x)
+    title = f"flambeau_{name}_{x.type}x{x.lanes}"
+    inner = Builder(title, [], b.declarations)
+    argument = Register("%x", x.type, x.lanes)
+    result = reduced(inner, argument)
+    magnitude = inner.intrinsic("fabs", argument)
+    large = inner.compare("fcmp oge", magnitude, inner.constant(x.type, _REDUCIBLE))
+    some = inner.reduce("or", large)
+    fast = inner.taken_lines()
+    careful = lanewise(inner, library, argument)
+    b.declarations.add(
+        f"define internal {x.full_type} @{title}({x.full_type} %x) #0 {{\nentry:\n{fast}\n"
+        f"br i1 {some.name}, label %careful, label %done\ndone:\n"
+        f"ret {x.full_type} {result.name}\ncareful:\n{inner.taken_lines()}\n"
+        f"ret {x.full_type} {careful.name}\n}}"
+    )
+    return b.call_vector(title, x)
+
+
+# -- powers -------------------------------------------------------------------------------------
+
+
+def power(b: Builder, x: Register, y: Register) -> Register:
+    """``x ** y`` in single precision: exp(y log|x|) in double precision, and the special values."""
+    return b.cast(
+        "fptrunc",
+        _power(b, b.cast("fpext", x, "double"), b.cast("fpext", y, "double")),
+        "float",
+    )
+
+
+def _power(b: Builder, x: Register, y: Register) -> Register:
+    c = lambda value: b.constant(x.type, value)  # noqa: E731
+    x, y = b.level_operands(x, y)
+    magnitude = b.intrinsic("fabs", x)
+    result = exp(b, b.binary("fmul", y, log(b, magnitude)))
+    whole = b.compare("fcmp oeq", b.intrinsic("floor", y), y)
+    half = b.binary("fmul", y, c(0.5))
+    even = b.compare("fcmp oeq", b.intrinsic("floor", half), half)
+    # below zero: odd powers change the sign, broken ones are not defined; -0.0 and -inf are
+    signed = b.select(even, result, b.intrinsic("copysign", result, x))
+    negative = b.compare("fcmp olt", x, c(0.0))
+    broken = b.select(
+        b.compare("fcmp oeq", magnitude, c(math.inf)), result, b.select(negative, c(math.nan), result)
+    )
+    result = b.select(whole, signed, broken)
+    result = b.select(b.compare("fcmp uno", y, y), y, result)
+    unit = b.compare("fcmp oeq", magnitude, c(1.0))
+    endless = b.compare("fcmp oeq", b.intrinsic("fabs", y), c(math.inf))
+    result = b.select(unit, b.select(endless, c(1.0), result), result)
+    result = b.select(b.compare("fcmp oeq", x, c(1.0)), c(1.0), result)
+    return b.select(b.compare("fcmp oeq", y, c(0.0)), c(1.0), result)
+
+
+VECTOR_FUNCTIONS = (
+    "exp exp2 expm1 log log2 log10 log1p tanh sigmoid erf digamma erfinv sin cos tan"
+).split()
 LIBM_FUNCTIONS = {
-    "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin", "acos": "acos", "atan": "atan",
+    "asin": "asin", "acos": "acos", "atan": "atan",
     "sinh": "sinh", "cosh": "cosh", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh",
     "erfc": "erfc", "lgamma": "lgamma", "atan2": "atan2", "hypot": "hypot",
     "nextafter": "nextafter",
