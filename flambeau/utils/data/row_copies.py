@@ -1,7 +1,7 @@
 """Copies of scattered rows of a large array: a shuffled batch.
 
 The rows lie anywhere in memory, so most of the time of ``numpy.take`` goes into waiting for their
-first lines. Machine code that asks for the rows to come while it copies one takes about two thirds
+first lines. Machine code that asks for the rows to come while it copies one takes some nine tenths
 of that time. It is made by llvmlite, where that is installed, once ``take`` has spent as much time
 as making it would; a program that reads little never pays for it.
 """

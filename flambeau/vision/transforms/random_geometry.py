@@ -276,6 +276,65 @@ class RandomAffine(nn.Module):
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
+class RandomPerspective(nn.Module):
+    """Looks at an image from a random side, with some probability.
+
+    Args:
+        distortion_scale: how far the corners may move, from 0 to 1 (half of the side).
+        p: the probability.
+        interpolation, fill: as for :func:`~.functional.perspective`.
+
+    Raises:
+        TypeError: ``fill`` is no colour.
+
+    Source:
+        https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomPerspective.html
+    """
+
+    def __init__(
+        self,
+        distortion_scale: float = 0.5,
+        p: float = 0.5,
+        interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
+        fill: Any = 0,
+    ) -> None:
+        super().__init__()
+        self.p = p
+        self.interpolation = F.interpolation_mode(interpolation)
+        self.distortion_scale = distortion_scale
+        if fill is not None and not isinstance(fill, (int, float, Sequence)):
+            raise TypeError("Fill should be either a sequence or a number.")
+        self.fill = 0 if fill is None else fill
+
+    def forward(self, img: Any) -> Any:
+        fill = _colour(self.fill, img)
+        if not chance(self.p):
+            return img
+        _, height, width = F.get_dimensions(img)
+        points = self.get_params(width, height, self.distortion_scale)
+        return F.perspective(img, *points, self.interpolation, fill)
+
+    @staticmethod
+    def get_params(
+        width: int, height: int, distortion_scale: float
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """Draw where the four corners go: the corners, and their new places."""
+        far_x, far_y = (int(distortion_scale * (side // 2)) for side in (width, height))
+
+        def drawn(low: int, high: int) -> int:
+            return int(flambeau.randint(low, high, size=(1,)).item())
+
+        left, right = (0, far_x + 1), (width - far_x - 1, width)
+        top, bottom = (0, far_y + 1), (height - far_y - 1, height)
+        corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+        places = [[drawn(*x), drawn(*y)] for x, y in corners]
+        start = [[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]]
+        return start, places
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(p={self.p})"
+
+
 class RandomErasing(nn.Module):
     """Erases a random rectangle of a tensor image with some probability.
 

@@ -16,7 +16,7 @@ from . import functional as F
 from .functional import InterpolationMode
 from .pillow import channels_of, is_pillow, pillow
 
-__all__ = ["affine", "erase", "five_crop", "rotate", "ten_crop"]
+__all__ = ["affine", "erase", "five_crop", "perspective", "rotate", "ten_crop"]
 
 Matrix = tuple[float, float, float, float, float, float]
 
@@ -65,6 +65,15 @@ def _sampled(
     base = np.stack(np.broadcast_arrays(across, down, number(1)), axis=-1).reshape(-1, 3)
     half = np.array([0.5 * width, 0.5 * height], kind.numpy)
     places = base @ (np.array(matrix, kind.numpy).reshape(2, 3).T / half)
+    return _at_places(img, places, mode, size, fill)
+
+
+def _at_places(
+    img: Any, places: np.ndarray, mode: InterpolationMode, size: tuple[int, int], fill: Any
+) -> Any:
+    """A tensor image at ``places`` ``(height * width, 2)``, numbers from -1 to 1."""
+    height, width = img.shape[-2:]
+    kind = img.dtype if img.dtype in (dtypes.float32, dtypes.float64) else dtypes.float32
     x = ((places[:, 0] + 1) * width - 1).reshape(size) / 2
     y = ((places[:, 1] + 1) * height - 1).reshape(size) / 2
     flat = img.reshape(*img.shape[:-2], height * width)
@@ -244,6 +253,60 @@ def affine(
     F._check_tensor_image(img)
     matrix = _inverse_matrix(_from_middle(img, center), angle, translate, scale, shears)
     return _sampled(img, matrix, mode, tuple(img.shape[-2:]), fill)
+
+
+def perspective(
+    img: Any,
+    startpoints: Sequence[Sequence[int]],
+    endpoints: Sequence[Sequence[int]],
+    interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
+    fill: Any = None,
+) -> Any:
+    """Look at an image from aside: the change that moves four points to four others.
+
+    Args:
+        img: a Pillow image or a tensor ``(..., C, H, W)``.
+        startpoints: four ``[x, y]`` in the image.
+        endpoints: where they are in the result.
+        interpolation: nearest or bilinear (for Pillow images bicubic too).
+        fill: the colour outside the image; a number, or one for each channel.
+
+    Raises:
+        ValueError: an interpolation that there is not, or a colour of another image.
+
+    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.functional.perspective.html
+    """
+    mode = F.interpolation_mode(interpolation)
+    rows, target = [], []
+    for (x, y), (u, v) in zip(endpoints, startpoints, strict=True):
+        rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y])
+        rows.append([0, 0, 0, x, y, 1, -v * x, -v * y])
+        target += [u, v]
+    solution = np.linalg.lstsq(np.array(rows, np.float64), np.array(target, np.float64))[0]
+    coefficients = solution.astype(np.float32)
+    if is_pillow(img):
+        return img.transform(
+            img.size,
+            pillow().Transform.PERSPECTIVE,
+            coefficients.tolist(),
+            F._PILLOW_MODES[mode],
+            fillcolor=_pillow_fill(img, fill),
+        )
+    if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
+        raise ValueError(
+            f"This interpolation mode is unsupported with Tensor input: {mode.value}. There are "
+            "nearest and bilinear"
+        )
+    height, width = img.shape[-2:]
+    kind = img.dtype if img.dtype in (dtypes.float32, dtypes.float64) else dtypes.float32
+    c = coefficients.astype(kind.numpy)
+    across = np.arange(width, dtype=kind.numpy) + kind.numpy.type(0.5)
+    down = (np.arange(height, dtype=kind.numpy) + kind.numpy.type(0.5))[:, None]
+    base = np.stack(np.broadcast_arrays(across, down, kind.numpy.type(1)), axis=-1).reshape(-1, 3)
+    half = np.array([0.5 * width, 0.5 * height], kind.numpy)
+    above = base @ (c[:6].reshape(2, 3).T / half)
+    below = base @ np.array([[c[6]], [c[7]], [1]], kind.numpy)
+    return _at_places(img, above / below - 1, mode, (height, width), fill)
 
 
 def erase(img: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:

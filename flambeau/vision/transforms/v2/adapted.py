@@ -101,6 +101,10 @@ class RandomInvert(_WithMore, v1.RandomInvert):
     """As :class:`flambeau.vision.transforms.RandomInvert`."""
 
 
+class RandomPerspective(_WithMore, v1.RandomPerspective):
+    """As :class:`flambeau.vision.transforms.RandomPerspective`."""
+
+
 class RandomPosterize(_WithMore, v1.RandomPosterize):
     """As :class:`flambeau.vision.transforms.RandomPosterize`."""
 
