@@ -149,6 +149,11 @@ MODELS: dict[str, tuple[Forward, Callable[[Any, Any], Any], Optimizer]] = {
 }
 
 
+def batch(arrays: tuple[np.ndarray, ...]) -> tuple[Any, ...]:
+    """A batch as JAX's arrays."""
+    return tuple(jnp.asarray(array) for array in arrays)
+
+
 def jitted_step(name: str, initial: list[np.ndarray]) -> Callable[[Any, Any], Any]:
     """`step(inputs, targets)` that updates its own parameters and returns the loss."""
     forward, criterion, (update, first_state) = MODELS[name]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 PEAK_PROGRAM = """
@@ -62,6 +64,15 @@ def version(distribution: str) -> str | None:
         return None
 
 
+def version_of(distribution: str) -> str | None:
+    """The same, and flambeau's also where it runs from its repository."""
+    if distribution != "flambeau":
+        return version(distribution)
+    source = Path(__file__).resolve().parent.parent / "flambeau" / "version.py"
+    found = re.search(r'FLAMBEAU_VERSION = "(.*?)"', source.read_text())
+    return found[1] if found else None
+
+
 def environment(threads: int | None) -> dict[str, str]:
     """The variables that hold BLAS and OpenMP libraries to a number of threads, or to none."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -85,14 +96,14 @@ def peak() -> tuple[float, float]:
 
 def describe() -> dict[str, Any]:
     """The facts that a reader needs to judge the numbers, ready for JSON."""
-    packages = ("flambeau", "numpy", "torch", "jax", "llvmlite")
+    packages = ("flambeau", "numpy", "llvmlite", "torch", "jax", "tinygrad", "mlx")
     return {
         "cpu": cpu_name(),
         "cores": cpu_count(),
         "memory_gib": memory_gib(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages if version(name)},
+        "versions": {name: found for name in packages if (found := version_of(name))},
         "load_average_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
 

@@ -7,12 +7,14 @@ A peer is named `framework` or `framework:threads`: `torch:1`, `torch:2`, `flamb
 
 from __future__ import annotations
 
+import ctypes.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ class Peer:
         self.name = name
         framework, _, threads = name.partition(":")
         environment = machine.environment(int(threads) if threads else None)
+        if framework == "tinygrad":
+            environment |= tinygrad_environment(int(threads) if threads else machine.cpu_count())
         root = str(HERE.parent)
         environment["PYTHONPATH"] = os.pathsep.join([root, environment.get("PYTHONPATH", "")])
         self._process = subprocess.Popen(
@@ -70,12 +74,71 @@ class Peer:
             self._process.kill()
 
 
-def available(name: str) -> bool:
-    """Whether the peer's framework is installed."""
+DISTRIBUTIONS = {"torch-compile": "torch", "compiled": "flambeau", "many": "flambeau"}
+"""The installed package of a framework that is not named like it."""
+
+IN_TURN = ("torch", "torch-compile", "jax", "tinygrad", "mlx")
+"""Measured at each number of threads, of which the better counts."""
+
+
+def missing(name: str) -> str | None:
+    """Why a peer cannot run here, in a few words; None if it can."""
     framework = name.partition(":")[0]
-    if framework in ("flambeau", "compiled"):
-        return True
-    return machine.version("jax" if framework == "jax" else "torch") is not None
+    distribution = DISTRIBUTIONS.get(framework, framework)
+    if distribution != "flambeau" and machine.version(distribution) is None:
+        return f"{distribution} is not installed"
+    if framework == "torch-compile" and not any(map(shutil.which, cpp_compilers())):
+        return "torch.compile needs a C++ compiler (g++), and there is none"
+    if framework == "mlx" and not shutil.which("g++"):
+        return "mx.compile needs g++, and there is none"
+    if framework == "tinygrad" and not (clang() or llvm_library()):
+        return "tinygrad needs clang or libLLVM, and there is neither"
+    return None
+
+
+def available(name: str) -> bool:
+    """Whether the peer can run here."""
+    return missing(name) is None
+
+
+def able(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The peers that can run here, and why the others cannot; each of those is said in a line."""
+    reasons = {name: reason for name in names if (reason := missing(name)) is not None}
+    for name, reason in reasons.items():
+        print(f"{name} is skipped: {reason}.", file=sys.stderr)
+    return [name for name in names if name not in reasons], reasons
+
+
+def expand(names: Sequence[str], threads: Sequence[int]) -> list[str]:
+    """Other frameworks at each number of threads, flambeau as it is installed, unless a peer's name
+    says how many: `flambeau:1`."""
+    expanded: list[str] = []
+    for name in names:
+        expanded += [f"{name}:{count}" for count in threads] if name in IN_TURN else [name]
+    return expanded
+
+
+def cpp_compilers() -> list[str]:
+    """What PyTorch's compiler looks for."""
+    return [name for name in (os.environ.get("CXX"), "g++", "clang++", "c++") if name]
+
+
+def clang() -> str | None:
+    """A clang, also one that is installed under its version's name only."""
+    names = ["clang", *(f"clang-{version}" for version in range(22, 13, -1))]
+    return next((name for name in names if shutil.which(name)), None)
+
+
+def llvm_library() -> bool:
+    found = [ctypes.util.find_library(n) for n in ("LLVM", *(f"LLVM-{v}" for v in range(14, 22)))]
+    return any(found)
+
+
+def tinygrad_environment(threads: int) -> dict[str, str]:
+    """tinygrad on the processor with so many threads; clang is what it takes first itself."""
+    compiler = clang()
+    chosen = {"DEV": "CPU", "CC": compiler} if compiler else {"DEV": "CPU:LLVM"}
+    return chosen | {"NUM_CPU_THREADS": str(threads)}
 
 
 def module_of(name: str) -> Any:
@@ -86,7 +149,7 @@ def module_of(name: str) -> Any:
 
         torch.set_num_threads(int(threads) if threads else machine.cpu_count())
         return torch
-    if framework == "jax" and threads == "1":
+    if framework in ("jax", "tinygrad", "mlx") and threads == "1":
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     import flambeau
 

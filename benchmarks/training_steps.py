@@ -1,23 +1,27 @@
 #!/usr/bin/env python
-"""Time of one training step, loss read each step: PyTorch, flambeau at once, flambeau compiled.
+"""Time of one training step, loss read each step: flambeau against the other frameworks.
 
     python benchmarks/training_steps.py                       # every workload, installed peers
     python benchmarks/training_steps.py --only iris-mlp,mnist-cnn --peers torch,flambeau,compiled
     python benchmarks/training_steps.py --out results/        # JSON and a Markdown table as files
+    python benchmarks/training_steps.py --readme README.md --chart docs/images/training_steps.svg
+    python benchmarks/training_steps.py --from results/training_steps.json --readme README.md
 
-Peers: torch (PyTorch's plain loop, at its better of one and two threads), torch-compile (the step
-through torch.compile; needs a C++ compiler), flambeau (the same loop), compiled (the same step
-through flambeau.compile), jax (one jitted step). A workload's peers take turns, block by block,
-in one run, each in a process of its own; a block's figure is the median of its steps, a row's the
-median of its blocks. Ratios are medians of the ratios of neighbouring blocks. The first steps'
-losses are compared with PyTorch's: a row whose losses differ says so.
+Peers: torch (PyTorch's plain loop), torch-compile (the step through torch.compile; needs a C++
+compiler), flambeau (the same loop), compiled (the same step through flambeau.compile), jax (one
+jitted step), tinygrad (a TinyJit step), mlx (a step through mx.compile). Other frameworks run at
+each number of threads, and the better counts; those that are not installed are skipped, and said. A
+workload's peers take turns, block by block, in one run, each in a process of its own; a block's
+figure is the median of its steps, a row's the median of its blocks. Ratios are medians of the
+ratios of neighbouring blocks. The first steps' losses are compared with PyTorch's: a row whose
+losses differ says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
-import math
 import statistics
 import sys
 from collections.abc import Callable
@@ -26,9 +30,10 @@ from typing import Any
 
 import machine
 import peers
+import training_table
 import workloads
 
-DEFAULT_PEERS = "torch,flambeau,compiled,jax"
+DEFAULT_PEERS = "torch,flambeau,compiled,torch-compile,jax,tinygrad,mlx"
 PROGRAM = "training_steps.py"
 
 
@@ -38,17 +43,16 @@ def handlers(name: str) -> dict[str, Callable[..., Any]]:
     framework = name.partition(":")[0]
     calls: dict[str, Callable[[], float]] = {}
 
-    def build(workload: str) -> dict[str, Any]:
+    def build(workload: str, warm_up: float) -> dict[str, Any]:
         built = workloads.build(workload, torch)
         step, batches = built.step, built.batches
         if framework in ("compiled", "torch-compile"):
             step = torch.compile(step)
-        elif framework == "jax":
-            import jax_workloads
-
-            batches = [tuple(jax_workloads.jnp.asarray(t.numpy()) for t in b) for b in batches]
+        elif framework in ("jax", "tinygrad", "mlx"):
+            written = importlib.import_module(f"{framework}_workloads")
+            batches = [written.batch(tuple(t.numpy() for t in batch)) for batch in batches]
             initial = [parameter.detach().numpy().copy() for parameter in built.parameters]
-            step = jax_workloads.jitted_step(workload, initial)
+            step = written.jitted_step(workload, initial)
         position = 0
 
         def call() -> float:
@@ -58,12 +62,12 @@ def handlers(name: str) -> dict[str, Callable[..., Any]]:
             return step(*batch).item()
 
         losses = [call() for _ in range(peers.CHECKED_STEPS)]
-        peers.timed_block(call, peers.WARM_UP_SECONDS)
+        peers.timed_block(call, warm_up, least=1)
         calls[workload] = call
         return {"losses": losses, "flops": built.flops, "bytes": built.bytes}
 
     def run(workload: str, seconds: float) -> list[int]:
-        return peers.timed_block(calls[workload], seconds)
+        return peers.timed_block(calls[workload], seconds, least=1)
 
     def forget(workload: str) -> None:
         calls.pop(workload, None)
@@ -71,24 +75,15 @@ def handlers(name: str) -> dict[str, Callable[..., Any]]:
     return {"build": build, "run": run, "forget": forget}
 
 
-def expand(names: list[str], threads: list[int]) -> list[str]:
-    """PyTorch and JAX are measured at each number of threads, flambeau as it is installed, unless
-    a peer's name says how many: `flambeau:1`."""
-    expanded: list[str] = []
-    for name in names:
-        several = name in ("torch", "torch-compile", "jax")
-        expanded += [f"{name}:{count}" for count in threads] if several else [name]
-    return expanded
-
-
 def measure(
-    workload: str, running: dict[str, peers.Peer], rounds: int, seconds: float
+    workload: str, running: dict[str, peers.Peer], rounds: int, seconds: float, warm_up: float
 ) -> dict[str, dict[str, Any]]:
     """Every peer's blocks on one workload, taken in turns."""
     results: dict[str, dict[str, Any]] = {}
     for name, peer in running.items():
         try:
-            results[name] = peer.ask("build", workload=workload) | {"blocks": []}
+            answer = peer.ask("build", workload=workload, warm_up=warm_up)
+            results[name] = answer | {"blocks": []}
         except peers.PeerError as error:
             results[name] = {"error": str(error)}
     able = [name for name in running if "blocks" in results[name]]
@@ -134,79 +129,70 @@ def summarize(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return summary
 
 
-def table(report: dict[str, Any], frameworks: list[str]) -> str:
-    """The report as Markdown."""
-    header = ["workload", *(f"{name}, us" for name in frameworks)]
-    header += [f"torch / {name}" for name in frameworks if name != "torch"]
-    header += ["arithmetic, us", "memory, us"]
-    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    notes: list[str] = []
-    for workload, entry in report["workloads"].items():
-        summary, results = entry["summary"], entry["peers"]
-        cells = [workload]
-        for name in frameworks:
-            if name in summary:
-                threads = summary[name]["peer"].partition(":")[2]
-                suffix = f" ({threads} thr.)" if threads else ""
-                cells.append(f"{number(summary[name]['microseconds'])}{suffix}")
-                if summary[name].get("loss_difference", 0) > 1e-3 or math.isnan(
-                    summary[name].get("loss_difference", 0)
-                ):
-                    notes.append(f"{workload}: {name}'s first losses differ from PyTorch's.")
-            else:
-                cells.append("")
-                errors = [r["error"] for p, r in results.items() if p.partition(":")[0] == name]
-                notes += [f"{workload}: {name} did not run: {e[:160]}" for e in errors[:1]]
-        for name in frameworks:
-            if name != "torch":
-                ratio = summary.get(name, {}).get("torch_over_this")
-                cells.append("" if ratio is None else f"{ratio:.2f}")
-        cells += [number(entry["arithmetic_microseconds"]), number(entry["memory_microseconds"])]
-        lines.append("| " + " | ".join(cells) + " |")
-    facts = report["machine"]
-    lines += ["", f"{machine.sentence(facts)}."]
-    lines += [
-        f"Arithmetic: the step's products at {facts['peak_flops'] / 1e9:.0f} GFLOP/s, a large "
-        f"product's speed here; memory: parameters and their update at "
-        f"{facts['peak_bytes'] / 1e9:.0f} GB/s."
-    ]
-    return "\n".join(lines + [f"- {note}" for note in notes])
-
-
-def number(microseconds: float) -> str:
-    return f"{microseconds:.2g}" if microseconds < 10 else f"{microseconds:.0f}"
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default="", help="workloads, separated by commas")
     parser.add_argument("--peers", default=DEFAULT_PEERS, help=f"default: {DEFAULT_PEERS}")
-    parser.add_argument("--threads", default="1,2", help="numbers of threads PyTorch and JAX try")
+    parser.add_argument("--threads", default="1,2", help="numbers of threads the others try")
     parser.add_argument("--rounds", type=int, default=9, help="blocks of each peer")
     parser.add_argument("--seconds", type=float, default=0.2, help="length of a block")
+    parser.add_argument(
+        "--warm-up",
+        type=float,
+        default=peers.WARM_UP_SECONDS,
+        help="seconds of steps before the first block",
+    )
     parser.add_argument("--out", type=Path, help="folder for training_steps.json and .md")
+    parser.add_argument("--from", dest="measured", type=Path, help="a JSON file; measures nothing")
+    parser.add_argument("--readme", type=Path, help="write the table between this file's markers")
+    parser.add_argument("--chart", type=Path, help="draw the ratios, as SVG or PNG by its suffix")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.peer:
         peers.serve(options.peer, handlers)
         return 0
 
-    chosen = [name for name in options.only.split(",") if name] or list(workloads.WORKLOADS)
-    unknown = [name for name in chosen if name not in workloads.WORKLOADS]
-    if unknown:
-        parser.error(f"no workload {unknown[0]!r}; there are {', '.join(workloads.WORKLOADS)}")
-    named = [name for name in options.peers.split(",") if peers.available(name)]
-    frameworks = list(dict.fromkeys(name.partition(":")[0] for name in named))
+    if options.measured:
+        report = json.loads(options.measured.read_text())
+    else:
+        chosen = [name for name in options.only.split(",") if name] or list(workloads.WORKLOADS)
+        unknown = [name for name in chosen if name not in workloads.WORKLOADS]
+        if unknown:
+            parser.error(f"no workload {unknown[0]!r}; there are {', '.join(workloads.WORKLOADS)}")
+        report = measured(chosen, options)
+    text = training_table.full(report)
+    print(text)
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / "training_steps.json").write_text(json.dumps(report, indent=1) + "\n")
+        (options.out / "training_steps.md").write_text(text + "\n")
+    if options.chart:
+        import training_chart
+
+        training_chart.draw(report, options.chart)
+    if options.readme:
+        training_table.write_into(options.readme, report)
+    return 0
+
+
+def measured(chosen: list[str], options: argparse.Namespace) -> dict[str, Any]:
+    """The report: all peers on all workloads."""
+    named, skipped = peers.able([name for name in options.peers.split(",") if name])
     threads = [n for n in map(int, options.threads.split(",")) if n <= machine.cpu_count()] or [1]
     facts = machine.describe()
     facts["peak_flops"], facts["peak_bytes"] = machine.peak()
-    report: dict[str, Any] = {"machine": facts, "workloads": {}}
-    running = {name: peers.Peer(name, PROGRAM) for name in expand(named, threads)}
+    report: dict[str, Any] = {
+        "machine": facts,
+        "frameworks": list(dict.fromkeys(name.partition(":")[0] for name in named)),
+        "skipped": skipped,
+        "workloads": {},
+    }
+    running = {name: peers.Peer(name, PROGRAM) for name in peers.expand(named, threads)}
     try:
         for workload in chosen:
-            results = measure(workload, running, options.rounds, options.seconds)
+            results = measure(workload, running, options.rounds, options.seconds, options.warm_up)
             flops, bytes_ = (
                 max((result.get(key, 0.0) for result in results.values()), default=0.0)
                 for key in ("flops", "bytes")
@@ -222,14 +208,7 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         for peer in running.values():
             peer.close()
-
-    text = table(report, frameworks)
-    print(text)
-    if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "training_steps.json").write_text(json.dumps(report, indent=1) + "\n")
-        (options.out / "training_steps.md").write_text(text + "\n")
-    return 0
+    return report
 
 
 if __name__ == "__main__":
