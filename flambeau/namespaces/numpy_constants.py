@@ -33,6 +33,14 @@ def numbers(n: int) -> np.ndarray:
     return found
 
 
+@lru_cache(512)
+def number(value: float, dtype: np.dtype) -> np.ndarray:
+    """A number as an array, not to be written to: quicker beside small arrays than the number."""
+    found = np.array(value, dtype)
+    found.flags.writeable = False
+    return found
+
+
 def _keep(cache: dict[Any, np.ndarray], key: Any, array: np.ndarray) -> None:
     if array.size <= _LARGEST:
         if len(cache) >= _KEPT:

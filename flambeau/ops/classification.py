@@ -9,10 +9,12 @@ Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.cross_entr
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from ..namespaces import numpy
 from ..namespaces.numpy_blas import dot
 from ..namespaces.numpy_constants import numbers, ones
 from . import native
@@ -154,6 +156,9 @@ def _refuse(input: np.ndarray, target: np.ndarray, ignore_index: int) -> bool:
     if target.dtype != _INT64 or target.shape[0] != input.shape[0]:
         return True
     n = input.shape[1]
+    if target.size < 32:  # a list is quicker
+        classes = target.tolist()
+        return not 0 <= min(classes) <= max(classes) < n or 0 <= ignore_index < n
     return bool(np.maximum.reduce(target.view(np.uint64)) >= n) or 0 <= ignore_index < n
 
 
@@ -168,25 +173,24 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
         or _refuse(input, target, ignore_index)
     ):
         check_classes("nll_loss", input, target, weight, ignore_index)
-        return nll_loss.forward(_numpy(), input, target, weight, ignore_index, reduction)
-    total = -np.add.reduce(input[numbers(input.shape[0]), target])
-    return (total / input.shape[0] if reduction == "mean" else total), None
+        return nll_loss.forward(numpy, input, target, weight, ignore_index, reduction)
+    n = input.shape[0]
+    if input.size < _SMALL:
+        places = _constants(n, input.shape[1], input.dtype.char)[0] + target
+        total = -input.take(places).dot(ones(n, input.dtype))
+    else:
+        total = -np.add.reduce(input[numbers(n), target])
+    return (total / n if reduction == "mean" else total), None
 
 
 @nll_loss.vjp_kernel("input")
 def _(grad, input, target, aux, reduction):
     if aux is not None:
-        return nll_loss.vjps[0].function(_numpy(), grad, input, target, aux, reduction)
-    result = np.zeros_like(input)
+        return nll_loss.vjps[0].function(numpy, grad, input, target, aux, reduction)
+    result = np.zeros(input.shape, input.dtype)
     n = input.shape[0]
     result[numbers(n), target] = -grad / n if reduction == "mean" else -grad
     return result
-
-
-def _numpy() -> Any:
-    from ..namespaces import numpy
-
-    return numpy
 
 
 # -- cross entropy with target classes --------------------------------------------------------
@@ -258,6 +262,16 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean", label_smo
 _WIDE = 64
 """From this many classes on the input is worked on row by row, below it column by column."""
 
+_SMALL = 256
+"""Up to so many elements, what counts is how few steps there are."""
+
+
+@lru_cache(256)
+def _constants(n: int, classes: int, char: str) -> tuple[np.ndarray, ...]:
+    """Where rows start, and ones, as many as rows and as many as classes."""
+    dtype = np.dtype(char)
+    return numbers(n) * classes, ones(n, dtype), ones(classes, dtype)
+
 
 @cross_entropy_classes.kernel
 def _(input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
@@ -272,8 +286,20 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean", label_smo
     ):
         cross_entropy_classes.check(input, target, weight, ignore_index, reduction, label_smoothing)
         return cross_entropy_classes.forward(
-            _numpy(), input, target, weight, ignore_index, reduction, label_smoothing
+            numpy, input, target, weight, ignore_index, reduction, label_smoothing
         )
+    if input.size < _SMALL:
+        n, classes = input.shape
+        starts, column, row = _constants(n, classes, input.dtype.char)
+        e = input - np.maximum.reduce(input, 1, None, None, True)
+        places = starts + target
+        picked = e.take(places)
+        np.exp(e, e)
+        sums = e.dot(row)
+        values = np.log(sums)
+        values -= picked
+        total = values.dot(column)
+        return (total / n if reduction == "mean" else total), (e, sums, places)
     n, classes = input.shape
     if classes < _WIDE:
         # columns: reductions over classes become additions of long rows
@@ -301,12 +327,16 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean", label_smo
 def _(grad, input, target, weight, ignore_index, reduction, label_smoothing, aux):
     if len(aux) == 2:
         return cross_entropy_classes.vjps[0].function(
-            _numpy(), grad, input, target, weight, ignore_index, reduction, label_smoothing, aux
+            numpy, grad, input, target, weight, ignore_index, reduction, label_smoothing, aux
         )
     e, sums, places = aux
     n, classes = input.shape
     if reduction == "mean":
         grad = grad / n
+    if input.size < _SMALL:
+        result = e * (grad / sums).reshape(-1, 1)
+        result.reshape(-1)[places] -= grad
+        return result
     if classes < _WIDE:
         result = e * (grad / sums)
         result.reshape(-1)[places] -= grad

@@ -257,6 +257,11 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
         if operation.numpy_kernel is not None
         else f"forward_{operation.name}(NUMPY, {passed})"
     )
+    if operation.small_kernel is not None:
+        least, small = operation.small_kernel  # from that size on a compiled program may do it
+        DIRECT[f"small_{operation.name}"] = small
+        quick = f"small_{operation.name}(" if small else f"forward_{operation.name}(NUMPY, "
+        call = f"{quick}{passed}) if a_{first.name}.size < {least} else {call}"
     every = "".join(f"{p.name}, " for p in parameters)
     inner += [
         "try:",

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..namespaces import numpy
+from ..namespaces.numpy_constants import ones
 from .operation import Array, operation
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -75,16 +77,10 @@ def mse_loss(xp, input: Array, target: Array, reduction: str = "mean"):
 def _(input, target, reduction="mean"):
     difference = np.subtract(input, target)
     if reduction == "none" or not difference.size:
-        return reduced(_numpy(), difference * difference, reduction), difference
+        return reduced(numpy, difference * difference, reduction), difference
     flat = difference.reshape(-1)
     total = flat.dot(flat)
     return (total / flat.size if reduction == "mean" else total), difference
-
-
-def _numpy() -> Any:
-    from ..namespaces import numpy
-
-    return numpy
 
 
 @mse_loss.vjp("input")
@@ -214,15 +210,47 @@ def _(input, target, weight=None, reduction="mean"):
         raise RuntimeError("all elements of input should be between 0 and 1")
 
 
+_SMALL = 256
+"""Up to so many elements, what counts is how few steps there are."""
+
+
+def _totalled(values: np.ndarray, reduction: str) -> Any:
+    """The sum or mean of a few values."""
+    n = values.size
+    total = values.reshape(-1).dot(ones(n, values.dtype))
+    return total / n if reduction == "mean" else total
+
+
 @binary_cross_entropy.kernel
 def _(input, target, weight=None, reduction="mean"):
+    if (
+        0 < input.size < _SMALL
+        and weight is None
+        and reduction != "none"
+        and input.dtype == target.dtype
+        and input.shape == target.shape
+    ):
+        zero, one, floor = _NUMBERS[input.dtype.char]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log, other = np.log(input), np.log1p(-input)
+        np.maximum(log, floor, out=log)
+        np.maximum(other, floor, out=other)
+        other *= target - one
+        other -= target * log
+        total = _totalled(other, reduction)
+        if total == total:  # NaN, if elements are outside [0, 1]
+            return total
     if input.dtype != target.dtype or (
         input.size
         and not (np.minimum.reduce(input, None) >= 0 and np.maximum.reduce(input, None) <= 1)
     ):
         raise ValueError("elements of input outside [0, 1]")  # `checked` says it in words
     with np.errstate(divide="ignore"):
-        return binary_cross_entropy.forward(_numpy(), input, target, weight, reduction)
+        return binary_cross_entropy.forward(numpy, input, target, weight, reduction)
+
+
+_NUMBERS = {char: tuple(np.array(n, char) for n in (0, 1, -100)) for char in "fd"}
+"""0, 1 and the least logarithm as arrays: quicker beside arrays than numbers."""
 
 
 @operation(promote="number", dtypes="inexact", public=False, out=False,
@@ -245,6 +273,23 @@ def binary_cross_entropy_with_logits(
     return reduced(xp, values if weight is None else values * weight, reduction)
 
 
+@binary_cross_entropy_with_logits.kernel
+def _(input, target, weight=None, pos_weight=None, reduction="mean"):
+    if (
+        0 < input.size < _SMALL
+        and weight is None
+        and pos_weight is None
+        and reduction != "none"
+        and input.shape == target.shape
+    ):
+        values = np.logaddexp(-input, _NUMBERS[input.dtype.char][0])
+        values += input - target * input
+        return _totalled(values, reduction)
+    return binary_cross_entropy_with_logits.forward(
+        numpy, input, target, weight, pos_weight, reduction
+    )
+
+
 @binary_cross_entropy_with_logits.vjp("input")
 def _(xp, grad, input, target, weight, pos_weight, reduction):
     grad = spread(grad, math.prod(input.shape), reduction)
@@ -254,6 +299,17 @@ def _(xp, grad, input, target, weight, pos_weight, reduction):
         positive = pos_weight * target
         slope = (positive + 1 - target) * xp.sigmoid(input) - positive
     return grad * (slope if weight is None else slope * weight)
+
+
+@binary_cross_entropy_with_logits.vjp_kernel("input")
+def _(grad, input, target, weight, pos_weight, reduction):
+    if weight is None and pos_weight is None and input.shape == target.shape:
+        slope = numpy.sigmoid(input)
+        slope -= target
+        slope *= spread(grad, input.size, reduction)
+        return slope
+    function = binary_cross_entropy_with_logits.vjps[0].function
+    return function(numpy, grad, input, target, weight, pos_weight, reduction)
 
 
 @binary_cross_entropy_with_logits.vjp("target")

@@ -246,6 +246,7 @@ def moves(
             return forward(operation, arguments, took, way)
         return call(operation.name, operation.forward, arguments, took, way)
 
+    operation.small_kernel = (least, operation.numpy_kernel)
     operation.kernel(kernel)
     for number, vjp in enumerate(operation.vjps):
         vjp.kernel = _moving_vjp(operation, number, vjp, least, backward_seconds)
@@ -259,15 +260,15 @@ def _moving_vjp(
     place = 1 + vjp.needs.index("aux") if "aux" in vjp.needs else None
 
     def kernel(*arguments: Any) -> Any:
-        way = partial(on_numpy, *arguments)
         if place is not None:
             if arguments[place].__class__ is Kept:
                 definition = partial(vjp.function, numpy, *arguments)
                 return backward(operation, arguments, definition, number)
-            return way()
+            return on_numpy(*arguments)
         grad = arguments[0]
         if grad.size < least or grad.dtype.char not in "fd":
-            return way()
+            return on_numpy(*arguments)
+        way = partial(on_numpy, *arguments)
         return call(key, vjp.function, arguments, grad.size * seconds, way)
 
     return kernel

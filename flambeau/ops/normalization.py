@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.grad_mode import no_grad
 from ..modes import MODES
+from ..namespaces import numpy
 from ..namespaces.numpy_blas import dot
-from ..namespaces.numpy_constants import ones
+from ..namespaces.numpy_constants import number, ones
 from . import native
 from .operation import Array, composite, operation
 
@@ -91,8 +93,59 @@ def channel_sums(x: np.ndarray) -> np.ndarray:
     return np.add.reduce(rows.reshape(x.shape[:2]), 0)
 
 
+_FEW = 1024
+"""Up to so many elements, what counts is how few steps there are."""
+
+
+def _few_rows(input: Any, weight: Any, bias: Any, eps: float) -> Any:
+    """Batch normalization of a small matrix."""
+    dtype = input.dtype
+    n, channels = input.shape
+    count, along = number(n, dtype), ones(n, dtype)
+    mean = along.dot(input)
+    mean /= count
+    result = input - mean
+    variance = along.dot(result * result)
+    variance /= count
+    inverse = variance + number(eps, dtype)
+    np.sqrt(inverse, inverse)
+    np.reciprocal(inverse, inverse)
+    result *= inverse if weight is None else inverse * weight
+    if bias is not None:
+        result += bias
+    return result, mean, variance, (mean, inverse)
+
+
+def _few_images(input: Any, weight: Any, bias: Any, eps: float) -> Any:
+    """Batch normalization of a small batch of images: each channel's elements in a row."""
+    dtype, shape = input.dtype, input.shape
+    order = (1, 0, *range(2, len(shape)))
+    moved = input.transpose(order)
+    result = np.array(moved, None, copy=True, order="C")
+    rows = result.reshape(shape[1], -1)
+    n = rows.shape[1]
+    count, along = number(n, dtype), ones(n, dtype)
+    mean = rows.dot(along)
+    mean /= count
+    rows -= mean[:, None]
+    variance = (rows * rows).dot(along)
+    variance /= count
+    inverse = variance + number(eps, dtype)
+    np.sqrt(inverse, inverse)
+    np.reciprocal(inverse, inverse)
+    rows *= (inverse if weight is None else inverse * weight)[:, None]
+    if bias is not None:
+        rows += bias[:, None]
+    broad = (shape[1], *(1,) * (len(shape) - 2))
+    kept = mean.reshape(broad), inverse.reshape(broad)
+    return np.ascontiguousarray(result.transpose(order)), mean, variance, kept
+
+
 @batch_norm_training.kernel
 def _(input, weight, bias, eps):
+    if 0 < input.size < _FEW:
+        few = _few_rows if input.ndim == 2 else _few_images
+        return few(input, weight, bias, eps)
     count = input.size // max(1, input.shape[1])
     shape = (input.shape[1], *(1,) * (input.ndim - 2))
     mean = (channel_sums(input) / input.dtype.type(count)).reshape(shape)
@@ -204,13 +257,17 @@ def batch_norm(
         eps: added to the variance.
         cudnn_enabled: has no meaning here.
     """
-    if input.ndim < 2:
-        if tuple(input.shape) == (0,):
+    shape = input._array.shape
+    if len(shape) < 2:
+        if tuple(shape) == (0,):
             return input.clone()
         raise RuntimeError(
             f"batch_norm: expected an input of at least 2 dims, got {list(input.shape)}"
         )
-    _check_features(input.shape[1], weight, bias, running_mean, running_var)
+    features = (shape[1],)
+    for tensor in (weight, bias, running_mean, running_var):
+        if tensor is not None and tensor._array.shape != features:
+            _check_features(shape[1], weight, bias, running_mean, running_var)
     if input._array.dtype.itemsize == 2 and _any_single(weight, bias, running_mean, running_var):
         # half precision with parameters in single, as under autocast: computed in single
         return batch_norm(
@@ -219,10 +276,10 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
-        return batch_norm_inference(input, running_mean, running_var, weight, bias, eps)
-    result, mean, variance = batch_norm_training(input, weight, bias, eps)
-    if (running_mean is not None or running_var is not None) and 0 not in input.shape:
-        count = prod(input.shape) // max(1, input.shape[1])
+        return batch_norm_inference.function(input, running_mean, running_var, weight, bias, eps)
+    result, mean, variance = batch_norm_training.function(input, weight, bias, eps)
+    if (running_mean is not None or running_var is not None) and 0 not in shape:
+        count = prod(shape) // shape[1]
         unbiased = count / max(1, count - 1)
         _update_average(running_mean, mean, momentum, 1.0)
         _update_average(running_var, variance, momentum, unbiased)
@@ -243,8 +300,6 @@ def _update_average(average: Any, value: Any, momentum: float, factor: float) ->
     """average = (1 - momentum) * average + momentum * factor * value, in place."""
     if average is None:
         return
-    from ..autograd.grad_mode import no_grad
-
     if (
         average._array.__class__ is np.ndarray
         and value._array.__class__ is np.ndarray
@@ -253,8 +308,8 @@ def _update_average(average: Any, value: Any, momentum: float, factor: float) ->
         and average._array.dtype == value._array.dtype
     ):
         array = average._array
-        array *= 1 - momentum
-        array += value._array * (momentum * factor)
+        array *= number(1 - momentum, array.dtype)
+        array += value._array * number(momentum * factor, array.dtype)
         average._bump_version()
         return
     with no_grad():
@@ -371,16 +426,32 @@ def _(xp, grad, input, normalized_shape, weight, bias_shape, aux, needs):
 def _(input, normalized_shape, weight, bias, eps):
     width = prod(normalized_shape)
     if (
-        tuple(input.shape[input.ndim - len(normalized_shape) :]) != tuple(normalized_shape)
+        input.shape[input.ndim - len(normalized_shape) :] != tuple(normalized_shape)
         or not input.size
         or (weight is not None and weight.dtype != input.dtype)
         or (bias is not None and bias.dtype != input.dtype)
     ):
-        from ..namespaces import numpy as xp
-
         check_layer_norm(input, normalized_shape, weight, bias, eps)
-        return layer_norm_affine.forward(xp, input, normalized_shape, weight, bias, eps)
+        return layer_norm_affine.forward(numpy, input, normalized_shape, weight, bias, eps)
     rows = input.reshape(-1, width)
+    if input.size < _FEW:
+        dtype = input.dtype
+        count, along = number(width, dtype), ones(width, dtype)
+        mean = rows.dot(along).reshape(-1, 1)
+        mean /= count
+        result = rows - mean
+        inverse = (result * result).dot(along).reshape(-1, 1)
+        inverse /= count
+        inverse += number(eps, dtype)
+        np.sqrt(inverse, inverse)
+        np.reciprocal(inverse, inverse)
+        if weight is None:
+            result *= inverse
+        else:
+            result *= inverse.dot(weight.reshape(1, width))
+        if bias is not None:
+            result += bias.reshape(width)
+        return result.reshape(input.shape), (mean, inverse)
     mean = row_sums(rows)
     mean /= input.dtype.type(width)
     result = rows - mean
@@ -409,10 +480,8 @@ def _(grad, input, normalized_shape, weight, bias_shape, aux, needs):
     mean, inverse = aux
     width = prod(normalized_shape)
     if len(mean.shape) != 2:  # of the plain definition, which ran on half precision
-        from ..namespaces import numpy as xp
-
         return layer_norm_affine.vjps[0].function(
-            xp, grad, input, normalized_shape, weight, bias_shape, aux, needs
+            numpy, grad, input, normalized_shape, weight, bias_shape, aux, needs
         )
     grads = grad.reshape(-1, width)
     normalized = input.reshape(-1, width) - mean
@@ -426,7 +495,10 @@ def _(grad, input, normalized_shape, weight, bias_shape, aux, needs):
     if needs[0]:
         scaled = grads if weight is None else grads * weight.reshape(width)
         n = grad.dtype.type(width)
-        along = np.einsum("ij,ij->i", scaled, normalized)[:, None]
+        if grad.size < _FEW:
+            along = (scaled * normalized).dot(ones(width, grad.dtype))[:, None]
+        else:
+            along = np.einsum("ij,ij->i", scaled, normalized)[:, None]
         normalized *= along / -n
         normalized += scaled
         normalized -= row_sums(np.ascontiguousarray(scaled)) / n
@@ -474,7 +546,7 @@ def layer_norm(
         # half precision with parameters in single, as under autocast: computed in single
         single = input.float()
         return layer_norm_affine(single, shape, weight, bias, eps).to(input.dtype)
-    return layer_norm_affine(input, shape, weight, bias, eps)
+    return layer_norm_affine.function(input, shape, weight, bias, eps)
 
 
 def _any_single(*tensors: Any) -> bool:
@@ -554,18 +626,19 @@ def group_norm(
         eps: added to the biased variance.
         cudnn_enabled: has no meaning here.
     """
-    if input.ndim < 2:
+    shape = input._array.shape
+    if len(shape) < 2:
         raise RuntimeError(
             f"Expected at least 2 dimensions for input tensor but received {input.ndim}"
         )
-    channels = input.shape[1]
+    channels = shape[1]
     if channels % num_groups:
         raise RuntimeError(
             "Expected number of channels in input to be divisible by num_groups, but got input of "
             f"shape {list(input.shape)} and num_groups={num_groups}"
         )
     for what, tensor in (("weight", weight), ("bias", bias)):
-        if tensor is not None and tuple(tensor.shape) != (channels,):
+        if tensor is not None and tensor._array.shape != (channels,):
             raise RuntimeError(
                 f"Expected {what} to be a vector of size equal to the number of channels in input, "
                 f"but got {what} of shape {list(tensor.shape)} and input of shape "
@@ -574,7 +647,7 @@ def group_norm(
     if input._array.dtype.itemsize == 2 and _any_single(weight, bias):
         single = input.float()
         return group_norm_affine(single, num_groups, weight, bias, eps).to(input.dtype)
-    return group_norm_affine(input, num_groups, weight, bias, eps)
+    return group_norm_affine.function(input, num_groups, weight, bias, eps)
 
 
 # -- root mean square -----------------------------------------------------------------------------

@@ -35,8 +35,9 @@ def binary_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """The binary cross entropy of probabilities ``input`` with ``target``, of any one shape."""
-    reduction = reduction_of(size_average, reduce, reduction)
-    if target.size() != input.size():
+    if size_average is not None or reduce is not None or reduction not in _loss.REDUCTIONS:
+        reduction = reduction_of(size_average, reduce, reduction)
+    if target._array.shape != input._array.shape:
         raise ValueError(
             f"Using a target size ({target.size()}) that is different to the input size "
             f"({input.size()}) is deprecated. Please ensure they have the same size."
@@ -63,8 +64,9 @@ def binary_cross_entropy_with_logits(
         pos_weight: a weight of positive targets; it broadcasts.
         reduction: ``"none"``, ``"mean"`` or ``"sum"``.
     """
-    reduction = reduction_of(size_average, reduce, reduction)
-    if target.size() != input.size():
+    if size_average is not None or reduce is not None or reduction not in _loss.REDUCTIONS:
+        reduction = reduction_of(size_average, reduce, reduction)
+    if target._array.shape != input._array.shape:
         raise ValueError(
             f"Target size ({target.size()}) must be the same as input size ({input.size()})"
         )
@@ -90,7 +92,8 @@ def nll_loss(
         ignore_index: a target that counts nothing.
         reduction: ``"none"``, ``"mean"`` (weighted) or ``"sum"``.
     """
-    reduction = reduction_of(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None or reduction not in _loss.REDUCTIONS:
+        reduction = reduction_of(size_average, reduce, reduction)
     return _classification.nll_loss.function(input, target, weight, ignore_index, reduction)
 
 

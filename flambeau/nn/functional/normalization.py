@@ -51,7 +51,9 @@ def batch_norm(
         eps: added to the variance.
     """
     if training:
-        _more_than_one_value(input.size())
+        shape = input._array.shape
+        if not shape or shape[0] == 1:
+            _more_than_one_value(input.size())
         if eps <= 0:
             raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     elif eps < 0:
@@ -110,10 +112,10 @@ def group_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """Normalization over groups of channels of each sample of ``(N, C, *)``."""
-    if input.dim() > 1:
-        size = input.shape
+    size = input._array.shape
+    if len(size) > 1 and size[0] == 1:
         if math.prod(size[2:]) * (size[1] // max(1, num_groups)) * size[0] == 1:
-            _more_than_one_value(size)
+            _more_than_one_value(input.size())
     return _normalization.group_norm(input, num_groups, weight, bias, eps)
 
 
