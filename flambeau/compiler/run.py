@@ -105,9 +105,9 @@ class Runner:
         updates = {i: np.array(a) for i, a in updates.items()}
         if self.executable is not None:
             copies = [a.copy() for a in inputs]
-            compiled = named_results(
-                self.executable(copies, spoiled=True), {i: copies[i] for i in self.program.graph.updates}
-            )
+            results = self.executable(copies, spoiled=True)
+            updated = {i: copies[i] for i in self.program.graph.updates}
+            compiled = named_results(results, updated)
             expected = named_results(outputs, updates)
             self.wrong = difference(self.program.graph, inputs, compiled, expected)
         for i, array in updates.items():

@@ -6,6 +6,7 @@ Source: https://pytorch.org/docs/stable/nn.functional.html#non-linear-activation
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from sys import getrefcount
 from typing import Any
 
@@ -21,6 +22,10 @@ from .operation import Array, composite, operation
 _SAMPLES = (((3, 4),), ((),))
 _INTEGER = {4: np.int32, 8: np.int64}
 
+# With `(array, dim, None, None, True)`: arguments by place are read a tenth of a microsecond faster
+# than `keepdims=True`, which NumPy's types do not know of.
+maximum_along: Callable[..., Array] = np.maximum.reduce
+total_along: Callable[..., Array] = np.add.reduce
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -476,7 +481,7 @@ def _(input, dim):
     dim = wrap_dim(dim, input.ndim)
     if not input.size or not input.ndim:
         return np.ones_like(input)
-    result = np.subtract(input, np.maximum.reduce(input, dim, None, None, True))
+    result = np.subtract(input, maximum_along(input, dim, None, None, True))
     np.exp(result, result)
     result /= sum_along(result, dim)
     return result
@@ -490,7 +495,7 @@ def sum_along(x: np.ndarray, dim: int) -> np.ndarray:
             return dot(x, ones(n, x.dtype)).reshape(-1, 1)
         total = dot(x.reshape(-1, n), ones(n, x.dtype))
         return total.reshape(*x.shape[:-1], 1)
-    return np.add.reduce(x, dim, None, None, True)
+    return total_along(x, dim, None, None, True)
 
 
 @softmax_along.vjp("input")
@@ -529,7 +534,7 @@ def _(input, dim):
     dim = wrap_dim(dim, input.ndim)
     if not input.size or not input.ndim:
         return np.zeros_like(input)
-    result = np.subtract(input, np.maximum.reduce(input, dim, None, None, True))
+    result = np.subtract(input, maximum_along(input, dim, None, None, True))
     result -= np.log(sum_along(np.exp(result), dim))
     return result
 

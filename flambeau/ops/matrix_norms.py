@@ -205,9 +205,7 @@ def frobenius_norm(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """The 2-norm of the elements over one or two dims, of all elements if there are none."""
     dim = (dim,) if isinstance(dim, int) else tuple(dim)
     if len(dim) > 2:
-        raise RuntimeError(
-            f"Expected at most 2 dimensions, but got {len(dim)} dimensions instead."
-        )
+        raise RuntimeError(f"Expected at most 2 dimensions, but got {len(dim)} dimensions instead.")
     return vector_norm(input, 2, dim or None, keepdim)
 
 

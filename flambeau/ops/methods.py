@@ -154,8 +154,9 @@ def attach_methods(public: dict[str, Callable[..., Any]]) -> None:
     Tensor.true_divide_ = selection.div_  # type: ignore[attr-defined]
     Tensor.T = property(_transposed)  # type: ignore[attr-defined]
     Tensor.mT = property(lambda self: self.transpose(-2, -1))  # type: ignore[attr-defined]
-    Tensor.polygamma = lambda self, n: public["polygamma"](n, self)  # type: ignore[attr-defined]
-    setattr(Tensor, "polygamma_", _inplace_method(Tensor.polygamma, "polygamma_"))  # noqa: B010
+    polygamma = lambda self, n: public["polygamma"](n, self)  # noqa: E731
+    Tensor.polygamma = polygamma  # type: ignore[attr-defined]
+    Tensor.polygamma_ = _inplace_method(polygamma, "polygamma_")  # type: ignore[attr-defined]
     public["positive"] = Tensor.positive = _positive  # type: ignore[attr-defined]
     for alias, name in ALIASES.items():
         if name in public:

@@ -518,9 +518,8 @@ def _power(b: Builder, x: Register, y: Register) -> Register:
     # below zero: odd powers change the sign, broken ones are not defined; -0.0 and -inf are
     signed = b.select(even, result, b.intrinsic("copysign", result, x))
     negative = b.compare("fcmp olt", x, c(0.0))
-    broken = b.select(
-        b.compare("fcmp oeq", magnitude, c(math.inf)), result, b.select(negative, c(math.nan), result)
-    )
+    endless = b.compare("fcmp oeq", magnitude, c(math.inf))
+    broken = b.select(endless, result, b.select(negative, c(math.nan), result))
     result = b.select(whole, signed, broken)
     result = b.select(b.compare("fcmp uno", y, y), y, result)
     unit = b.compare("fcmp oeq", magnitude, c(1.0))
