@@ -213,7 +213,9 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
         raise Unsupported("float16", "this CPU does not convert half precision")
     watch = Stopwatch()
     threads = team.supported() and os.cpu_count() != 1
-    key = cache.graph_key(graph, f"{runtime.target_description()} {profiled} {threads}")
+    processors = os.cpu_count() if threads else 1
+    target = f"{runtime.target_description()} {profiled} {processors}"
+    key = cache.graph_key(graph, target)
     kept = cache.load(key)
     watch.done("cache")
     if kept is not None:

@@ -6,6 +6,7 @@ them, of ``units`` in all.  A unit is one iteration, or a vector or a tile of th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 from .builder import INDEX, Builder, Register
@@ -26,7 +27,13 @@ def best_loop(loops: Sequence[tuple[Variable, int]]) -> int:
     for i, count in enumerate(counts):
         if count >= _ENOUGH:
             return i
-    return counts.index(max(counts))
+    return max(range(len(counts)), key=lambda i: (_balance(counts[i]), counts[i], -i))
+
+
+def _balance(units: int) -> float:
+    """How evenly so many units can be shared among all processors."""
+    threads = os.cpu_count() or 1
+    return units / (threads * -(-units // threads))
 
 
 def range_parameters(builder: Builder) -> tuple[Register, Register]:
