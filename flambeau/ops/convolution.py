@@ -9,6 +9,7 @@ from typing import Any
 
 from ..namespaces import numpy
 from ..namespaces import numpy_convolution as kernels
+from ..namespaces import numpy_small_windows as few
 from . import native
 from .dims import repeated
 from .operation import Array, composite, operation
@@ -178,8 +179,29 @@ def _(xp, grad, input, weight, bias_shape, stride, padding, dilation, transposed
     return grad_input, grad_weight, grad_bias
 
 
+def _is_small(input: Any, weight: Any, transposed: bool, groups: int) -> bool:
+    """Whether it may be a convolution of few elements, which asks for no compiled program."""
+    return (
+        0 < input.size < few.FEW
+        and 0 < weight.size < few.FEW
+        and not transposed
+        and groups == 1
+        and input.dtype is weight.dtype
+        and input.dtype.char in "fd"
+    )
+
+
 @convolution.kernel
 def _(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
+    if (
+        _is_small(input, weight, transposed, groups)
+        and input.shape[1] == weight.shape[1]
+        and (bias is None or (bias.shape == weight.shape[:1] and bias.dtype is input.dtype))
+        and stride.__class__ is padding.__class__ is dilation.__class__ is tuple
+    ):
+        result = few.conv_few(input, weight, bias, stride, padding, dilation)
+        if result is not None:
+            return result
     arguments = (
         input, weight, bias, stride, padding, dilation, transposed, output_padding, groups
     )  # fmt: skip
@@ -199,6 +221,13 @@ def _(input, weight, bias, stride, padding, dilation, transposed, output_padding
 
 @convolution.vjp_kernel("input", "weight", "bias")
 def _(grad, input, weight, bias_shape, stride, padding, dilation, transposed, groups, needs):
+    if (
+        _is_small(input, weight, transposed, groups)
+        and stride.__class__ is padding.__class__ is dilation.__class__ is tuple
+    ):
+        found = few.conv_few_gradients(grad, input, weight, stride, padding, dilation, needs)
+        if found is not None:
+            return found
     arguments = (
         grad, input, weight, bias_shape, stride, padding, dilation, transposed, groups,
         tuple(needs),
@@ -340,7 +369,7 @@ def _convolve(
     groups: int,
 ) -> Any:
     """A convolution over ``n`` spatial dims, of one sample or of a batch."""
-    if input.ndim != n + 2:
+    if input._array.ndim != n + 2:
         if input.ndim == n + 1:
             batch = input.unsqueeze(0)
             return _convolve(n, batch, weight, bias, stride, padding, dilation, groups).squeeze(0)
@@ -375,7 +404,9 @@ def _convolve(
             raise RuntimeError(f"Invalid padding string: '{padding}'")
     elif not _is_ints(padding, n):
         padding = repeated(padding, n, "padding")
-    return convolution(input, weight, bias, stride, padding, dilation, False, (0,) * n, groups)
+    return convolution.function(
+        input, weight, bias, stride, padding, dilation, False, (0,) * n, groups
+    )
 
 
 def _is_ints(values: Any, n: int) -> bool:

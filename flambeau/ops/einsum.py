@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..tensor import TENSORS
 from .matmul import matmul
 from .operation import composite
 
@@ -88,6 +89,17 @@ def einsum(*args: Any) -> Any:
         a tensor with the output's subscripts as dims; without ``->`` those that occur once, in
         alphabetical order.
     """
+    if len(args) == 3 and args[0].__class__ is str:
+        _, a, b = args
+        if a.__class__ in TENSORS and b.__class__ in TENSORS:
+            key = (args[0], a._array.shape, b._array.shape)
+            plan = _PLANS.get(key, key)
+            if plan is key:
+                if len(_PLANS) >= 256:
+                    _PLANS.clear()
+                plan = _PLANS[key] = _planned(*key)
+            if plan is not None:
+                return _product(a, b, *plan)
     if not args:
         raise ValueError("einsum(): must specify the equation string and at least one operand")
     if isinstance(args[0], str):
@@ -100,6 +112,74 @@ def einsum(*args: Any) -> Any:
     if not operands:
         raise RuntimeError("einsum(): must provide at least one operand")
     return _contracted(operands, labels, output)
+
+
+_PLANS: dict[Any, tuple[Any, ...] | None] = {}
+"""The steps to the product of two operands, of the equations and shapes of late."""
+
+
+def _planned(
+    equation: str, shape_a: tuple[int, ...], shape_b: tuple[int, ...]
+) -> tuple[Any, ...] | None:
+    """The steps of :func:`_product` if one matrix product is all that the equation asks for."""
+    try:
+        (names_a, names_b), wanted = _parsed(equation, 2)
+    except RuntimeError:
+        return None  # the way of all equations says what is wrong
+    if (
+        wanted is None
+        or any(ELLIPSIS in names for names in (names_a, names_b, wanted))
+        or any(len(set(names)) != len(names) for names in (names_a, names_b, wanted))
+        or len(names_a) != len(shape_a)
+        or len(names_b) != len(shape_b)
+        or not set(wanted) <= set(names_a) | set(names_b)
+    ):
+        return None
+    size_a, size_b = dict(zip(names_a, shape_a)), dict(zip(names_b, shape_b))
+    shared = [n for n in names_a if n in size_b]
+    batch = [n for n in shared if n in wanted]
+    inner = [n for n in shared if n not in wanted]
+    left = [n for n in names_a if n not in size_b]
+    right = [n for n in names_b if n not in size_a]
+    if (
+        any(size_a[n] != size_b[n] for n in shared)
+        or not inner
+        or not set(left) | set(right) <= set(wanted)
+    ):
+        return None
+    rows = columns = made = None
+    if len(left) != 1 or len(right) != 1 or len(inner) != 1:
+        sizes = size_a | size_b
+        n, k, m, count = (
+            math.prod(sizes[n] for n in names) for names in (left, inner, right, batch)
+        )
+        rows, columns = ((count, n, k), (count, k, m)) if batch else ((n, k), (k, m))
+        made = tuple(sizes[n] for n in (*batch, *left, *right))
+
+    def order(names: Labels, wanted: Labels) -> tuple[int, ...] | None:
+        found = tuple(names.index(n) for n in wanted)
+        return None if found == tuple(range(len(found))) else found
+
+    return (
+        order(names_a, [*batch, *left, *inner]), rows, order(names_b, [*batch, *inner, *right]),
+        columns, made, order([*batch, *left, *right], wanted),
+    )  # fmt: skip
+
+
+def _product(
+    a: Any, b: Any, order_a: Any, rows: Any, order_b: Any, columns: Any, made: Any, order: Any
+) -> Any:
+    """A matrix product of two tensors, with permutations and reshapes where not None."""
+    if order_a is not None:
+        a = a.permute(order_a)
+    if order_b is not None:
+        b = b.permute(order_b)
+    if rows is not None:
+        a, b = a.reshape(rows), b.reshape(columns)
+    product = matmul.function(a, b)
+    if made is not None:
+        product = product.reshape(made)
+    return product if order is None else product.permute(order)
 
 
 def _contracted(operands: list[Any], labels: list[Labels], output: Labels | None) -> Any:

@@ -12,6 +12,8 @@ import numpy as np
 
 from ..namespaces import numpy
 from ..namespaces import numpy_pooling as kernels
+from ..namespaces import numpy_small_windows as few
+from ..namespaces.numpy_constants import number
 from . import native
 from .dims import repeated
 from .operation import Array, composite, operation
@@ -210,6 +212,10 @@ def _(xp, grad, input, kernel, stride, padding, dilation, size, aux):
 @max_pool.kernel
 def _(input, kernel, stride, padding, dilation, size):
     window = (kernel, stride, padding, dilation, size)
+    if 0 < input.size < few.FEW:
+        found = few.max_pool_few(input, *window)
+        if found is not None:
+            return found
 
     def on_numpy() -> Any:
         tiled = kernels.max_pool_tiles(input, *window)
@@ -230,6 +236,8 @@ def _(grad, input, kernel, stride, padding, dilation, size, aux):
             "max_pool backward", _maxima_gradient, arguments, native.WORTH,
             lambda: _maxima_gradient(numpy, *arguments),
         )  # fmt: skip
+    if aux.__class__ is list:
+        return few.max_pool_few_gradient(grad, input.shape, aux)
     if type(aux) is tuple:
         return kernels.max_pool_tiles_gradient(grad, input.shape, kernel, aux)
     return kernels.max_pool_gradient(grad, input.shape, aux, len(kernel))
@@ -283,10 +291,13 @@ def _max_name(node: Any) -> str:
 max_pool.naming = max_pool_with_indices.naming = _max_name
 
 
+_MAX_NAMES = ("", "max_pool1d", "max_pool2d", "max_pool3d")
+
+
 def _max_pool(dims: int, input: Any, *options: Any, return_indices: bool = False) -> Any:
-    window = _arguments(f"max_pool{dims}d", dims, input, *options)
-    if not return_indices and input.is_floating_point():
-        return max_pool(input, *window)
+    window = _arguments(_MAX_NAMES[dims], dims, input, *options)
+    if not return_indices and input._array.dtype.kind in "fV":
+        return max_pool.function(input, *window)
     found = max_pool_with_indices(input, *window)
     return tuple(found) if return_indices else found[0]
 
@@ -473,6 +484,21 @@ def _divisors(
     return xp.avg_pool(xp.full(spatial, 1, dtype), kernel, stride, padding, size)
 
 
+@mean_pool.kernel
+def _(input, kernel, stride, padding, size, count_include_pad, divisor):
+    if 0 < input.size < few.FEW and not any(padding):
+        inside = True
+        for n, m, s, k in zip(input.shape[-len(kernel) :], size, stride, kernel):
+            inside = inside and (m - 1) * s + k <= n
+        sums = few.sum_pool_few(input, kernel, stride, size) if inside else None
+        if sums is not None:
+            sums /= number(prod(kernel) if divisor is None else divisor, sums.dtype)
+            return sums
+    return mean_pool.forward(
+        numpy, input, kernel, stride, padding, size, count_include_pad, divisor
+    )
+
+
 @mean_pool.vjp("input")
 def _(xp, grad, input_shape, kernel, stride, padding, size, count_include_pad, divisor):
     divisors = _divisors(
@@ -481,12 +507,29 @@ def _(xp, grad, input_shape, kernel, stride, padding, size, count_include_pad, d
     return xp.avg_pool_input(grad / divisors, tuple(input_shape), kernel, stride, padding)
 
 
+@mean_pool.vjp_kernel("input")
+def _(grad, input_shape, kernel, stride, padding, size, count_include_pad, divisor):
+    if 0 < grad.size < few.FEW and prod(input_shape) < few.FEW and kernel == stride:
+        if not any(padding):
+            count = prod(kernel) if divisor is None else divisor
+            found = few.sum_pool_few_gradient(grad / count, tuple(input_shape), kernel, stride)
+            if found is not None:
+                return found
+    function = mean_pool.vjps[0].function
+    return function(
+        numpy, grad, input_shape, kernel, stride, padding, size, count_include_pad, divisor
+    )
+
+
 def _mean_name(node: Any) -> str:
     dims = len(node.kernel)
     return "SqueezeBackward1" if dims == 1 else f"AvgPool{dims}DBackward0"
 
 
 mean_pool.naming = _mean_name
+
+
+_MEAN_NAMES = ("", "avg_pool1d", "avg_pool2d", "avg_pool3d")
 
 
 def _avg_pool(
@@ -502,9 +545,9 @@ def _avg_pool(
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
     kernel, step, pads, _, size = _arguments(
-        f"avg_pool{dims}d", dims, input, kernel_size, stride, padding, 1, ceil_mode
+        _MEAN_NAMES[dims], dims, input, kernel_size, stride, padding, 1, ceil_mode
     )
-    return mean_pool(input, kernel, step, pads, size, count_include_pad, divisor_override)
+    return mean_pool.function(input, kernel, step, pads, size, count_include_pad, divisor_override)
 
 
 @composite(method=False)
