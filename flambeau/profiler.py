@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from enum import Enum
 from types import FrameType
@@ -262,8 +263,8 @@ class profile:
         schedule: which steps to record, a function such as ``schedule`` makes; ``step()`` ends
             one. Without it all is recorded.
         on_trace_ready: called with the profile when a cycle of the schedule, or the context, ends.
-        record_shapes, profile_memory, with_stack, with_flops, with_modules: taken as in PyTorch;
-            only times are recorded.
+        record_shapes, profile_memory, with_stack, with_flops, with_modules: only times are
+            recorded; a warning says so if one of these is asked for.
 
     Raises:
         RuntimeError: on entry while another profile is on.
@@ -284,6 +285,11 @@ class profile:
         with_modules: bool = False,
         **options: Any,
     ) -> None:
+        asked = {"record_shapes": record_shapes, "profile_memory": profile_memory,
+                 "with_stack": with_stack, "with_flops": with_flops,
+                 "with_modules": with_modules, **options}  # fmt: skip
+        if unrecorded := [name for name, value in asked.items() if value]:
+            warnings.warn(f"profile: only times are recorded, without {', '.join(unrecorded)}")
         self.schedule = schedule or (lambda step: ProfilerAction.RECORD)
         self.on_trace_ready = on_trace_ready
         self.step_num = 0

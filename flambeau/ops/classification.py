@@ -18,7 +18,7 @@ from ..namespaces import numpy
 from ..namespaces.numpy_blas import dot
 from ..namespaces.numpy_constants import numbers, ones
 from . import native
-from .activation import sum_along
+from .activation import maximum_along, sum_along
 from .index_checks import require_in_range
 from .operation import Array, operation
 
@@ -291,7 +291,7 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean", label_smo
     if input.size < _SMALL:
         n, classes = input.shape
         starts, column, row = _constants(n, classes, input.dtype.char)
-        e = input - np.maximum.reduce(input, 1, None, None, True)
+        e = input - maximum_along(input, 1, None, None, True)
         places = starts + target
         picked = e.take(places)
         np.exp(e, e)

@@ -32,6 +32,4 @@ def require_kinds(kernel: str, kinds: str, *operands: Any) -> None:
 
 INTEGERS = "iu"
 NUMBERS = "iufc"
-REALS = "iuf"
 FLOATING = "f"
-BITS = "iub"

@@ -147,7 +147,9 @@ def _planned(
         or not set(left) | set(right) <= set(wanted)
     ):
         return None
-    rows = columns = made = None
+    rows: tuple[int, ...] | None = None
+    columns: tuple[int, ...] | None = None
+    made: tuple[int, ...] | None = None
     if len(left) != 1 or len(right) != 1 or len(inner) != 1:
         sizes = size_a | size_b
         n, k, m, count = (

@@ -40,7 +40,7 @@ class DeferredSignature(inspect.Signature):
             self._made = _public_signature(self._operation).parameters
         return self._made
 
-    def replace(self, **changes: Any) -> inspect.Signature:
+    def replace(self, **changes: Any) -> Any:
         return inspect.Signature(list(self.parameters.values())).replace(**changes)
 
     def __reduce__(self) -> Any:

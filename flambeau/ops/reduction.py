@@ -40,10 +40,6 @@ def _count(shape: Any, dim: Any) -> int:
     return count
 
 
-def _numbered(name: str) -> str:
-    return f"{name}Backward0"
-
-
 @operation(dtypes="inexact", samples=_SAMPLES)
 def sum(xp, input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None):
     """The sum over ``dim`` (an int, several, or None for all); of integers as int64.

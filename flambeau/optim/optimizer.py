@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
@@ -433,8 +432,3 @@ def _cast_state(param: Any, value: Any, group: dict[str, Any], key: Any = None) 
         items: Any = (_cast_state(param, item, group) for item in value)
         return type(value)(items)  # type: ignore[call-arg]
     return value
-
-
-def all_parameters(groups: Iterable[dict[str, Any]]) -> Iterable[Any]:
-    """The parameters of ``groups``, in order."""
-    return itertools.chain.from_iterable(group["params"] for group in groups)

@@ -89,3 +89,8 @@ def test_the_former_profiler_is_there() -> None:
     with torch.autograd.profiler.profile(enabled=False) as nothing:
         MODEL(X)
     assert nothing.events() == []
+
+
+def test_what_is_not_recorded_is_said() -> None:
+    with pytest.warns(UserWarning, match="only times are recorded, without record_shapes"):
+        profile(record_shapes=True)

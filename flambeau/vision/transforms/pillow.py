@@ -45,9 +45,6 @@ def channels_of(image: Any) -> int:
     return len(image.getbands())
 
 
-_ARRAY_TYPES = {"I": np.int32, "I;16": np.uint16, "I;16B": np.uint16, "F": np.float32}
-
-
 def array_of(image: Any) -> np.ndarray:
     """A Pillow image's values as a fresh array ``(H, W, C)``, of the type that its mode has."""
     array = np.array(image, copy=True)
