@@ -42,7 +42,7 @@ class Builder:
         self.initializers: dict[str, Any] = {}
         self.names: dict[int, str] = {}
         self._constants: dict[tuple[Any, ...], str] = {}
-        self._open: dict[Size, str] = {}
+        self.open: dict[Size, str] = {}
         self._taken: set[str] = set()
 
     def fresh(self, hint: str) -> str:
@@ -54,13 +54,20 @@ class Builder:
         self._taken.add(name)
         return name
 
-    def node(self, operator: str, inputs: list[str], outputs: int = 1, **attributes: Any) -> Any:
-        """Append a node; the name of its result (a list where there are several)."""
+    def node(
+        self,
+        operator: str,
+        inputs: list[str],
+        outputs: int = 1,
+        several: bool = False,
+        **attributes: Any,
+    ) -> Any:
+        """Append a node; the name of its result (a list where there are or may be several)."""
         attributes = {name: value for name, value in attributes.items() if value is not None}
         names = [self.fresh(operator.lower()) for _ in range(outputs)]
         label = self.fresh(f"/{operator}")
         self.nodes.append(helper.make_node(operator, inputs, names, name=label, **attributes))
-        return names[0] if outputs == 1 else names
+        return names[0] if outputs == 1 and not several else names
 
     def constant(self, array: Any, hint: str = "constant") -> str:
         """The name of an initializer with these values."""
@@ -84,8 +91,8 @@ class Builder:
         Raises:
             OnnxExporterError: it is not always whole.
         """
-        if size in self._open:
-            return self._open[size]
+        if size in self.open:
+            return self.open[size]
         product = ""
         for symbol in size.symbols:
             source, dim = self.symbols[symbol]
@@ -99,7 +106,7 @@ class Builder:
             product = self.node("Div", [product, self.integers([size.factor.denominator])])
         if size.offset:
             product = self.node("Add", [product, self.integers([size.offset.numerator])])
-        self._open[size] = product
+        self.open[size] = product
         return product
 
     def shape(self, numbers: list[Any]) -> str:

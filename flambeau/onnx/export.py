@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -41,8 +41,9 @@ def export(
 
     Args:
         model: the network, or a function of tensors.
-        args: its arguments, a tuple, or the only one. The tensors among them are the inputs of
-            the ONNX graph; other values are built in.
+        args: its arguments, a tuple, or the only one. The tensors among them, and those in
+            tuples, lists and dictionaries, are the inputs of the ONNX graph, in this order; other
+            values are built in.
         f: the file's name, or a binary file open for writing; None writes nothing.
         kwargs: its keyword arguments; tensors among them are inputs after the others.
         verbose: print the graph.
@@ -62,8 +63,8 @@ def export(
     Raises:
         ImportError: the package ``onnx`` is not installed.
         OnnxExporterError: the network does something that has no counterpart in ONNX (a draw of
-            random numbers, a recurrence), branches on values, or depends on an open size in a way
-            that cannot be written down.
+            random numbers, complex numbers), branches on values, or depends on an open size in
+            a way that cannot be written down.
         ValueError: there are too many names, or ``opset_version`` is too old or unknown.
 
     Source: https://docs.pytorch.org/docs/2.13/onnx_export.html
@@ -143,6 +144,20 @@ def _open_sizes(
     return of_inputs, of_outputs
 
 
+def _replaced(item: Any, replacement: Callable[[Tensor], Any]) -> Any:
+    """Nested arguments with something in the place of each tensor."""
+    if isinstance(item, Tensor):
+        return replacement(item)
+    if isinstance(item, tuple):
+        parts = [_replaced(part, replacement) for part in item]
+        return type(item)(*parts) if hasattr(item, "_fields") else tuple(parts)
+    if isinstance(item, list):
+        return [_replaced(part, replacement) for part in item]
+    if isinstance(item, dict):
+        return {key: _replaced(part, replacement) for key, part in item.items()}
+    return item
+
+
 class _Call:
     """A network with its arguments, which it can be captured with in several sizes."""
 
@@ -150,7 +165,12 @@ class _Call:
         self.model = model
         self.args = args
         self.kwargs = kwargs
-        self.tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
+        self.tensors: list[Tensor] = []
+        _replaced((args, kwargs), self._noted)
+
+    def _noted(self, tensor: Tensor) -> Tensor:
+        self.tensors.append(tensor)
+        return tensor
 
     def captured(self, arrays: list[np.ndarray]) -> Program:
         """The program that the network is on arguments with these values.
@@ -160,10 +180,7 @@ class _Call:
         """
         tensors = [wrap(array) for array in arrays]
         following = iter(tensors)
-        args = tuple(next(following) if isinstance(a, Tensor) else a for a in self.args)
-        kwargs = {
-            k: next(following) if isinstance(a, Tensor) else a for k, a in self.kwargs.items()
-        }
+        args, kwargs = _replaced((self.args, self.kwargs), lambda _: next(following))
         training = [(m, m.training) for m in (self.model.modules() if self._is_module() else ())]
         for module, _ in training:
             module.training = False

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler import graph as graphs
 from ..compiler.graph import Value
 from .builder import Builder
 from .operators import convolution, pooling
@@ -20,15 +21,43 @@ Pattern = Callable[["Builder", Value, "Graph"], Any]
 
 
 class Graph:
-    """What patterns ask about the graph: which values are known, and how often each is used."""
+    """What patterns ask about the graph: which values are known, and what each is used by.
 
-    def __init__(self, known: Callable[[Value], np.ndarray | None], uses: dict[int, int]) -> None:
+    Attributes:
+        known: the array that a value is at every run, or None.
+        uses: how often each value is used, by its id.
+        users: the values that use it.
+        results: the results of one scan, by its :func:`scan_key`.
+        layers: the recurrent layer that a scan is, found so far.
+        written: the names of the results of the scans written so far.
+    """
+
+    def __init__(self, known: Callable[[Value], np.ndarray | None], results: list[Value]) -> None:
         self.known = known
-        self.uses = uses
+        self.uses: dict[int, int] = {}
+        self.users: dict[int, list[Value]] = {}
+        self.results: dict[tuple[Any, ...], list[Value]] = {}
+        self.layers: dict[tuple[Any, ...], Any] = {}
+        self.written: dict[tuple[Any, ...], list[str]] = {}
+        for value in graphs.Graph([], results).values():
+            if value.primitive == "scan":
+                self.results.setdefault(scan_key(value), []).append(value)
+            for operand in value.operands:
+                self.uses[id(operand)] = self.uses.get(id(operand), 0) + 1
+                self.users.setdefault(id(operand), []).append(value)
+        for value in results:
+            self.uses[id(value)] = self.uses.get(id(value), 0) + 1
+        self.outputs = {id(value) for value in results}
 
     def once(self, value: Value) -> bool:
         """Whether only one other value needs it."""
         return self.uses.get(id(value), 0) == 1
+
+
+def scan_key(value: Value) -> tuple[Any, ...]:
+    """The same for all the results of one scan."""
+    a = value.attributes
+    return (id(a["body"]), *(id(operand) for operand in value.operands), a["reverse"])
 
 
 def _is(value: Value, primitive: str) -> bool:

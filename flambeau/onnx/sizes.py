@@ -59,6 +59,10 @@ def variation(symbol: str, base: int, other: int, first: Graph, second: Graph) -
         )
     pairs = {id(a): b for a, b in zip(ours, theirs)}
     pairs.update({id(a): b for a, b in zip(first.inputs, second.inputs)})
+    for a, b in zip(ours, theirs):
+        if a.primitive == "scan" and id(a.attributes["body"].outputs[0]) not in pairs:
+            bodies = [value.attributes["body"].graph for value in (a, b)]
+            pairs.update(variation(symbol, base, other, *bodies).counterparts)
     return Variation(symbol, base, other, pairs)
 
 

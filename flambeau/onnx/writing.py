@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from onnx import helper
 
 from ..compiler.capture import Argument, Program, Result
-from ..compiler.graph import Graph, Value
+from ..compiler.graph import Value
 from ..compiler.symbolic import call_primitive
 from ..namespaces import numpy as numpy_namespace
 from ..tensor import Tensor
 from ..version import FLAMBEAU_VERSION
-from . import patterns
+from . import patterns, recurrence
 from .builder import Builder, element_type
 from .errors import OnnxExporterError
 from .operators import WRITERS
 from .sizes import Size, Sizes
+
+Known = Callable[[Value], np.ndarray | None]
 
 
 class _Known:
@@ -118,7 +120,7 @@ def written(
         dtype = tensor.dtype.numpy
         shape = [open_sizes.get((name, dim), length) for dim, length in enumerate(tensor.shape)]
         arguments.append(helper.make_tensor_value_info(name, element_type(dtype), shape))
-    used = {name for node in b.nodes for name in node.input}
+    used = {name for node in b.nodes for name in _inputs(node)}
     graph = helper.make_graph(
         b.nodes,
         type(call.model).__name__,
@@ -168,16 +170,9 @@ def _length(sizes: Sizes, value: Value, dim: int, label: str | None) -> Any:
     return label or " * ".join([*length.symbols, f"{length.factor}"]) + f" + {length.offset}"
 
 
-def _write(b: Builder, results: list[Value], known: _Known, hints: dict[int, str]) -> None:
+def _write(b: Builder, results: list[Value], known: Known, hints: dict[int, str]) -> None:
     """Write all that the results need, operands first."""
-    graph = Graph([], results)
-    uses: dict[int, int] = {}
-    for value in graph.values():
-        for operand in value.operands:
-            uses[id(operand)] = uses.get(id(operand), 0) + 1
-    for value in results:
-        uses[id(value)] = uses.get(id(value), 0) + 1
-    info = patterns.Graph(known, uses)
+    graph = patterns.Graph(known, results)
     stack: list[tuple[Value, bool]] = [(value, False) for value in reversed(results)]
     while stack:
         value, ready = stack.pop()
@@ -188,29 +183,101 @@ def _write(b: Builder, results: list[Value], known: _Known, hints: dict[int, str
             b.names[id(value)] = b.constant(array, hints.get(id(value), "constant"))
             continue
         if not ready:
-            before = patterns.needed(value, info)
-            if before is None:
-                before = list(value.operands)
             stack.append((value, True))
-            stack.extend((operand, False) for operand in reversed(before))
+            stack.extend((operand, False) for operand in reversed(_needed(b, value, graph)))
             continue
-        b.names[id(value)] = _written_value(b, value, info)
+        b.names[id(value)] = _written_value(b, value, graph)
 
 
-def _written_value(b: Builder, value: Value, info: patterns.Graph) -> str:
-    name = patterns.write(b, value, info)
+def _layer(b: Builder, value: Value, graph: patterns.Graph) -> recurrence.Layer | None:
+    """The recurrent layer that a value is the outputs or a last state of."""
+    if value.primitive == "scan":
+        return recurrence.layer(b, value, graph)
+    return recurrence.last_of_layer(b, value, graph)
+
+
+def _needed(b: Builder, value: Value, graph: patterns.Graph) -> list[Value]:
+    """What is written before a value."""
+    layer = _layer(b, value, graph)
+    if layer is not None:
+        return layer.needed(graph)
+    before = patterns.needed(value, graph)
+    return list(value.operands) if before is None else before
+
+
+def _written_value(b: Builder, value: Value, graph: patterns.Graph) -> str:
+    if _layer(b, value, graph) is not None:
+        return recurrence.write(b, value, graph)
+    name = patterns.write(b, value, graph)
     if name is not None:
         return name
     if value.primitive == "constant":  # a number that depends on an open size
         return b.scalar(b.sizes.constant(value), value.dtype)
+    if value.primitive == "scan":
+        key = patterns.scan_key(value)
+        if key not in graph.written:
+            names = _written_scan(b, value, graph.results[key])
+            graph.written[key] = [""] * len(value.attributes["body"].outputs)
+            for result, one in zip(graph.results[key], names):
+                graph.written[key][result.attributes["output"]] = one
+        return graph.written[key][value.attributes["output"]]
     writer = WRITERS.get(value.primitive)
     if writer is None:
-        what = "a recurrence" if value.primitive == "scan" else f"the operation {value.primitive!r}"
         raise OnnxExporterError(
-            f"the program has {what} (of shape {value.shape}), for which there is no ONNX "
-            "operator here"
+            f"the program has the operation {value.primitive!r} (of shape {value.shape}), for "
+            "which there is no ONNX operator here"
         )
     return writer(b, value)
+
+
+def _written_scan(b: Builder, value: Value, results: list[Value]) -> list[str]:
+    """Write ONNX's Scan; the names of those results of it that are needed."""
+    body = value.attributes["body"].graph
+    carries, sequences = value.attributes["carries"], value.attributes["sequences"]
+    needed = [body.outputs[result.attributes["output"]] for result in results]
+
+    def described(name: str, v: Value) -> Any:
+        return helper.make_tensor_value_info(name, element_type(v.dtype), None)
+
+    def known(v: Value) -> np.ndarray | None:
+        constant = b.sizes.constant(v) if v.primitive == "constant" else None
+        return None if isinstance(constant, Size) else constant
+
+    # What the body makes is seen in the body only: it is written aside.
+    outside = b.nodes, dict(b.names), dict(b.open)
+    b.nodes = []
+    inputs, outputs = [], []
+    for place, v in enumerate(body.inputs):
+        if place < carries + sequences:
+            name = b.fresh("state" if place < carries else "element")
+            inputs.append(described(name, v))
+            b.names[id(v)] = name
+        else:
+            b.names[id(v)] = b.names[id(value.operands[place])]
+    wanted = [*body.outputs[:carries], *needed]
+    _write(b, wanted, known, {})
+    for v in wanted:
+        outputs.append(described(b.node("Identity", [b.of(v)]), v))
+    inner = helper.make_graph(b.nodes, b.fresh("step"), inputs, outputs)
+    b.nodes, b.names, b.open = outside
+    reverse = int(value.attributes["reverse"])
+    names: list[str] = b.node(
+        "Scan",
+        [b.of(operand) for operand in value.operands[: carries + sequences]],
+        len(wanted),
+        several=True,
+        body=inner,
+        num_scan_inputs=sequences,
+        scan_input_directions=[reverse] * sequences,
+        scan_output_directions=[reverse] * len(needed),
+    )
+    return names[carries:]
+
+
+def _inputs(node: Any) -> list[str]:
+    """What a node takes, and the nodes of a graph within it."""
+    inner = [n for attribute in node.attribute for n in attribute.g.node]
+    return [*node.input, *(name for n in inner for name in _inputs(n))]
 
 
 def _drop_identities(b: Builder, fixed: set[str]) -> None:
@@ -218,7 +285,7 @@ def _drop_identities(b: Builder, fixed: set[str]) -> None:
     makers = {name: node for node in b.nodes for name in node.output}
     uses: dict[str, int] = {}
     for node in b.nodes:
-        for name in node.input:
+        for name in _inputs(node):
             uses[name] = uses.get(name, 0) + 1
     kept = []
     for node in b.nodes:

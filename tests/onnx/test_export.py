@@ -221,8 +221,6 @@ def test_what_has_no_counterpart_is_refused_in_words():
         export(Branches(), x)
     with pytest.raises(OnnxExporterError, match="draws random numbers"):
         export(lambda a: a + torch.randn(3), x)
-    with pytest.raises(OnnxExporterError, match="a recurrence"):
-        export(nn.LSTM(3, 2), torch.randn(4, 1, 3))
     with pytest.raises(OnnxExporterError, match="holds no tensor"):
         export(lambda a: 3, x)
     with pytest.raises(ValueError, match="opset_version=9"):
