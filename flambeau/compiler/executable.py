@@ -20,7 +20,7 @@ from .unsupported import Unsupported
 _ALIGNED = 64
 
 
-def _aligned_bytes(count: int) -> np.ndarray:
+def aligned_bytes(count: int) -> np.ndarray:
     """Uninitialised memory that begins at a multiple of 64."""
     raw = np.empty(count + _ALIGNED, np.uint8)
     start = -raw.ctypes.data % _ALIGNED
@@ -44,7 +44,7 @@ class _Machinery:
         self.steps = ctypes.PYFUNCTYPE(
             ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64
         )(code.address("flambeau_steps"))
-        self.arena = _aligned_bytes(program.arena_bytes)
+        self.arena = aligned_bytes(program.arena_bytes)
         self.tables: list[np.ndarray] = []
 
     def __del__(self) -> None:
@@ -92,7 +92,7 @@ class Executable:
         slots = first_input + len(self.input_specs) + len(self.output_specs)
         outputs = range(first_input + len(self.input_specs), slots)
         words = table_words(len(self.kernels))
-        memory = _aligned_bytes(8 * words).view(np.int64)
+        memory = aligned_bytes(8 * words).view(np.int64)
         machinery = self._machinery
         machinery.tables.append(memory)
         table = memory.view(_Table)
@@ -125,6 +125,13 @@ class Executable:
         self._check_overlap([a if a is not None else None for a in state])
         changing = [i for i in range(len(self.input_specs)) if i not in fixed]
         return self._bound(changing, fixed)
+
+    def use_arena(self, arena: np.ndarray) -> None:
+        """Work in ``arena``, of :func:`aligned_bytes`, which other programs use at other times."""
+        machinery = self._machinery
+        machinery.arena = arena
+        for table in machinery.tables:
+            table[ARENA] = arena.ctypes.data
 
     def repeated(self, bound: Callable[..., int], addresses: np.ndarray) -> int:
         """Call ``bound``, which is of :meth:`bind`, once for each row of ``addresses``.
@@ -240,4 +247,4 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
     return Executable(graph, program, loaded, watch.seconds, kept is not None)
 
 
-__all__ = ["Executable", "compile_graph"]
+__all__ = ["Executable", "aligned_bytes", "compile_graph"]

@@ -11,6 +11,7 @@ Where the compiler cannot run (no llvmlite), NumPy goes on.
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,6 +30,29 @@ MOST = 64
 
 _lock = threading.Lock()
 _made = 0
+
+
+class _Arena:
+    """The memory of all programs for what lies between their inputs and outputs."""
+
+    def __init__(self) -> None:
+        self.array: Any = None
+        self.size = 0
+
+
+_arena = _Arena()
+_running = threading.Lock()
+"""Held by the program that works in the arena."""
+
+
+def _after_fork() -> None:
+    """The thread that may have held the lock is the parent's."""
+    global _running
+    _running = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Program:
@@ -51,11 +75,19 @@ class Program:
         outputs: list[Any] = []
         self._shape = _taken_apart(function(inputs), outputs)
         self._run = executable.compile_graph(graph.Graph(inputs, outputs))
-        self._lock = threading.Lock()  # a program has one memory for what lies between
+        self._arena: np.ndarray | None = None
+        with _running:
+            if self._run.arena_bytes > _arena.size:
+                _arena.array, _arena.size = (
+                    executable.aligned_bytes(self._run.arena_bytes), self._run.arena_bytes,
+                )  # fmt: skip
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> Any:
         given = [a if a.flags.c_contiguous else np.ascontiguousarray(a) for a in arrays]
-        with self._lock:
+        with _running:
+            if self._arena is not _arena.array and self._run.arena_bytes:
+                self._arena = _arena.array
+                self._run.use_arena(_arena.array)
             found = self._run(given)
         return _put_together(self._shape, found)
 
