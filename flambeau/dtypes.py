@@ -231,10 +231,8 @@ class Promotion:
             if result is None:
                 result = other
             elif other._kind > result._kind:
-                if other._kind == COMPLEX and result is float64:
-                    other = complex128
-                elif other._kind == COMPLEX and result._kind == FLOATING:
-                    other = promote_types(other, result) if other is complex128 else complex64
+                if other._kind == COMPLEX and result._kind == FLOATING:
+                    other = complex128 if result is float64 else complex64
                 result = other if other is not self.numbers else promote_types(result, other)
         assert result is not None
         return result

@@ -279,7 +279,8 @@ def _key(indices: Sequence[Array | None]) -> tuple[Any, ...]:
 def index(x: Array, indices: Sequence[Array | None]) -> Array:
     if len(indices) == 1:
         return x.take(indices[0], axis=0)
-    return x[_key(indices)]
+    # NumPy lays a result out by its input's strides, PyTorch row by row.
+    return np.ascontiguousarray(x[_key(indices)])
 
 
 def index_put(

@@ -165,9 +165,20 @@ def stride(input: Tensor, dim: int | None = None) -> Any:
     array = input._array
     if array.__class__ is np.ndarray and (array.size or any(array.strides)):
         strides = tuple(s // array.itemsize for s in array.strides)
+        if 0 in strides:
+            strides = _single_strides(array.shape, strides)
     else:  # NumPy leaves the strides of an empty array at zero
         strides = row_major(tuple(array.shape))
     return strides if dim is None else strides[wrap_dim(dim, len(strides))]
+
+
+def _single_strides(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
+    """``strides`` with a row's for a dim of size 1, where NumPy leaves a new dim at zero."""
+    found = list(strides)
+    for i in reversed(range(len(shape))):
+        if found[i] == 0 and shape[i] == 1:
+            found[i] = found[i + 1] * shape[i + 1] if i + 1 < len(shape) else 1
+    return tuple(found)
 
 
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -431,9 +431,8 @@ def _(tensors, dim):
 def stack(xp, tensors: Sequence[Array], dim: int = 0):
     """The tensors, all of one shape, along a new dim."""
     wrapped = wrap_dim(dim, tensors[0].ndim + 1)
-    shape = list(tensors[0].shape)
-    shape.insert(wrapped, 1)
-    return xp.cat([xp.reshape(t, tuple(shape)) for t in tensors], wrapped)
+    rows = [xp.reshape(t, (*t.shape[:wrapped], 1, *t.shape[wrapped:])) for t in tensors]
+    return xp.cat(rows, wrapped)
 
 
 @stack.vjp("tensors")

@@ -128,10 +128,9 @@ def resolve(shape: tuple[int, ...], key: Any) -> tuple[tuple[Any, ...], list[Any
         else:
             index = _as_index(item)
             if index.ndim == 0 and index.dtype != bool and index.__class__ is np.ndarray:
-                if not (isinstance(item, Tensor) and has_advanced):
-                    basic.append(_checked_int(int(index), shape[dim], dim))
-                    dim += 1
-                    continue
+                basic.append(_checked_int(int(index), shape[dim], dim))
+                dim += 1
+                continue
             has_advanced = True
             if index.dtype == bool:
                 if index.ndim == 0:

@@ -30,6 +30,7 @@ MISTAKES: dict[str, Any] = {
     "cat dims": (lambda m: m.cat([m.ones(2, 3), m.ones(3)]), "Tensors must have same number of dimensions: got 2 and 1"),
     "cat of nothing": (lambda m: m.cat([]), "expected a non-empty list of Tensors"),
     "cat of 0-d": (lambda m: m.cat([m.tensor(1.0)]), "zero-dimensional tensor (at position 0) cannot be concatenated"),
+    "stack of as many elements": (lambda m: m.stack([m.ones(2, 3), m.ones(3, 2)]), "stack expects each tensor to be equal size, but got [2, 3] at entry 0 and [3, 2] at entry 1"),
     "stack": (lambda m: m.stack([m.ones(2), m.ones(3)]), "stack expects each tensor to be equal size, but got [2] at entry 0 and [3] at entry 1"),
     "reshape": (lambda m: m.ones(6).reshape(4, 2), "shape '[4, 2]' is invalid for input of size 6"),
     "two unknown sizes": (lambda m: m.ones(6).reshape(-1, -1), "only one dimension can be inferred"),

@@ -283,3 +283,27 @@ def test_an_array_can_be_written() -> None:
 )
 def test_lists_and_their_like_as_keys(key: Any, expected: Any) -> None:
     assert torch.arange(12.0).reshape(3, 4)[key].tolist() == expected
+
+
+def test_a_selection_by_indices_lies_row_by_row_and_can_be_viewed() -> None:
+    x = torch.arange(24.0).reshape(2, 3, 4)
+    for key in ((slice(None), [2, 0]), (Ellipsis, [1, 3]), (slice(None), slice(1, 3), [0, 1])):
+        part = x[key]
+        assert part.is_contiguous()
+        assert torch.equal(part.view(-1), torch.tensor(x.numpy()[key].ravel()))
+
+
+def test_an_index_tensor_without_dims_selects_as_an_int() -> None:
+    x = torch.arange(24.0).reshape(2, 3, 4)
+    indices = torch.tensor([0, 1])
+    part = x[None, indices, 1, None, torch.tensor(2)]
+    assert part.shape == (1, 2, 1)
+    assert torch.equal(part, x[None, indices, 1, None, 2])
+
+
+def test_a_new_dim_has_the_stride_of_a_row() -> None:
+    x = torch.arange(12.0).reshape(3, 4)
+    assert x[None].stride() == x.unsqueeze(0).stride() == (12, 4, 1)
+    assert x[:, None].stride() == (4, 4, 1)
+    assert x[..., None].stride() == (4, 1, 1)
+    assert torch.zeros(3, 1).expand(3, 4).stride() == (1, 0)

@@ -198,3 +198,11 @@ def test_default_dtype_decides_for_numbers_and_divisions() -> None:
     assert (torch.ones(2, dtype=torch.int64) / 2).dtype is torch.float64
     assert (torch.ones(2, dtype=torch.int64) + 1.5).dtype is torch.float64
     assert torch.tensor(1.5).dtype is torch.float64
+
+
+def test_a_complex_number_of_no_dims_leaves_the_precision_to_the_dims() -> None:
+    wide = torch.tensor(1j, dtype=torch.complex128)
+    assert (torch.zeros(2) * wide).dtype is torch.complex64
+    assert (torch.zeros(2, dtype=torch.float64) * wide).dtype is torch.complex128
+    assert (torch.zeros(2, dtype=torch.int32) * wide).dtype is torch.complex128
+    assert (torch.zeros(()) * wide).dtype is torch.complex128
