@@ -20,6 +20,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+METHODS = [
+    "fork",
+    pytest.param("forkserver", marks=pytest.mark.slow),
+    pytest.param("spawn", marks=pytest.mark.slow),
+]
+
+
 class Rows(Dataset):
     """Numbers, as tensors, arrays, and strings; some of them large."""
 
@@ -85,7 +92,7 @@ class Draws(Dataset):
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
-@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", METHODS)
 def test_batches_are_those_of_one_process(num_workers, method):
     options: Any = {"num_workers": num_workers, "multiprocessing_context": method}
     expected = list(DataLoader(Rows(), batch_size=5))
@@ -163,10 +170,79 @@ def _list(batch: Any) -> Any:
     return batch.tolist() if hasattr(batch, "tolist") else batch
 
 
-def test_seeds_as_recorded():
+@pytest.mark.parametrize("method", METHODS)
+def test_seeds_as_recorded(method):
     flambeau.manual_seed(0)
-    loader = DataLoader(Draws(), batch_size=None, num_workers=2)
+    loader = DataLoader(Draws(), batch_size=None, num_workers=2, multiprocessing_context=method)
     assert [list(sample) for sample in loader] == RECORDED_DRAWS
+
+
+class Seeds(Dataset):
+    """What a worker's initial seed is."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> Any:
+        info = get_worker_info()
+        assert info is not None
+        return info.id, info.seed, flambeau.initial_seed()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_workers_seed_is_the_base_seed_and_its_number(method):
+    flambeau.manual_seed(123)
+    base = flambeau.empty((), dtype=flambeau.int64).random_().item()
+    flambeau.manual_seed(123)
+    loader = DataLoader(Seeds(), batch_size=None, num_workers=2, multiprocessing_context=method)
+    found = [tuple(sample) for sample in loader]
+    assert found == [(index % 2, base + index % 2, base + index % 2) for index in range(4)]
+    # An epoch later, another base seed; after the same seed, the same again.
+    assert [tuple(sample) for sample in loader] != found
+    flambeau.manual_seed(123)
+    assert [tuple(sample) for sample in loader] == found
+
+
+def test_a_workers_initial_seed_is_pytorchs():
+    torch = pytest.importorskip("torch")
+
+    class Theirs(torch.utils.data.Dataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            info = torch.utils.data.get_worker_info()
+            return info.id, info.seed, torch.initial_seed()
+
+    for given in (False, True):
+        found = []
+        for library, dataset in ((flambeau, Seeds()), (torch, Theirs())):
+            library.manual_seed(7)
+            generator = library.Generator().manual_seed(5) if given else None
+            loader = library.utils.data.DataLoader(
+                dataset,
+                batch_size=None,
+                num_workers=2,
+                generator=generator,
+                multiprocessing_context="fork",
+            )
+            found.append([tuple(sample) for sample in loader])
+        assert found[0] == found[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_started_workers_keep_errors_deaths_and_epochs(method):
+    options: Any = {"num_workers": 2, "multiprocessing_context": method}
+    with pytest.raises(ValueError, match="Caught ValueError in DataLoader worker process"):
+        list(DataLoader(Failing(ValueError("bad sample")), batch_size=2, **options))
+    with pytest.raises(RuntimeError, match="exited unexpectedly.*SIGKILL"):
+        list(DataLoader(Dying(), batch_size=2, **options))
+    loader = DataLoader(Stream(), batch_size=4, persistent_workers=True, **options)
+    first = [batch.tolist() for batch in loader]
+    pids = [worker.process.pid for worker in loader._iterator._pool.workers]
+    assert [batch.tolist() for batch in loader] == first
+    assert [worker.process.pid for worker in loader._iterator._pool.workers] == pids
 
 
 # From PyTorch 2.13 after manual_seed(0).
@@ -239,13 +315,14 @@ def test_what_cannot_be_pickled_is_said():
         list(DataLoader(Lambdas(), num_workers=1, collate_fn=lambda samples: samples))
 
 
-def test_a_dead_worker_is_noticed():
-    class Dying(Rows):
-        def __getitem__(self, index: int) -> Any:
-            if index == 3:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return index
+class Dying(Rows):
+    def __getitem__(self, index: int) -> Any:
+        if index == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return index
 
+
+def test_a_dead_worker_is_noticed():
     start = time.monotonic()
     with pytest.raises(RuntimeError, match=r"worker \(pid\(s\) \d+\) exited unexpectedly.*SIGKILL"):
         list(DataLoader(Dying(), batch_size=2, num_workers=2))
