@@ -489,9 +489,12 @@ def _(input, dim):
 
 def sum_along(x: np.ndarray, dim: int) -> np.ndarray:
     """The sum over one dim, which is kept; over a last dim of float32 by BLAS."""
-    if dim == x.ndim - 1 and x.dtype == np.float32 and x.flags.c_contiguous and x.shape[dim] < 4096:
-        n = x.shape[dim]
-        if x.ndim == 2:
+    shape = x.shape
+    n = shape[dim]
+    if dim == len(shape) - 1 and n < 4096 and x.dtype.char == "f" and x.flags.c_contiguous:
+        if len(shape) == 2:
+            if x.size < 4096:
+                return x.dot(ones(n, x.dtype)).reshape(-1, 1)
             return dot(x, ones(n, x.dtype)).reshape(-1, 1)
         total = dot(x.reshape(-1, n), ones(n, x.dtype))
         return total.reshape(*x.shape[:-1], 1)

@@ -31,14 +31,14 @@ def _feature_shape(input: Any) -> tuple[int, ...]:
 
 def _drawn(input: Any, shape: tuple[int, ...], sampler: Any, p: float) -> Any:
     """Numbers for the elements of ``input``, in the order of its memory, or one per channel."""
-    if shape == tuple(input.shape):
+    if shape == tuple(input._array.shape):
         return draw_like(input._array, sampler, input.dtype.numpy, p)
     return draw(sampler, shape, input.dtype.numpy, p)
 
 
 def _dropped(input: Any, p: float, train: bool, shape: tuple[int, ...]) -> Any:
     """``input`` times factors that are 0 with probability p, else 1 / (1 - p)."""
-    if p == 0 or not train or 0 in input.shape:
+    if p == 0 or not train or 0 in shape:
         return input
     if p == 1:
         return input * input.new_zeros(())
@@ -67,7 +67,7 @@ def dropout(input: Any, p: float, train: bool) -> Any:
         train: whether anything is done.
     """
     _check(p)
-    return _dropped(input, p, train, tuple(input.shape))
+    return _dropped(input, p, train, tuple(input._array.shape))
 
 
 @composite(method=False)

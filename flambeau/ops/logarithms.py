@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..namespaces import numpy
+from ..namespaces.numpy_constants import ones
+from .activation import sum_along
 from .dims import wrap_dim, wrap_dims
 from .operation import Array, Number, Operation, composite, operation
 from .reduction import spread
@@ -147,6 +150,22 @@ def logsumexp(xp, input: Array, dim: Any, keepdim: bool = False):
     return xp.reshape(total, tuple(n for i, n in enumerate(input.shape) if i not in gone))
 
 
+@logsumexp.kernel
+def _(input, dim, keepdim=False):
+    if dim.__class__ is int and 0 < input.size < 1024 and input.ndim and input.dtype.char in "fd":
+        dim = wrap_dim(dim, input.ndim)
+        largest = np.maximum.reduce(input, dim, None, None, True)
+        if math.isfinite(largest.reshape(-1).dot(ones(largest.size, largest.dtype))):
+            shares = input - largest
+            np.exp(shares, shares)
+            total = sum_along(shares, dim)
+            np.log(total, total)
+            total += largest
+            shape = input.shape
+            return total if keepdim else total.reshape(shape[:dim] + shape[dim + 1 :])
+    return logsumexp.forward(numpy, input, dim, keepdim)
+
+
 @logsumexp.vjp("input")
 def _(xp, grad, input, out, dim, keepdim):
     shape = tuple(input.shape)
@@ -155,6 +174,19 @@ def _(xp, grad, input, out, dim, keepdim):
     # a sum that is infinite has no shares: x - x is NaN there
     share = xp.where(xp.isnan(share), xp.astype(xp.eq(input, whole), xp.dtype(grad)), share)
     return spread(xp, grad, shape, dim, keepdim) * share
+
+
+@logsumexp.vjp_kernel("input")
+def _(grad, input, out, dim, keepdim):
+    if dim.__class__ is int and 0 < out.size < 1024 and input.ndim:
+        if math.isfinite(out.reshape(-1).dot(ones(out.size, out.dtype))):
+            dim = wrap_dim(dim, input.ndim)
+            shape = (*input.shape[:dim], 1, *input.shape[dim + 1 :])
+            share = input - out.reshape(shape)
+            np.exp(share, share)
+            share *= grad.reshape(shape)
+            return share
+    return logsumexp.vjps[0].function(numpy, grad, input, out, dim, keepdim)
 
 
 @operation(dtypes="inexact", samples=(((3, 4), 1), ((3, 4), 0), ((), 0)))

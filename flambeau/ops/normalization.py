@@ -206,6 +206,23 @@ def batch_norm_inference(
     return input * _channels(xp, scale, input.ndim) + _channels(xp, offset, input.ndim)
 
 
+@batch_norm_inference.kernel
+def _(input, mean, variance, weight, bias, eps):
+    if not 0 < input.size < _FEW:
+        return batch_norm_inference.forward(numpy, input, mean, variance, weight, bias, eps)
+    scale = variance + number(eps, variance.dtype)
+    np.sqrt(scale, scale)
+    np.reciprocal(scale, scale)
+    if weight is not None:
+        scale = scale * weight
+    offset = mean * scale
+    offset = np.negative(offset) if bias is None else bias - offset
+    if input.ndim > 2:
+        shape = (-1, *(1,) * (input.ndim - 2))
+        scale, offset = scale.reshape(shape), offset.reshape(shape)
+    return input * scale + offset
+
+
 @batch_norm_inference.vjp("input")
 def _(xp, grad, variance, weight, eps):
     inverse = xp.rsqrt(variance + eps)
@@ -590,6 +607,32 @@ def _(xp, grad, input, num_groups, weight, bias_shape, aux, needs):
         scaled = xp.reshape(scaled, grouped)
         grad_input = xp.reshape(_input_gradient(xp, scaled, normalized, inverse, (2,)), shape)
     return grad_input, grad_weight, grad_bias
+
+
+@group_norm_affine.kernel
+def _(input, num_groups, weight, bias, eps):
+    if not 0 < input.size < _FEW:
+        return group_norm_affine.forward(numpy, input, num_groups, weight, bias, eps)
+    dtype, (n, channels) = input.dtype, input.shape[:2]
+    rows = input.reshape(n * num_groups, -1)
+    width = rows.shape[1]
+    count, along = number(width, dtype), ones(width, dtype)
+    mean = rows.dot(along).reshape(-1, 1)
+    mean /= count
+    result = rows - mean
+    inverse = (result * result).dot(along).reshape(-1, 1)
+    inverse /= count
+    inverse += number(eps, dtype)
+    np.sqrt(inverse, inverse)
+    np.reciprocal(inverse, inverse)
+    result *= inverse
+    result = result.reshape(n, channels, -1)
+    if weight is not None:
+        result *= weight.reshape(channels, 1)
+    if bias is not None:
+        result += bias.reshape(channels, 1)
+    broad = (n, num_groups, 1)
+    return result.reshape(input.shape), (mean.reshape(broad), inverse.reshape(broad))
 
 
 native.moves(group_norm_affine, _MANY, 1.2e-9, 2.5e-9)

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .dims import wrap_dims
+from ..namespaces import numpy
+from ..namespaces.numpy_constants import ones
+from .activation import sum_along
+from .dims import wrap_dim, wrap_dims
 from .operation import Array, composite, operation
 from .pointwise import direction
 from .reduction import _count, spread
@@ -33,6 +36,32 @@ def variance(xp, input: Array, dim: Any = None, correction: float = 1, keepdim: 
     total = xp.sum(centred * centred, dims, keepdim)
     free = count - correction
     return total / free if free > 0 else total / xp.full((), 0, xp.dtype(input))
+
+
+def _variance_along(input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+    """The variance over some dims of a small array."""
+    if dim.__class__ is int and input.ndim:
+        dim = wrap_dim(dim, input.ndim)
+        shape = input.shape
+        if correction < shape[dim]:
+            centred = input - sum_along(input, dim) / shape[dim]
+            centred *= centred
+            total = sum_along(centred, dim)
+            total /= shape[dim] - correction
+            return total if keepdim else total.reshape(shape[:dim] + shape[dim + 1 :])
+    return variance.forward(numpy, input, dim, correction, keepdim)
+
+
+@variance.kernel
+def _variance(input, dim=None, correction=1, keepdim=False):
+    if not correction < input.size < 1024 or input.dtype.char not in "fd":
+        return variance.forward(numpy, input, dim, correction, keepdim)
+    if dim is not None:
+        return _variance_along(input, dim, correction, keepdim)
+    flat = input.reshape(-1)
+    centred = flat - flat.dot(ones(flat.size, flat.dtype)) / flat.size
+    found = centred.dot(centred) / (flat.size - correction)
+    return found.reshape((1,) * input.ndim) if keepdim else found
 
 
 @variance.vjp("input")
@@ -64,7 +93,7 @@ def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False
         return variance(input.real, dim, correction, keepdim) + variance(
             input.imag, dim, correction, keepdim
         )
-    return variance(input, dim, correction, keepdim)
+    return variance.function(input, dim, correction, keepdim)
 
 
 @composite(out=True)
@@ -75,7 +104,7 @@ def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False
     dim, correction = _var_arguments(dim if axis is None else axis, unbiased, correction)
     if input._array.dtype.kind == "c":
         return var(input, dim, correction=correction, keepdim=keepdim).sqrt()
-    return standard_deviation(input, dim, correction, keepdim)
+    return standard_deviation.function(input, dim, correction, keepdim)
 
 
 @operation(public=False, method=False, name="standard_deviation", dtypes="inexact",
@@ -85,6 +114,11 @@ def standard_deviation(
 ):
     """The square root of the variance."""
     return xp.sqrt(variance.forward(xp, input, dim, correction, keepdim))
+
+
+@standard_deviation.kernel
+def _(input, dim=None, correction=1, keepdim=False):
+    return np.sqrt(_variance(input, dim, correction, keepdim))
 
 
 @standard_deviation.vjp("input")

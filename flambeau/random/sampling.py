@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -278,9 +278,14 @@ def dropout_mask(generator: Generator, shape: Shape, dtype: np.dtype, p: float) 
     if p == 0.0 or p == 1.0:
         return np.full(shape, 1.0 - p, dtype)
     keep = bernoulli(generator, shape, dtype, 1.0 - p)
-    factor = np.float64(1) if keep.dtype == _FLOAT64 else np.float32(1)
-    keep *= _finish(np.asarray(factor / factor.dtype.type(1.0 - p)), (), keep.dtype)
+    keep *= _dropout_factor(p, keep.dtype)
     return keep
+
+
+@lru_cache(64)
+def _dropout_factor(p: float, dtype: np.dtype) -> np.ndarray:
+    one = np.float64(1) if dtype == _FLOAT64 else np.float32(1)
+    return _finish(np.asarray(one / one.dtype.type(1.0 - p)), (), dtype)
 
 
 def integers(

@@ -16,6 +16,9 @@ from .tensor import TENSORS, Tensor, wrap
 _FULL = slice(None)
 _new = object.__new__
 _select: Any = None  # the operation ``select_part``, looked up at the first use
+_views: Any = None  # the modules of operations, looked up at the first use
+_indexing: Any = None
+_INT64 = np.dtype(np.int64)
 
 
 def _too_many(shape: Any, count: int) -> IndexError:
@@ -205,8 +208,7 @@ def _index(value: Any) -> int:
 
 def _part_operation(basic: tuple[Any, ...], shape: Any) -> Any:
     """The view operation for a basic key: PyTorch names the node after the last step."""
-    from ..ops import shape as views
-
+    views = _views or _look_up()
     for item in reversed(basic):
         if item is None:
             return views.unsqueeze_part
@@ -217,22 +219,69 @@ def _part_operation(basic: tuple[Any, ...], shape: Any) -> Any:
     return views.alias_part
 
 
+def _look_up() -> Any:
+    """The module of view operations, which imports this package."""
+    global _views, _indexing
+    from ..ops import indexing, shape
+
+    _indexing = indexing
+    _views = shape
+    return shape
+
+
+def _simple_part(self: Tensor, key: tuple[Any, ...], shape: tuple[int, ...]) -> Tensor | None:
+    """``self[key]`` for a key of ints and slices only, else None."""
+    views = _views or _look_up()
+    if len(key) > len(shape):
+        return None
+    operation = views.alias_part
+    basic: list[Any] = []
+    dim = 0
+    for item in key:
+        if item.__class__ is slice:
+            item = _checked_slice(item, shape[dim])
+            if item is not _FULL:
+                operation = views.slice_part
+        elif item.__class__ is int:
+            size = shape[dim]
+            if not 0 <= item < size:
+                item = _checked_int(item, size, dim)
+            operation = views.select_part
+        else:
+            return None
+        basic.append(item)
+        dim += 1
+    return operation.function(self, tuple(basic))  # type: ignore[no-any-return]
+
+
 def getitem(self: Tensor, key: Any) -> Tensor:
     """The part that ``key`` selects: a view for a basic key, else a copy."""
-    if key.__class__ is int and (shape := self._array.shape):
-        return _row(self, key, shape[0])
     shape = self._array.shape
+    kind = key.__class__
+    if shape:
+        if kind is int:
+            return _row(self, key, shape[0])
+        if kind is slice or kind is tuple:
+            part = _simple_part(self, key if kind is tuple else (key,), shape)
+            if part is not None:
+                return part
+        elif kind is Tensor and MODES.capture is None:
+            array = key._array
+            if array.__class__ is np.ndarray and array.dtype is _INT64 and array.ndim:
+                if _indexing is None:
+                    _look_up()
+                return _indexing.index.function(self, (array,))  # type: ignore[no-any-return]
     basic, advanced = resolve(shape, key)
     if advanced is None:
         return _part_operation(basic, shape).function(self, basic)
     source = self
     if any(item != _FULL for item in basic):
         source = _part_operation(basic, shape).function(self, basic)
-    from ..ops.indexing import index
-
+    if _indexing is None:
+        _look_up()
     while advanced and advanced[-1] is None:
         advanced.pop()
-    return index.function(source, tuple(advanced))
+    return _indexing.index.function(source, tuple(advanced))
 
 
 def _row(self: Tensor, key: int, size: int) -> Tensor:
