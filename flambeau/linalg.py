@@ -40,7 +40,16 @@ matmul = _matmul.function
 
 
 def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
-    """A view of the diagonals of matrices; see ``torch.diagonal``."""
+    """A view of the diagonals of matrices (*, m, n); see ``torch.diagonal``.
+
+    Args:
+        A: the matrices, in ``dim1`` and ``dim2``.
+        offset: how many places right of the main diagonal (left if negative).
+        dim1, dim2: the dims of rows and columns.
+
+    Returns:
+        the diagonals as the last dim, the others before it.
+    """
     return _diagonal(A, offset, dim1, dim2)
 
 

@@ -1,4 +1,7 @@
-"""Distributions made of others: transformed, independent, mixed."""
+"""Distributions made of others: transformed, independent, mixed.
+
+Source: https://docs.pytorch.org/docs/stable/distributions.html
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,13 @@ from .transforms import ComposeTransform, ExpTransform, Transform
 
 
 class TransformedDistribution(Distribution):
-    """The distribution of the transforms of another's samples."""
+    """The distribution of the transforms of another's samples.
+
+    Args:
+        base_distribution: the distribution that samples come from.
+        transforms: a Transform, or a list of them in the order in which they are applied.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     def __init__(
         self, base_distribution: Any, transforms: Any, validate_args: bool | None = None
@@ -113,7 +122,13 @@ class TransformedDistribution(Distribution):
 
 
 class LogNormal(TransformedDistribution):
-    """The distribution of e to the power of a normal number."""
+    """The distribution of e to the power of a normal number.
+
+    Args:
+        loc: the mean of the logarithm (*batch).
+        scale: the standard deviation of the logarithm (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
 
@@ -148,7 +163,13 @@ class LogNormal(TransformedDistribution):
 
 
 class Independent(Distribution):
-    """A distribution whose last batch dims are taken as dims of the event."""
+    """A distribution whose last batch dims are taken as dims of the event.
+
+    Args:
+        base_distribution: a distribution.
+        reinterpreted_batch_ndims: how many of its last batch dims.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     def __init__(
         self, base_distribution: Any, reinterpreted_batch_ndims: int,
@@ -217,7 +238,13 @@ class Independent(Distribution):
 
 
 class MixtureSameFamily(Distribution):
-    """A mixture, ``mixture_distribution`` choosing among the last batch dim of the components."""
+    """A mixture, ``mixture_distribution`` choosing among the last batch dim of the components.
+
+    Args:
+        mixture_distribution: a Categorical (*batch) of as many categories as there are components.
+        component_distribution: a distribution of batch shape (*batch, components).
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     def __init__(
         self, mixture_distribution: Any, component_distribution: Any,

@@ -1,4 +1,7 @@
-"""Continuous distributions whose samples are functions of uniform or normal numbers."""
+"""Continuous distributions whose samples are functions of uniform or normal numbers.
+
+Source: https://docs.pytorch.org/docs/stable/distributions.html
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,13 @@ class _LocationScale(Distribution):
 
 
 class Normal(_LocationScale, ExponentialFamily):
-    """The normal distribution of mean ``loc`` and standard deviation ``scale``."""
+    """The normal distribution of mean ``loc`` and standard deviation ``scale``.
+
+    Args:
+        loc: the mean (*batch), a number or a tensor.
+        scale: the standard deviation (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     @property
     def stddev(self) -> Any:
@@ -75,7 +84,13 @@ class Normal(_LocationScale, ExponentialFamily):
 
 
 class Laplace(_LocationScale):
-    """The Laplace distribution around ``loc``."""
+    """The Laplace distribution around ``loc``.
+
+    Args:
+        loc: the mean (*batch), a number or a tensor.
+        scale: the mean distance from ``loc`` (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     @property
     def variance(self) -> Any:
@@ -111,7 +126,13 @@ class Laplace(_LocationScale):
 
 
 class Cauchy(_LocationScale):
-    """The Cauchy distribution: median ``loc``, half width at half maximum ``scale``."""
+    """The Cauchy distribution: median ``loc``, half width at half maximum ``scale``.
+
+    Args:
+        loc: the median (*batch), a number or a tensor.
+        scale: half the width at half the maximum (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     @property
     def mean(self) -> Any:
@@ -144,7 +165,13 @@ class Cauchy(_LocationScale):
 
 
 class Gumbel(_LocationScale):
-    """The Gumbel distribution of the largest of many."""
+    """The Gumbel distribution of the largest of many.
+
+    Args:
+        loc: the mode (*batch), a number or a tensor.
+        scale: the width (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     @property
     def mean(self) -> Any:
@@ -182,7 +209,13 @@ class Gumbel(_LocationScale):
 
 
 class Uniform(Distribution):
-    """The uniform distribution over [``low``, ``high``)."""
+    """The uniform distribution over [``low``, ``high``).
+
+    Args:
+        low: the lower end (*batch).
+        high: the upper end (*batch), above ``low``.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     has_rsample = True
     _batched = ("low", "high")
@@ -245,7 +278,12 @@ class Uniform(Distribution):
 
 
 class Exponential(ExponentialFamily):
-    """The exponential distribution of the given ``rate``."""
+    """The exponential distribution of the given ``rate``.
+
+    Args:
+        rate: one over the mean (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {"rate": constraints.positive}
     support = constraints.nonnegative  # type: ignore[assignment]
@@ -338,7 +376,12 @@ class _Half(Distribution):
 
 
 class HalfNormal(_Half):
-    """The magnitude of a normal number of mean 0."""
+    """The magnitude of a normal number of mean 0.
+
+    Args:
+        scale: the normal number's standard deviation (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     _base = Normal
 
@@ -352,7 +395,12 @@ class HalfNormal(_Half):
 
 
 class HalfCauchy(_Half):
-    """The magnitude of a Cauchy number of median 0."""
+    """The magnitude of a Cauchy number of median 0.
+
+    Args:
+        scale: that of the Cauchy number (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     _base = Cauchy
 

@@ -1,4 +1,7 @@
-"""Discrete distributions."""
+"""Discrete distributions.
+
+Source: https://docs.pytorch.org/docs/stable/distributions.html
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,13 @@ class _Binary(Distribution):
 
 
 class Bernoulli(_Binary, ExponentialFamily):
-    """1 with probability ``probs``, else 0."""
+    """1 with probability ``probs``, else 0.
+
+    Args:
+        probs: probabilities (*batch), each in [0, 1]; or
+        logits: their log-odds (*batch). One of the two is given.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     support = constraints.boolean  # type: ignore[assignment]
     has_enumerate_support = True
@@ -108,7 +117,13 @@ class Bernoulli(_Binary, ExponentialFamily):
 
 
 class Geometric(_Binary):
-    """The number of failures before the first success."""
+    """The number of failures before the first success.
+
+    Args:
+        probs: probabilities (*batch), each in [0, 1]; or
+        logits: their log-odds (*batch). One of the two is given.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     support = constraints.nonnegative_integer  # type: ignore[assignment]
 
@@ -161,7 +176,14 @@ class Geometric(_Binary):
 
 
 class Binomial(_Binary):
-    """The number of successes in ``total_count`` trials."""
+    """The number of successes in ``total_count`` trials.
+
+    Args:
+        total_count: the number of trials (*batch).
+        probs: probabilities (*batch), each in [0, 1]; or
+        logits: their log-odds (*batch). One of the two is given.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {
         "total_count": constraints.nonnegative_integer,
@@ -235,7 +257,12 @@ class Binomial(_Binary):
 
 
 class Poisson(ExponentialFamily):
-    """The number of events of the given ``rate`` in a unit of time."""
+    """The number of events of the given ``rate`` in a unit of time.
+
+    Args:
+        rate: the mean (*batch), not negative.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {"rate": constraints.nonnegative}
     support = constraints.nonnegative_integer  # type: ignore[assignment]
@@ -269,7 +296,13 @@ class Poisson(ExponentialFamily):
 
 
 class Categorical(Distribution):
-    """One of the categories of the last dim, with probabilities ``probs`` (or ``logits``)."""
+    """One of the categories of the last dim, with probabilities ``probs`` (or ``logits``).
+
+    Args:
+        probs: weights (*batch, categories), not negative; normalized to a sum of 1; or
+        logits: logarithms of weights, of that shape. One of the two is given.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     has_enumerate_support = True
@@ -374,7 +407,13 @@ class _OverCategories(Distribution):
 
 
 class OneHotCategorical(_OverCategories):
-    """:class:`Categorical`, its samples as vectors with one 1."""
+    """:class:`Categorical`, its samples as vectors with one 1.
+
+    Args:
+        probs: weights (*batch, categories), not negative; normalized to a sum of 1; or
+        logits: logarithms of weights, of that shape. One of the two is given.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     support = constraints.one_hot  # type: ignore[assignment]
     has_enumerate_support = True
@@ -430,7 +469,14 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
 
 
 class Multinomial(_OverCategories):
-    """How often each category comes up in ``total_count`` draws."""
+    """How often each category comes up in ``total_count`` draws.
+
+    Args:
+        total_count: the number of draws, an int.
+        probs: weights (*batch, categories), not negative; normalized to a sum of 1; or
+        logits: logarithms of weights, of that shape. One of the two is given.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     total_count: int
 

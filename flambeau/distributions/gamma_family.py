@@ -1,4 +1,7 @@
-"""Gamma, beta, Dirichlet, and what is made of them."""
+"""Gamma, beta, Dirichlet, and what is made of them.
+
+Source: https://docs.pytorch.org/docs/stable/distributions.html
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,13 @@ from .numerics import are_numbers, broadcast_all, standard_normal, xlogy
 
 
 class Gamma(ExponentialFamily):
-    """The gamma distribution of shape ``concentration`` and of ``rate``."""
+    """The gamma distribution of shape ``concentration`` and of ``rate``.
+
+    Args:
+        concentration: the shape (*batch), positive.
+        rate: one over the scale (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.nonnegative  # type: ignore[assignment]
@@ -71,7 +80,12 @@ class Gamma(ExponentialFamily):
 
 
 class Chi2(Gamma):
-    """The distribution of a sum of ``df`` squared normal numbers."""
+    """The distribution of a sum of ``df`` squared normal numbers.
+
+    Args:
+        df: the degrees of freedom (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {"df": constraints.positive}
 
@@ -88,7 +102,12 @@ class Chi2(Gamma):
 
 
 class Dirichlet(ExponentialFamily):
-    """The Dirichlet distribution over shares that sum to 1, of the last dim's concentrations."""
+    """The Dirichlet distribution over shares that sum to 1, of the last dim's concentrations.
+
+    Args:
+        concentration: positive numbers (*batch, shares).
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
     support = constraints.simplex  # type: ignore[assignment]
@@ -147,7 +166,13 @@ class Dirichlet(ExponentialFamily):
 
 
 class Beta(ExponentialFamily):
-    """The beta distribution over (0, 1)."""
+    """The beta distribution over (0, 1).
+
+    Args:
+        concentration1: the exponent of x, plus 1 (*batch), positive.
+        concentration0: the exponent of 1 - x, plus 1 (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {
         "concentration1": constraints.positive, "concentration0": constraints.positive,
@@ -199,7 +224,14 @@ class Beta(ExponentialFamily):
 
 
 class StudentT(Distribution):
-    """Student's t-distribution of ``df`` degrees of freedom, moved and widened."""
+    """Student's t-distribution of ``df`` degrees of freedom, moved and widened.
+
+    Args:
+        df: the degrees of freedom (*batch), positive.
+        loc: the median (*batch).
+        scale: the width (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {
         "df": constraints.positive, "loc": constraints.real, "scale": constraints.positive,
@@ -257,7 +289,13 @@ class StudentT(Distribution):
 
 
 class FisherSnedecor(Distribution):
-    """The F-distribution of ``df1`` and ``df2`` degrees of freedom."""
+    """The F-distribution of ``df1`` and ``df2`` degrees of freedom.
+
+    Args:
+        df1: the numerator's degrees of freedom (*batch), positive.
+        df2: the denominator's (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {"df1": constraints.positive, "df2": constraints.positive}
     support = constraints.positive  # type: ignore[assignment]

@@ -1,4 +1,7 @@
-"""The generalized Pareto distribution of excesses over a threshold."""
+"""The generalized Pareto distribution of excesses over a threshold.
+
+Source: https://docs.pytorch.org/docs/stable/distributions.html
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,14 @@ from .numerics import are_numbers, broadcast_all
 
 
 class GeneralizedPareto(Distribution):
-    """Excesses over ``loc``: ``scale``, and the tail's ``concentration`` (0 is exponential)."""
+    """Excesses over ``loc``: ``scale``, and the tail's ``concentration`` (0 is exponential).
+
+    Args:
+        loc: the least value (*batch).
+        scale: the width (*batch), positive.
+        concentration: the heaviness of the tail (*batch).
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {
         "loc": constraints.real, "scale": constraints.positive, "concentration": constraints.real,

@@ -1,4 +1,7 @@
-"""The negative binomial distribution."""
+"""The negative binomial distribution.
+
+Source: https://docs.pytorch.org/docs/stable/distributions.html
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,14 @@ from .numerics import broadcast_all, lazy_property, logits_to_probs, probs_to_lo
 
 
 class NegativeBinomial(Distribution):
-    """Successes (of probability ``probs``) before ``total_count`` failures."""
+    """Successes (of probability ``probs``) before ``total_count`` failures.
+
+    Args:
+        total_count: the number of failures to stop at (*batch), not negative.
+        probs: probabilities (*batch), each in [0, 1]; or
+        logits: their log-odds (*batch). One of the two is given.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {
         "total_count": constraints.greater_than_eq(0),

@@ -2,6 +2,8 @@
 
 Sources: Maddison, Mnih and Teh, "The Concrete Distribution", ICLR 2017; Jang, Gu and Poole,
 "Categorical Reparameterization with Gumbel-Softmax", ICLR 2017.
+
+Source: https://docs.pytorch.org/docs/stable/distributions.html
 """
 
 from __future__ import annotations
@@ -111,7 +113,14 @@ class _Relaxed(TransformedDistribution):
 
 
 class RelaxedBernoulli(_Relaxed):
-    """A number in (0, 1) near 0 or 1, with gradients for its probability."""
+    """A number in (0, 1) near 0 or 1, with gradients for its probability.
+
+    Args:
+        temperature: the lower, the nearer to 0 and 1; positive.
+        probs: probabilities (*batch), each in [0, 1]; or
+        logits: their log-odds (*batch). One of the two is given.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.unit_interval  # type: ignore[assignment]
@@ -125,7 +134,14 @@ class RelaxedBernoulli(_Relaxed):
 
 
 class RelaxedOneHotCategorical(_Relaxed):
-    """A point of the simplex near a corner, with gradients for the probabilities."""
+    """A point of the simplex near a corner, with gradients for the probabilities.
+
+    Args:
+        temperature: the lower, the nearer to a corner; positive.
+        probs: weights (*batch, categories), not negative; normalized to a sum of 1; or
+        logits: logarithms of weights, of that shape. One of the two is given.
+        validate_args: whether to check parameters and values; by default yes.
+    """
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.simplex  # type: ignore[assignment]

@@ -2,6 +2,8 @@
 
 Sources: Best and Fisher, "Efficient simulation of the von Mises distribution", Applied Statistics
 28, 1979; Abramowitz and Stegun, Handbook of Mathematical Functions, 9.8.1 to 9.8.4.
+
+Source: https://docs.pytorch.org/docs/stable/distributions.html
 """
 
 from __future__ import annotations
@@ -50,6 +52,11 @@ class VonMises(Distribution):
     """Angles (radians) about ``loc``, the nearer the larger ``concentration``.
 
     Samples are drawn in float64, as in PyTorch.
+
+    Args:
+        loc: the mean angle (*batch), in radians.
+        concentration: one over the variance, of narrow distributions (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
     """
 
     arg_constraints = {"loc": constraints.real, "concentration": constraints.positive}

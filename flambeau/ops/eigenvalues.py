@@ -99,7 +99,15 @@ def eigh(A: Any, UPLO: str = "L") -> Any:
 
 @composite(out=True, public=False)
 def eigvalsh(A: Any, UPLO: str = "L") -> Any:
-    """The eigenvalues of Hermitian matrices, rising; see :func:`eigh`."""
+    """The eigenvalues of Hermitian matrices (*, n, n), rising; see :func:`eigh`.
+
+    Args:
+        A: the matrices; one triangle is read.
+        UPLO: which, "L" or "U".
+
+    Returns:
+        real numbers (*, n).
+    """
     A = _triangle_of(A, UPLO, "linalg.eigh")
     return eigh_(A)[0] if A.requires_grad else eigvalsh_(A)
 
@@ -259,7 +267,15 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None)
 
 @composite(out=True, public=False)
 def svdvals(A: Any, *, driver: str | None = None) -> Any:
-    """The singular values, falling."""
+    """The singular values of matrices (*, m, n), falling.
+
+    Args:
+        A: the matrices.
+        driver: cuSOLVER's, on GPUs only: None.
+
+    Returns:
+        real numbers (*, min(m, n)).
+    """
     require_factorable("linalg.svd", A)
     _require_driver("torch.linalg.svd", driver)
     return svd_(A, False)[1] if A.requires_grad else svdvals_(A)

@@ -281,6 +281,14 @@ def vander(x: Any, N: int | None = None) -> Any:
 
 @composite(out=True, public=False)
 def vecdot(x: Any, y: Any, *, dim: int = -1) -> Any:
-    """The products of vectors along ``dim``, the first conjugated, the other dims broadcast."""
+    """The products of vectors along ``dim``, the first conjugated, the other dims broadcast.
+
+    Args:
+        x, y: vectors of one length along ``dim``.
+        dim: the vectors' dim.
+
+    Returns:
+        the operands' broadcast shape without ``dim``.
+    """
     require_floating("linalg.vecdot", x, y, half=True)
     return ((x.conj() if x.is_complex() else x) * y).sum(dim)
