@@ -13,7 +13,7 @@ import numpy as np
 from .. import dtypes
 from ..namespaces import numpy
 from ..namespaces.numpy_constants import ones
-from .activation import sum_along
+from .activation import maximum_along, sum_along
 from .dims import wrap_dim, wrap_dims
 from .operation import Array, Number, Operation, composite, operation
 from .reduction import spread
@@ -154,7 +154,7 @@ def logsumexp(xp, input: Array, dim: Any, keepdim: bool = False):
 def _(input, dim, keepdim=False):
     if dim.__class__ is int and 0 < input.size < 1024 and input.ndim and input.dtype.char in "fd":
         dim = wrap_dim(dim, input.ndim)
-        largest = np.maximum.reduce(input, dim, None, None, True)
+        largest = maximum_along(input, dim, None, None, True)
         if math.isfinite(largest.reshape(-1).dot(ones(largest.size, largest.dtype))):
             shares = input - largest
             np.exp(shares, shares)
