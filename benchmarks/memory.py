@@ -154,6 +154,12 @@ def kibibytes(value: float | None) -> str:
     return "" if value is None else f"{value / 1024:.0f}"
 
 
+def ratio(results: dict[str, Any], figure: str, eager: str) -> str:
+    """The compiled step's figure over an eager one's."""
+    mine, other = (results.get(name, {}).get(figure) for name in ("compiled", eager))
+    return f"{mine / other:.2f}" if mine is not None and other else ""
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -168,10 +174,18 @@ def main(arguments: list[str] | None = None) -> int:
         peers.serve(options.peer, handlers)
         return 0
     facts = machine.describe()
-    names = [name for name in options.peers.split(",") if peers.available(name)]
+    names, _ = peers.able([name for name in options.peers.split(",") if name])
     chosen = [name for name in options.only.split(",") if name] or list(workloads.WORKLOADS)
     report: dict[str, Any] = {"machine": facts, "workloads": {}}
     columns = [f"{name}, {figure}" for figure in ("allocated", "resident") for name in names]
+    compared = [
+        (figure, eager)
+        for figure in ("allocated", "grown")
+        for eager in ("torch", "flambeau")
+        if eager in names and "compiled" in names
+    ]
+    words = {"allocated": "allocated", "grown": "resident"}
+    columns += [f"compiled / {eager}, {words[figure]}" for figure, eager in compared]
     print("| KiB | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     for workload in chosen:
@@ -182,6 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
             for figure in ("allocated", "grown")
             for name in names
         ]
+        cells += [ratio(results, figure, eager) for figure, eager in compared]
         print(f"| {workload} | " + " | ".join(cells) + " |", flush=True)
         for name, result in results.items():
             if "error" in result:
