@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .dtype_checks import require_kinds, type_word
+from .dtype_checks import ORDERED, require_kinds, type_word
 from .operation import Array, Number, Operation
 
 _SAMPLES = (((3, 4), (3, 4)), ((3, 4), (4,)))
@@ -33,12 +33,23 @@ def _predicate(name: str, doc: str, inplace: bool = False) -> Operation:
     return Operation(forward, name=name, dtypes="number", inplace=inplace, samples=(((3, 4),),))
 
 
+def _ordering(name: str, doc: str) -> Operation:
+    """A comparison by size, which complex numbers have none of."""
+    defined = _comparison(name, doc)
+
+    @defined.checked
+    def _(input: Any, other: Any) -> None:
+        require_kinds(f"{name}_cpu", ORDERED, input, other)
+
+    return defined
+
+
 eq = _comparison("eq", "Whether elements are equal.")
 ne = _comparison("ne", "Whether elements differ.")
-lt = _comparison("lt", "Whether ``input < other``.")
-le = _comparison("le", "Whether ``input <= other``.")
-gt = _comparison("gt", "Whether ``input > other``.")
-ge = _comparison("ge", "Whether ``input >= other``.")
+lt = _ordering("lt", "Whether ``input < other``.")
+le = _ordering("le", "Whether ``input <= other``.")
+gt = _ordering("gt", "Whether ``input > other``.")
+ge = _ordering("ge", "Whether ``input >= other``.")
 logical_and = _comparison(
     "logical_and", "Whether both elements are true (not zero).", numbers=False
 )

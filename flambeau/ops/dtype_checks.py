@@ -32,4 +32,6 @@ def require_kinds(kernel: str, kinds: str, *operands: Any) -> None:
 
 INTEGERS = "iu"
 NUMBERS = "iufc"
+REALS = "iuf"
+ORDERED = "biuf"
 FLOATING = "f"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..namespaces import numpy_blas
+from .dims import require_tensors
 from .dtype_checks import NUMBERS, require_kinds
 from .operation import Array, composite, operation, renamed, sum_to
 from .pointwise import add, mul
@@ -229,6 +230,8 @@ def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
 @composite
 def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     """The products of two batches of matrices: (b, n, k) and (b, k, m) give (b, n, m)."""
+    if not hasattr(mat2, "_array"):
+        require_tensors("bmm", input=input, mat2=mat2)
     for number, tensor in ((1, input), (2, mat2)):
         if tensor.dim() != 3:
             raise RuntimeError(f"batch{number} must be a 3D tensor")
@@ -254,6 +257,8 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
 @composite
 def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     """The sum of the products of two vectors' elements."""
+    if not hasattr(tensor, "_array"):
+        require_tensors("dot", input=input, tensor=tensor)
     if input.dim() != 1 or tensor.dim() != 1:
         raise RuntimeError(
             f"1D tensors expected, but got {input.dim()}D and {tensor.dim()}D tensors"
@@ -271,6 +276,8 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
 @composite
 def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
     """The products of every element of one vector with every one of another."""
+    if not hasattr(vec2, "_array"):
+        require_tensors("outer", input=input, vec2=vec2)
     if input.dim() != 1 or vec2.dim() != 1:
         raise RuntimeError(
             f"outer: Expected 1-D argument {'self' if input.dim() != 1 else 'vec2'}, but got "

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from .dims import require_tensors
-from .dtype_checks import NUMBERS, require_kinds
+from .dtype_checks import INTEGERS, ORDERED, require_kinds
 from .operation import Array, Number, Operation, composite, operation
 
 _PAIRS = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1), (1, 3)))
@@ -119,6 +119,11 @@ def copysign(xp, input: Array, other: Array | Number):
     return xp.copysign(input, other)
 
 
+@copysign.checked
+def _(input, other):
+    require_kinds("copysign_cpu", ORDERED, input)
+
+
 @copysign.vjp("input")
 def _(xp, grad, input, out):
     ratio = xp.where(xp.eq(input, 0), 0.0, out / input)
@@ -198,6 +203,11 @@ def _number_extreme(name: str, primitive: str, comparison: str, word: str) -> Op
     forward.__doc__ = f"The {word} of two elements; a number where one of them is NaN."
     defined = Operation(forward, name=name, promote="number", dtypes="number", samples=_PAIRS)
 
+    @defined.checked
+    def _(input: Any, other: Any) -> None:
+        if input.dtype.kind == "c":
+            raise RuntimeError(f"{name} not implemented for complex tensors.")
+
     def first_wins(xp: Any, input: Any, other: Any) -> Any:
         wins = getattr(xp, comparison)(input, other)
         return xp.logical_or(wins, xp.isnan(other))
@@ -276,9 +286,11 @@ def _of_integers(name: str, function: Any, doc: str) -> Any:
         from ..tensor import wrap
 
         require_tensors(name, input=input, other=other)
-        dtype = dtypes.promote_types(input.dtype, other.dtype).numpy
+        promotion = dtypes.Promotion()
         for operand in (input, other):
-            require_kinds(f"{name}_cpu", NUMBERS.replace("f", "").replace("c", ""), operand._array)
+            promotion.add_array(operand.dtype, operand._array.ndim)
+        dtype = promotion.result().numpy
+        require_kinds(f"{name}_cpu", INTEGERS, np.empty(0, dtype))
         pair = (input._concrete(f"{name}()"), other._concrete(f"{name}()"))
         return wrap(np.asarray(function(*(p.astype(dtype) for p in pair))))
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..namespaces import numpy as numpy_namespace
 from . import native
-from .dtype_checks import NUMBERS, require_kinds
+from .dtype_checks import NUMBERS, ORDERED, REALS, require_kinds
 from .operation import Array, Number, Operation, operation
 
 _BINARY_SAMPLES = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1), (1, 3)), ((), (2,)))
@@ -390,12 +390,14 @@ def _(xp, grad):
 
 @floor_divide.checked
 def _(input, other):
-    require_kinds("div_floor_cpu", NUMBERS, input)
+    require_kinds("div_floor_cpu", REALS, input)
     _refuse_integer_zero(input, other)
 
 
 def _refuse_integer_zero(input: Any, other: Any) -> None:
     if isinstance(other, np.ndarray) and other.dtype.kind in "iub" and (other == 0).any():
+        if 0 in getattr(input, "shape", ()):
+            return  # nothing is divided
         raise RuntimeError("ZeroDivisionError")
 
 
@@ -418,7 +420,7 @@ def _(xp, grad, input, other):
 
 @remainder.checked
 def _(input, other):
-    require_kinds("remainder_cpu", NUMBERS, input)
+    require_kinds("remainder_cpu", REALS, input)
     _refuse_integer_zero(input, other)
 
 
@@ -441,7 +443,7 @@ def _(xp, grad, input, other):
 
 @fmod.checked
 def _(input, other):
-    require_kinds("fmod_cpu", NUMBERS, input)
+    require_kinds("fmod_cpu", REALS, input)
     _refuse_integer_zero(input, other)
 
 
@@ -510,6 +512,21 @@ def minimum(xp, input: Array, other: Array):
     return xp.minimum(input, other)
 
 
+@maximum.checked
+def _(input, other):
+    _refuse_complex("maximum", input)
+
+
+@minimum.checked
+def _(input, other):
+    _refuse_complex("minimum", input)
+
+
+def _refuse_complex(name: str, array: Any) -> None:
+    if getattr(array, "dtype", None) is not None and array.dtype.kind == "c":
+        raise RuntimeError(f"{name} not implemented for complex tensors.")
+
+
 def _extreme_gradient(chosen: str) -> Callable[..., Any]:
     """The gradient of the first of two operands, the larger (``gt``) of which is the result."""
 
@@ -535,6 +552,11 @@ for _operation, _chosen in ((maximum, "gt"), (minimum, "lt")):
 def atan2(xp, input: Array, other: Array):
     """The angle of the point (``other``, ``input``), in radians."""
     return xp.atan2(input, other)
+
+
+@atan2.checked
+def _(input, other):
+    require_kinds("atan2_cpu", ORDERED, input)
 
 
 @atan2.vjp("input")

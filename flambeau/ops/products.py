@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .dims import as_ints, wrap_dim
+from .dims import as_ints, require_tensors, wrap_dim
 from .dtype_checks import type_word
 from .matmul import bmm, dot, matmul, weighted
 from .operation import Array, composite, operation
@@ -179,6 +179,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
 @composite(out=True)
 def kron(input: Any, other: Any) -> Any:
     """The Kronecker product: every element of ``input`` times the whole of ``other``."""
+    require_tensors("kron", input=input, other=other)
     n = max(input._array.ndim, other._array.ndim)
     a, b = ((1,) * (n - t._array.ndim) + tuple(t._array.shape) for t in (input, other))
     left = input.reshape(tuple(x for size in a for x in (size, 1)))

@@ -206,3 +206,18 @@ def test_a_complex_number_of_no_dims_leaves_the_precision_to_the_dims() -> None:
     assert (torch.zeros(2, dtype=torch.float64) * wide).dtype is torch.complex128
     assert (torch.zeros(2, dtype=torch.int32) * wide).dtype is torch.complex128
     assert (torch.zeros(()) * wide).dtype is torch.complex128
+
+
+def test_the_common_divisor_has_the_common_dtype() -> None:
+    few = torch.tensor([4, 6], dtype=torch.int8)
+    assert torch.gcd(few, torch.tensor(2, dtype=torch.int16)).dtype is torch.int8
+    assert torch.lcm(few, torch.tensor([2, 3], dtype=torch.int16)).dtype is torch.int16
+    assert torch.gcd(torch.tensor([True]), torch.tensor([2])).tolist() == [1]
+
+
+def test_no_elements_are_divided_by_zero() -> None:
+    none = torch.empty(0, dtype=torch.int64)
+    zero = torch.tensor(0)
+    for divided in (none // zero, none % zero, torch.fmod(none, zero)):
+        assert divided.shape == (0,)
+        assert divided.dtype is torch.int64
