@@ -123,6 +123,31 @@ def _fmod(b: Builder, v: Value) -> str:
     return b.node("Mod", [b.of(o) for o in v.operands], fmod=1)
 
 
+@writer("hypot")
+def _hypot(b: Builder, v: Value) -> str:
+    squares = [b.node("Mul", [b.of(o), b.of(o)]) for o in v.operands]
+    return b.node("Sqrt", [b.node("Add", squares)])
+
+
+@writer("atan2")
+def _atan2(b: Builder, v: Value) -> str:
+    y, x = (b.of(o) for o in v.operands)
+    zero = b.constant(_one(v, 0))
+
+    def signed(number: float) -> str:
+        """The number with the sign of y."""
+        return b.node(
+            "Where",
+            [b.node("Less", [y, zero]), b.constant(_one(v, -number)), b.constant(_one(v, number))],
+        )
+
+    angle = b.node("Atan", [b.node("Div", [y, x])])
+    left = b.node("Where", [b.node("Less", [x, zero]), signed(math.pi), zero])
+    off_axis = b.node("Add", [angle, left])
+    up = b.node("Where", [b.node("Equal", [y, zero]), zero, signed(math.pi / 2)])
+    return b.node("Where", [b.node("Equal", [x, zero]), up, off_axis])
+
+
 @writer("bitwise_not", "bitwise_and", "bitwise_or", "bitwise_xor")
 def _bits(b: Builder, v: Value) -> str:
     name = v.primitive.removeprefix("bitwise_").capitalize()
@@ -208,7 +233,7 @@ def _argsort(b: Builder, v: Value) -> str:
 Number = Callable[[Value], Any]
 
 
-def _length(dim: int) -> Number:
+def length(dim: int) -> Number:
     return lambda value: value.shape[dim]
 
 
@@ -229,14 +254,14 @@ def _place_in(place: int, dim: int, more: int) -> Number:
     return lambda v: v.attributes["key"][place] % v.operands[0].shape[dim] + more
 
 
-def _shape(b: Builder, v: Value) -> list[Any]:
+def shape(b: Builder, v: Value) -> list[Any]:
     """The result's shape, in which sizes may be open."""
-    return [b.sizes.of(v, _length(i)) for i in range(v.ndim)]
+    return [b.sizes.of(v, length(i)) for i in range(v.ndim)]
 
 
 @writer("reshape")
 def _reshape(b: Builder, v: Value) -> str:
-    sizes = _shape(b, v)
+    sizes = shape(b, v)
     if sum(isinstance(size, Size) for size in sizes) == 1:
         # The one that is open is what is left over; but nothing is left over of nothing.
         if 0 not in sizes:
@@ -251,7 +276,7 @@ def _permute(b: Builder, v: Value) -> str:
 
 @writer("expand")
 def _expand(b: Builder, v: Value) -> str:
-    return b.node("Expand", [b.of(v.operands[0]), b.shape(_shape(b, v))])
+    return b.node("Expand", [b.of(v.operands[0]), b.shape(shape(b, v))])
 
 
 @writer("full")
@@ -261,7 +286,7 @@ def _full(b: Builder, v: Value) -> str:
         scalar = b.scalar(number, v.dtype)
     else:
         scalar = b.constant(np.array(number, v.dtype))
-    return b.node("Expand", [scalar, b.shape(_shape(b, v))])
+    return b.node("Expand", [scalar, b.shape(shape(b, v))])
 
 
 @writer("arange")
@@ -343,18 +368,6 @@ def _slice(b: Builder, v: Value) -> str:
     return x if dims or added else b.node("Identity", [x])
 
 
-# -- gathering ------------------------------------------------------------------------------------
-
-
-@writer("index")
-def _index(b: Builder, v: Value) -> str:
-    indexed = v.attributes["indexed"]
-    if sum(indexed) != 1:
-        raise OnnxExporterError("indexing with several tensors at once has no operator in ONNX")
-    x, places = (b.of(o) for o in v.operands)
-    return b.node("Gather", [x, places], axis=indexed.index(True))
-
-
 @writer("gather")
 def _gather(b: Builder, v: Value) -> str:
     dim = v.attributes["dim"]
@@ -421,8 +434,15 @@ def _conv_input(b: Builder, v: Value) -> str:
     )
 
 
-def pooling(b: Builder, operator: str, x: Value, window: dict[str, Any], **more: Any) -> str:
-    """MaxPool or AveragePool over the last dims of ``x``."""
+def pooling(
+    b: Builder,
+    operator: str,
+    x: Value,
+    window: dict[str, Any],
+    places: bool = False,
+    **more: Any,
+) -> str:
+    """MaxPool or AveragePool over the last dims of ``x``, or the places of the maxima."""
     kernel, stride, padding = (window[name] for name in ("kernel", "stride", "padding"))
     dilation = window.get("dilation", (1,) * len(kernel))
     lengths = x.shape[-len(kernel) :]
@@ -441,13 +461,23 @@ def pooling(b: Builder, operator: str, x: Value, window: dict[str, Any], **more:
     result = b.node(
         operator,
         [name],
+        2 if places else 1,
         kernel_shape=list(kernel),
         strides=list(stride),
         pads=[*padding, *ends],
         dilations=list(dilation) if any(d != 1 for d in dilation) else None,
         **more,
     )
+    if places:  # ONNX counts from the first element of all, not of the image
+        sizes = [b.sizes.of(x, length(i)) for i in range(x.ndim - len(kernel), x.ndim)]
+        area = b.node("ReduceProd", [b.shape(sizes)], keepdims=1)
+        result = b.node("Mod", [result[1], area])
     return b.node("Squeeze", [result, b.integers([0])]) if missing else result
+
+
+@writer("max_pool_indices")
+def _max_pool_indices(b: Builder, v: Value) -> str:
+    return pooling(b, "MaxPool", v.operands[0], v.attributes, places=True)
 
 
 @writer("avg_pool")

@@ -14,7 +14,7 @@ from ..compiler.symbolic import call_primitive
 from ..namespaces import numpy as numpy_namespace
 from ..tensor import Tensor
 from ..version import FLAMBEAU_VERSION
-from . import patterns, recurrence
+from . import indexing, patterns, recurrence  # noqa: F401 (indexing has writers)
 from .builder import Builder, element_type
 from .errors import OnnxExporterError
 from .operators import WRITERS
@@ -93,8 +93,15 @@ def written(
                 "the program draws random numbers, which an ONNX graph here does not: export a "
                 "network in evaluation mode"
             )
-    if program.updated:
-        raise OnnxExporterError("the program changes a tensor that is not its own in place")
+    if not all(isinstance(changed, int) for changed in program.updated):
+        raise OnnxExporterError(
+            "the program changes a tensor in place that is neither its own nor an argument (a "
+            "buffer, say)"
+        )
+    for place, value in program.graph.updates.items():  # what an argument has become
+        source = program.sources[place]
+        if isinstance(source, int):
+            inputs[source] = value
     results = [_value(item, program, inputs) for item in _flat(program.result)]
     if not results:
         raise OnnxExporterError("the program's result holds no tensor")
