@@ -232,18 +232,21 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
     """The products of two batches of matrices: (b, n, k) and (b, k, m) give (b, n, m)."""
     if not hasattr(mat2, "_array"):
         require_tensors("bmm", input=input, mat2=mat2)
-    for number, tensor in ((1, input), (2, mat2)):
-        if tensor.dim() != 3:
-            raise RuntimeError(f"batch{number} must be a 3D tensor")
-    (b, _n, k), other = input.shape, mat2.shape
-    if tuple(other[:2]) != (b, k):
+    shape, other = input._array.shape, mat2._array.shape
+    if len(shape) != 3 or len(other) != 3:
+        raise RuntimeError(f"batch{1 if len(shape) != 3 else 2} must be a 3D tensor")
+    b, _n, k = shape
+    if other[0] != b or other[1] != k:
         raise RuntimeError(
             "Expected size for first two dimensions of batch2 tensor to be: "
             f"[{b}, {k}] but got: [{other[0]}, {other[1]}]."
         )
     if out is not None:
         return matmul(input, mat2, out=out)
-    return renamed(matmul(input, mat2), "BmmBackward0")
+    result = matmul.function(input, mat2)
+    if result._node is not None:
+        result._node.renamed = "BmmBackward0"
+    return result
 
 
 @composite
