@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from . import functional
+from .augmix import AugMix
 from .autoaugment import RandAugment, TrivialAugmentWide
 from .autoaugment_policies import AutoAugment, AutoAugmentPolicy
 from .color import (
@@ -22,6 +23,7 @@ from .color import (
 )
 from .compose import Compose, Lambda, RandomApply, RandomChoice, RandomOrder, RandomTransforms
 from .conversion import ConvertImageDtype, Normalize, PILToTensor, ToPILImage, ToTensor
+from .elastic import ElasticTransform
 from .functional import InterpolationMode
 from .geometry import (
     CenterCrop,
@@ -31,6 +33,7 @@ from .geometry import (
     RandomVerticalFlip,
     Resize,
 )
+from .linear import LinearTransformation
 from .random_geometry import (
     FiveCrop,
     RandomAffine,
@@ -42,17 +45,20 @@ from .random_geometry import (
 )
 
 __all__ = [
+    "AugMix",
     "AutoAugment",
     "AutoAugmentPolicy",
     "CenterCrop",
     "ColorJitter",
     "Compose",
     "ConvertImageDtype",
+    "ElasticTransform",
     "FiveCrop",
     "GaussianBlur",
     "Grayscale",
     "InterpolationMode",
     "Lambda",
+    "LinearTransformation",
     "Normalize",
     "PILToTensor",
     "Pad",

@@ -73,6 +73,10 @@ class _Drawn(nn.Module):
             return [float(self.fill)] * F.get_dimensions(img)[0]
         return [float(value) for value in self.fill]
 
+    def _negative(self) -> bool:
+        """Draw a sign."""
+        return bool(flambeau.randint(2, (1,)).item())
+
     def _white(self, img: Any) -> float:
         """The value of white, at which solarization begins."""
         return 1.0 if isinstance(img, Tensor) and img.is_floating_point() else 255.0
@@ -134,7 +138,7 @@ class RandAugment(_Drawn):
             name = list(space)[int(flambeau.randint(len(space), (1,)).item())]
             strengths, signed = space[name]
             strength = float(strengths[self.magnitude]) if isinstance(strengths, list) else 0.0
-            if signed and flambeau.randint(2, (1,)).item():
+            if signed and self._negative():
                 strength = -strength
             img = _apply(img, name, strength, self.interpolation, fill)
         return img
@@ -196,7 +200,7 @@ class TrivialAugmentWide(_Drawn):
         strength = 0.0
         if isinstance(strengths, list):
             strength = float(strengths[int(flambeau.randint(len(strengths), (1,)).item())])
-        if signed and flambeau.randint(2, (1,)).item():
+        if signed and self._negative():
             strength = -strength
         return _apply(img, name, strength, self.interpolation, self._fill_of(img))
 

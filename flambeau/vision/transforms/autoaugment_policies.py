@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any
 
 import flambeau
 
 from . import functional as F
-from .autoaugment import RandAugment, _apply, _Drawn
+from .autoaugment import RandAugment, Space, _apply, _Drawn
 from .functional import InterpolationMode
 
 
@@ -99,17 +99,20 @@ class AutoAugment(_Drawn):
         number = int(flambeau.randint(transform_num, (1,)).item())
         return number, flambeau.rand((2,)), flambeau.randint(2, (2,))
 
-    def forward(self, img: Any) -> Any:
-        fill = self._fill_of(img)
+    def _chosen(self, space: Space) -> Iterator[tuple[str, float]]:
+        """Draw a pair; of its changes those that happen, and their strengths."""
         number, decisions, signs = self.get_params(len(self.policies))
-        space = {**RandAugment(num_magnitude_bins=10)._space(img), "Invert": (0.0, False)}
         for position, (name, probability, place) in enumerate(self.policies[number]):
             if float(decisions[position]) > float(flambeau.tensor(probability)):
                 continue
             strengths, signed = space[name]
             strength = 0.0 if place is None else float(strengths[place])
-            if signed and int(signs[position]) == 0:
-                strength = -strength
+            yield name, -strength if signed and int(signs[position]) == 0 else strength
+
+    def forward(self, img: Any) -> Any:
+        fill = self._fill_of(img)
+        space = {**RandAugment(num_magnitude_bins=10)._space(img), "Invert": (0.0, False)}
+        for name, strength in self._chosen(space):
             if name == "Invert":
                 img = F.invert(img)
             else:

@@ -615,4 +615,5 @@ def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
 
 # The rest of the functions, which build on those above.
 from .color_functions import *  # noqa: E402, F403
+from .elastic import elastic_transform  # noqa: E402, F401
 from .warping import *  # noqa: E402, F403

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import flambeau
+
 from ... import transforms as v1
 from .containers import on_image
 
@@ -15,8 +17,28 @@ class _WithMore:
         return on_image(super().__call__, inputs)  # type: ignore[misc]
 
 
-class AutoAugment(_WithMore, v1.AutoAugment):
-    """As :class:`flambeau.vision.transforms.AutoAugment`."""
+class _Signed:
+    """Draws signs as the second version does."""
+
+    def _negative(self) -> bool:
+        return bool(flambeau.rand(()) <= 0.5)
+
+
+class AugMix(_WithMore, _Signed, v1.AugMix):
+    """As :class:`flambeau.vision.transforms.AugMix`."""
+
+
+class AutoAugment(_WithMore, _Signed, v1.AutoAugment):
+    """As :class:`flambeau.vision.transforms.AutoAugment`, but draws each change by itself."""
+
+    def _chosen(self, space: Any) -> Any:
+        number = int(flambeau.randint(len(self.policies), ()).item())
+        for name, probability, place in self.policies[number]:
+            if not bool(flambeau.rand(()) <= probability):
+                continue
+            strengths, signed = space[name]
+            strength = 0.0 if place is None else float(strengths[place])
+            yield name, -strength if signed and self._negative() else strength
 
 
 class CenterCrop(_WithMore, v1.CenterCrop):
@@ -27,6 +49,16 @@ class CenterCrop(_WithMore, v1.CenterCrop):
 
 class ColorJitter(_WithMore, v1.ColorJitter):
     """As :class:`flambeau.vision.transforms.ColorJitter`."""
+
+
+class ConvertImageDtype(_WithMore, v1.ConvertImageDtype):
+    """As :class:`flambeau.vision.transforms.ConvertImageDtype`."""
+
+    _batch = v1.ConvertImageDtype._batch
+
+
+class ElasticTransform(_WithMore, v1.ElasticTransform):
+    """As :class:`flambeau.vision.transforms.ElasticTransform`."""
 
 
 class FiveCrop(_WithMore, v1.FiveCrop):
@@ -41,6 +73,10 @@ class Grayscale(_WithMore, v1.Grayscale):
     """As :class:`flambeau.vision.transforms.Grayscale`."""
 
     _batch = v1.Grayscale._batch
+
+
+class LinearTransformation(_WithMore, v1.LinearTransformation):
+    """As :class:`flambeau.vision.transforms.LinearTransformation`."""
 
 
 class Normalize(_WithMore, v1.Normalize):
@@ -61,7 +97,7 @@ class PILToTensor(_WithMore, v1.PILToTensor):
     _first_batch = v1.PILToTensor._first_batch
 
 
-class RandAugment(_WithMore, v1.RandAugment):
+class RandAugment(_WithMore, _Signed, v1.RandAugment):
     """As :class:`flambeau.vision.transforms.RandAugment`."""
 
 
@@ -145,5 +181,5 @@ class ToTensor(_WithMore, v1.ToTensor):
     _first_batch = v1.ToTensor._first_batch
 
 
-class TrivialAugmentWide(_WithMore, v1.TrivialAugmentWide):
+class TrivialAugmentWide(_WithMore, _Signed, v1.TrivialAugmentWide):
     """As :class:`flambeau.vision.transforms.TrivialAugmentWide`."""
