@@ -24,6 +24,15 @@ class ConcreteValueNeeded(RuntimeError):
         )
 
 
+class _Structure:
+    """Counts changes of modules, hooks and optimizers, so that compiled programs notice them."""
+
+    version = 0
+
+
+STRUCTURE = _Structure()
+
+
 class _Modes(threading.local):
     """The calling thread's modes."""
 

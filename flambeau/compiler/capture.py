@@ -15,6 +15,7 @@ nothing has happened but the recording.
 
 from __future__ import annotations
 
+import copy
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,13 +24,14 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.grad_mode import GRAD_MODE
 from ..modes import MODES, ConcreteValueNeeded, enter_mode, leave_mode
 from ..tensor import Tensor
 from . import symbolic
 from .graph import Graph, Value, constant, evaluate, input_value
 from .joint import Joint, make_joint
 from .origin import find_origin
-from .python_state import PythonState
+from .python_state import PythonState, Surroundings
 
 
 class CaptureError(RuntimeError):
@@ -111,6 +113,7 @@ class Program:
         spent: those whose backward pass the program has run itself.
         training, guards, groups: module modes, plain Python values and optimizer options that the
             program was captured with.
+        surroundings: names, containers, hooks and the structure of modules, likewise.
     """
 
     graph: Graph
@@ -127,6 +130,7 @@ class Program:
     training: list[tuple[Any, bool]] = field(default_factory=list)
     guards: list[tuple[Any, str, Any]] = field(default_factory=list)
     groups: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
+    surroundings: Surroundings | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +185,8 @@ class Capture:
         self.original_grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.hyperparameters: dict[tuple[int, str], Tensor] = {}
         self.groups: dict[int, dict[str, Any]] = {}
+        self.cut: list[Tensor] = []
+        """Arguments that were computed under the tape."""
         self.checks: list[RangeCheck] = []
         self.forgotten: set[int] = set()
         """Tensors whose ``grad`` the program replaces before it could matter."""
@@ -226,6 +232,9 @@ class Capture:
         self.original[id(tensor)] = (tensor, array, tensor._node, tensor._requires_grad, kept)
         self.note_grad(tensor)
         tensor._array = value
+        if source.__class__ is int and tensor._node is not None and tensor._base is None:
+            tensor._node = None  # the program's tape begins at its arguments
+            self.cut.append(tensor)
         return value
 
     def note_grad(self, tensor: Tensor, replaced: bool = False) -> None:
@@ -333,7 +342,8 @@ def capture(
             has been undone as far as it can be seen.
         Exception: whatever the program raises.
     """
-    state = PythonState(function)
+    state = PythonState(function, args, kwargs)
+    grad_mode = GRAD_MODE.enabled
     recording = Capture()
     MODES.capture = recording
     enter_mode()
@@ -342,15 +352,24 @@ def capture(
             if id(tensor) not in recording.states:
                 recording.argument(tensor, position)
         returned = function(*args, **kwargs)
-        changed = state.changed()
+        changed = state.changed() or state.rebound()
+        if GRAD_MODE.enabled is not grad_mode:
+            changed = "whether gradients are recorded"
         if changed is not None:
             del returned
             raise CaptureError(f"the program changes Python state: {changed}")
+        if any(id(t) in state.tensors for t in tensors):
+            del returned
+            raise CaptureError(
+                "an argument is a tensor that the program also knows under a name of its own"
+            )
         program = _finish(recording, returned)
         del returned
         program.training, program.guards = state.training, state.guards()
+        program.surroundings = Surroundings(state)
     except BaseException as error:
         state.restore()
+        GRAD_MODE.enabled = grad_mode
         error.__traceback__ = _without_frames(error.__traceback__)
         raise
     finally:
@@ -407,6 +426,8 @@ def _finish(recording: Capture, returned: Any) -> Program:
         outputs.append(value)
         return len(outputs) - 1
 
+    described: dict[int, Result] = {}
+
     def describe(item: Any) -> Any:
         if isinstance(item, DeferredNumber):
             return Result(output(recording.array_of(item.tensor)), as_number=True)
@@ -417,7 +438,12 @@ def _finish(recording: Capture, returned: Any) -> Program:
                 return Argument(recording.argument_positions[id(item)])
             if id(item) in recording.states:
                 return item  # a parameter, say: the result is that very tensor
+            if _is_view_of_memory(recording, item):
+                raise CaptureError("its result is a view of a tensor made outside the program")
+            if id(item) in described:
+                return described[id(item)]
             index = output(recording.array_of(item))
+            described[id(item)] = Result(index)
             if item._requires_grad and item._node is not None and not item._node.released:
                 program.differentiable.append((index, item))
             return Result(index)
@@ -425,13 +451,18 @@ def _finish(recording: Capture, returned: Any) -> Program:
             parts = [describe(i) for i in item]
             return type(item)(*parts) if not _is_return_type(item) else type(item)(parts)
         if isinstance(item, (list, tuple)):
-            return type(item)(describe(i) for i in item)
+            return type(item)([describe(i) for i in item])
         if isinstance(item, dict):
-            return {key: describe(v) for key, v in item.items()}
+            made = copy.copy(item)
+            made.update({key: describe(v) for key, v in item.items()})
+            return made
         return item
 
     program.result = describe(returned)
 
+    for tensor in recording.cut:
+        if tensor._grad is not recording.original_grads[id(tensor)][1]:
+            raise CaptureError("its backward pass goes on into the history of an argument")
     for tensor, before in recording.original_grads.values():
         owner = recording.argument_positions.get(id(tensor), tensor)
         now = tensor._grad
@@ -473,6 +504,19 @@ def _finish(recording: Capture, returned: Any) -> Program:
     program.checks = _distinct(recording.checks)
     _refuse_shared_memory(recording, program)
     return program
+
+
+def _is_view_of_memory(recording: Capture, tensor: Tensor) -> bool:
+    """Whether ``tensor`` shares the memory of a state or of an argument."""
+    value = tensor._array
+    if not isinstance(value, Value):
+        return False
+    while value.primitive in ("reshape", "permute", "expand", "slice"):
+        value = value.operands[0]
+    if value.primitive != "input":
+        base = tensor._base
+        return base is not None and id(base) in recording.states
+    return any(value is known for _, known in recording.states.values())
 
 
 def _distinct(checks: list[RangeCheck]) -> list[RangeCheck]:

@@ -13,6 +13,7 @@ Source: https://pytorch.org/docs/stable/generated/torch.compile.html
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import sys
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autograd.grad_mode import GRAD_MODE
+from ..dtypes import get_default_dtype
 from ..modes import MODES, ConcreteValueNeeded
 from ..tensor import Tensor
 from .capture import CaptureError, Program, capture, same_program
@@ -74,6 +76,14 @@ class CompiledFunction:
         self._direct: Callable[[Any, Any], Any] | None = None
         self._warned = False
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
+        return CompiledFunction(
+            copy.deepcopy(self._function, memo), self._fullgraph, self._disabled
+        )
+
+    def __reduce__(self) -> Any:
+        return CompiledFunction, (self._function, self._fullgraph, self._disabled)
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
@@ -90,7 +100,10 @@ class CompiledFunction:
         with self._lock:
             tensors: list[Tensor] = []
             key = (_kind(args, tensors), _kind(kwargs, tensors) if kwargs else None,
-                   GRAD_MODE.enabled)  # fmt: skip
+                   GRAD_MODE.enabled, *_surroundings())  # fmt: skip
+            if len(tensors) > 1 and len({id(t) for t in tensors}) < len(tensors):
+                first = {id(t): i for i, t in reversed(list(enumerate(tensors)))}
+                key = (*key, tuple(first[id(t)] for t in tensors))
             return self._general(key, args, kwargs, tensors)
 
     def runners(self) -> list[Runner]:
@@ -165,6 +178,9 @@ class CompiledFunction:
         except (ConcreteValueNeeded, CaptureError, Unsupported) as error:
             _restore_generator(generator_state)
             return self._go_eager(variant, error, args, kwargs)
+        except Exception:  # the program's own: it is to happen after what it does before that
+            _restore_generator(generator_state)
+            return self._function(*args, **kwargs)
         variant.capture_seconds.append(time.perf_counter() - start)
         capture_log.info(
             "%s: variant %d captured in %s: %s", self.__name__, variant.number,
@@ -263,11 +279,25 @@ def _kind(value: Any, tensors: list[Tensor]) -> Any:
         return (cls, *[(k, _kind(v, tensors)) for k, v in value.items()])
     if isinstance(value, np.ndarray):
         raise_array_argument()
+    if isinstance(value, tuple):
+        return (cls, *[_kind(v, tensors) for v in value])
+    if isinstance(value, dict):
+        return (cls, *[(k, _kind(v, tensors)) for k, v in value.items()])
+    if isinstance(value, (float, complex)) and (value == 0 or value != value):
+        return (cls, str(value))
     try:
         hash(value)
     except TypeError:
         return (cls, id(value))
     return (cls, value)
+
+
+def _surroundings() -> tuple[Any, ...]:
+    """What else of the state of the framework a program depends on."""
+    if MODES.autocast is None:
+        return (get_default_dtype(),)
+    return (get_default_dtype(), repr(vars(MODES.autocast)) if hasattr(MODES.autocast, "__dict__")
+            else repr(MODES.autocast))  # fmt: skip
 
 
 def raise_array_argument() -> None:

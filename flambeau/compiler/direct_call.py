@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import linecache
 import threading
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,10 +17,12 @@ import numpy as np
 
 from ..autograd.grad_mode import GRAD_MODE
 from ..autograd.node import next_sequence
+from ..dtypes import get_default_dtype
+from ..modes import MODES, STRUCTURE
 from ..tensor import TENSORS, Tensor
 from .capture import Argument, Draw, Hyperparameter, Program, Result
 from .joint import _SPENT
-from .python_state import read_plain
+from .python_state import read_plain, same_value
 from .run import Runner, build_result, checked_inputs
 
 
@@ -63,18 +66,22 @@ def direct_call(
     """
     program, executable = runner.program, runner.executable
     assert executable is not None
+    if MODES.autocast is not None:
+        return None
     if kwargs or program.joint is not None or not hasattr(executable, "bind"):
         return None
     w = _Writer()
     w.scope.update(
         MISS=MISS, TENSORS=TENSORS, Tensor=Tensor, ndarray=np.ndarray, new=object.__new__,
-        empty=np.empty, GRAD_MODE=GRAD_MODE, next_sequence=next_sequence, asarray=np.asarray,
-        read_plain=read_plain, build_result=build_result, SPENT=_SPENT,
+        empty=np.empty, MODES=MODES, default_dtype=get_default_dtype, GRAD_MODE=GRAD_MODE, next_sequence=next_sequence, asarray=np.asarray,
+        read_plain=read_plain, same_value=same_value, STRUCTURE=STRUCTURE, build_result=build_result, SPENT=_SPENT,
     )  # fmt: skip
     updated = _updated_owners(program)
     if updated is None or not _write_arguments(w, program, args, updated):
         return None
     w.conditions.append(f"GRAD_MODE.enabled is {grad_mode}")
+    w.conditions.append("MODES.autocast is None")
+    w.conditions.append(f"default_dtype() is {w.name(get_default_dtype(), 'y')}")
     bound: list[np.ndarray | None] = []
     passed: list[str] = []
     setup: list[str] = []
@@ -104,15 +111,28 @@ def direct_call(
     for owner, had in program.had_grad:
         tensor = f"t{owner}" if owner.__class__ is int else w.name(owner, "s")
         w.conditions.append(f"{tensor}._grad is {'not ' if had else ''}None")
-    for module, training in program.training:
-        w.conditions.append(f"{w.name(module, 'm')}.training is {training}")
     for holder, name, plain in program.guards:
-        w.conditions.append(f"read_plain({w.name(holder, 'c')}, {name!r}) == {w.name(plain, 'v')}")
+        now, then = _present(w, holder, name), w.name(plain, "v")
+        if plain.__class__ in (float, complex) and plain == 0:
+            w.conditions.append(f"same_value({now}, {then})")
+        elif plain is None or plain.__class__ is bool:
+            w.conditions.append(f"{now} is {plain}")
+        else:
+            kind = w.name(plain.__class__, "q")
+            w.conditions.append(f"{now} == {then} and {now}.__class__ is {kind}")
+    _write_surroundings(w, program)
     for group, options in program.groups:
         held = w.name(group, "g")
         for key, option in options.items():
             w.conditions.append(f"{held}[{key!r}] == {w.name(option, 'v')}")
-    w.add(f"if not ({' and '.join(w.conditions)}):", "    return MISS", *setup)
+    w.add(
+        "try:",
+        f"    if not ({' and '.join(w.conditions)}):",
+        "        return MISS",
+        "except (AttributeError, ValueError, TypeError, KeyError):  # something is gone",
+        "    return MISS",
+        *setup,
+    )
     if runner.check is not None and not _write_checks(w, runner, bound):
         return None
     w.scope["call"] = runner.bound = executable.bind(bound)
@@ -131,6 +151,34 @@ def direct_call(
     return locked
 
 
+def _present(w: _Writer, holder: Any, name: str) -> str:
+    """Source of what ``holder`` has under ``name`` now."""
+    held = w.name(holder, "c")
+    if isinstance(holder, types.CellType):
+        return f"{held}.cell_contents"
+    if isinstance(holder, dict):
+        return f"{held}.get({name!r})"
+    return f"read_plain({held}, {name!r})"
+
+
+def _write_surroundings(w: _Writer, program: Program) -> None:
+    """Conditions that names, containers and the structure of modules are what they were."""
+    around = program.surroundings
+    assert around is not None
+    modes = [f"{w.name(m, 'm')}.training is {training}" for m, training in program.training]
+    structure = w.name(around, "e")
+    same = f"{structure}.same_structure()"
+    if modes:
+        same = f"({' and '.join([*modes, same])})"
+    w.conditions.append(f"({structure}.version == STRUCTURE.version or {same})")
+    for holder, name, value in around.references:
+        w.conditions.append(f"{_present(w, holder, name)} is {w.name(value, 'r')}")
+    for container, _, length in around.lengths:
+        w.conditions.append(f"len({w.name(container, 'l')}) == {length}")
+    for watched in around.watched:
+        w.conditions.append(f"{w.name(watched, 'w')}.same()")
+
+
 def _updated_owners(program: Program) -> set[int] | None:
     """The ids of the arrays whose memory the program writes; None if an argument's may be."""
     owners = set()
@@ -146,6 +194,13 @@ def _updated_owners(program: Program) -> set[int] | None:
 def _write_arguments(w: _Writer, program: Program, args: Sequence[Any], updated: set[int]) -> bool:
     """Unpack the arguments and check their kinds; False if they are not of a simple form."""
     names = [f"t{i}" for i in range(len(args))]
+    tensors = [a for a in args if isinstance(a, Tensor)]
+    if len(tensors) > 1:
+        if len({id(t) for t in tensors}) < len(tensors):
+            return False  # the same tensor twice: the general call looks for that
+        if any(o.__class__ is int for o, _ in program.had_grad):
+            w.conditions.append(f"len({{{', '.join(f'id(t{i})' for i in range(len(tensors)))}}}) "
+                                f"== {len(tensors)}")  # fmt: skip
     w.add(f"if kwargs or len(args) != {len(args)}:", "    return MISS")
     if names:
         w.add(f"{', '.join(names)}, = args")
@@ -177,10 +232,8 @@ def _write_arguments(w: _Writer, program: Program, args: Sequence[Any], updated:
                 w.conditions.append(f"id(x{i} if x{i}.base is None else x{i}.base) not in {owners}")
             position += 1
         else:
-            try:
-                hash(argument)
-            except TypeError:
-                return False
+            if not isinstance(argument, (bool, int, float, str, type(None))) or argument == 0:
+                return False  # the general call looks into it
             kind = w.name(argument.__class__, "q")
             w.conditions += [f"t{i}.__class__ is {kind}", f"t{i} == {w.name(argument, 'v')}"]
     return True
@@ -243,6 +296,8 @@ def _result(w: _Writer, program: Program, description: Any, outputs: list[str]) 
         if description.as_number:
             return f"{name}.item()"
         made = f"z{description.index}"
+        if any(line.startswith(f"    {made} = ") for line in w.lines):
+            return made  # what is returned twice is one tensor
         w.add(f"{made} = new(Tensor)", f"{made}._array = {name}")
         if description.index in program.spent:
             w.add(f"{made}._requires_grad = True", f"{made}._node = SPENT")

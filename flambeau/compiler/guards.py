@@ -42,6 +42,10 @@ class GuardFailed(Exception):
         if self.kind == "mode":
             now, then = ("eval", "train") if expected else ("train", "eval")
             return f"{name} is in {now} mode, was in {then} mode"
+        if self.kind == "reference":
+            return f"'{self.subject}' is or holds something else"
+        if self.kind == "memory":
+            return f"{name} shares memory with what is updated"
         what = "the optimizer's option" if self.kind == "option" else "the value of"
         return f"{what} '{self.subject}' is {found!r}, was {expected!r}"
 

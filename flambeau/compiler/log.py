@@ -47,7 +47,7 @@ def described_kind(kind: object) -> str:
 
 def described_call(key: tuple[object, object, object]) -> str:
     """The kind of a whole call in words: its arguments, and whether gradients are recorded."""
-    args, kwargs, grad = key
+    args, kwargs, grad, *_ = key
     text = described_kind(args)
     if kwargs is not None:
         text += f" {described_kind(kwargs)}"

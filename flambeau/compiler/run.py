@@ -7,6 +7,7 @@ eager program would: updated state, gradients, the result.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from .comparison import difference, named_results
 from .graph import Graph, evaluate
 from .guards import GuardFailed
 from .joint import spend
-from .python_state import read_plain
+from .python_state import read_plain, same_value
 
 ndarray = np.ndarray
 
@@ -43,6 +44,7 @@ class Runner:
         if program.checks and compile_graph is not None:
             self.check = compile_graph(check_graph(program))
         self.states = [(i, s) for i, s in enumerate(sources) if isinstance(s, Tensor)]
+        self.states_at = dict(self.states)
         self.arguments = [(i, s) for i, s in enumerate(sources) if s.__class__ is int]
         self.draws = [(i, s) for i, s in enumerate(sources) if isinstance(s, Draw)]
         self.parameters = [(i, s) for i, s in enumerate(sources) if isinstance(s, Hyperparameter)]
@@ -88,6 +90,8 @@ class Runner:
         inputs = self.inputs
         for i, position in self.arguments:
             inputs[i] = _contiguous(tensors[position]._array)
+        if self.arguments and self.program.graph.updates:
+            self._refuse_shared_memory(tensors)
         for i, source in self.parameters:
             inputs[i] = source.read()
         for i, draw in self.draws:
@@ -143,12 +147,28 @@ class Runner:
             if module.training is not training:
                 raise GuardFailed("mode", module, training)
         for holder, name, value in self.program.guards:
-            if read_plain(holder, name) != value:
+            if not same_value(read_plain(holder, name), value):
                 raise GuardFailed("value", name, value, read_plain(holder, name))
+        surroundings = self.program.surroundings
+        if surroundings is not None:
+            other = surroundings.mismatch()
+            if other is not None:
+                raise GuardFailed("reference", other)
         for group, options in self.program.groups:
             for name, value in options.items():
                 if group[name] != value:
                     raise GuardFailed("option", name, value, group[name])
+
+    def _refuse_shared_memory(self, tensors: Sequence[Tensor]) -> None:
+        """An argument that shares memory with what is written makes another program."""
+        inputs = self.inputs
+        states = {i: a for i, a in enumerate(inputs) if self.states_at.get(i) is not None}
+        places = {i: tensors[position]._array for i, position in self.arguments}
+        for i in self.program.graph.updates:
+            mine = places.get(i, states.get(i))
+            for j, other in (places if i in states else {**states, **places}).items():
+                if i != j and np.may_share_memory(mine, other):
+                    raise GuardFailed("memory", self.program.sources[j])
 
     def _run(self, inputs: list[Any], tensors: Sequence[Tensor]) -> Any:
         if self.check is not None:
@@ -212,16 +232,22 @@ def build_result(description: Any, outputs: Sequence[Any], tensors: Sequence[Ten
         array = outputs[description.index]
         if description.as_number:
             return array.item()
-        return array if isinstance(array, Tensor) else wrap(array)
+        if isinstance(array, Tensor):
+            return array
+        made = wrap(array)
+        if outputs.__class__ is list:
+            outputs[description.index] = made  # what is returned twice is one tensor
+        return made
     if cls is Argument:
         return tensors[description.position]
-    if cls is tuple or cls is list:
-        return cls([build_result(d, outputs, tensors) for d in description])
-    if isinstance(description, tuple):
+    if isinstance(description, (tuple, list)):
         parts = [build_result(d, outputs, tensors) for d in description]
-        return cls(parts) if cls.__module__ == "torch.return_types" else cls(*parts)
+        named = hasattr(description, "_fields") and cls.__module__ != "torch.return_types"
+        return cls(*parts) if named else cls(parts)
     if isinstance(description, dict):
-        return {key: build_result(d, outputs, tensors) for key, d in description.items()}
+        made = copy.copy(description)
+        made.update({k: build_result(d, outputs, tensors) for k, d in description.items()})
+        return made
     return description
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from flambeau.autograd.grad_mode import enable_grad, no_grad
 from flambeau.dtypes import float32
-from flambeau.modes import MODES
+from flambeau.modes import MODES, STRUCTURE
 from flambeau.optim.hyperparameter import type_name
 from flambeau.tensor import Tensor
 from flambeau.utils.hooks import RemovableHandle
@@ -184,6 +184,7 @@ class Optimizer:
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        STRUCTURE.version += 1
         given = param_group["params"]
         if isinstance(given, Tensor):
             given = [given]
@@ -378,6 +379,7 @@ class Optimizer:
         Raises:
             ValueError: another number of groups, or of parameters in a group.
         """
+        STRUCTURE.version += 1
         state_dict = state_dict.copy()
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             replaced = hook(self, state_dict)

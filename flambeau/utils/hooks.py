@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..modes import STRUCTURE
+
 __all__ = ["RemovableHandle", "unserializable_hook"]
 
 _Hook = TypeVar("_Hook", bound=Callable[..., Any])
@@ -29,6 +31,7 @@ class RemovableHandle:
     next_id: int = 0
 
     def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
+        STRUCTURE.version += 1
         self.id: int = RemovableHandle.next_id
         RemovableHandle.next_id += 1
         self.hooks_dict_ref: Callable[[], Any] = weakref.ref(hooks_dict)
@@ -39,6 +42,7 @@ class RemovableHandle:
 
     def remove(self) -> None:
         """Unregister the hook; a second call, or a call after the owner died, does nothing."""
+        STRUCTURE.version += 1
         for reference in (self.hooks_dict_ref, *self.extra_dict_ref):
             hooks = reference()
             if hooks is not None:

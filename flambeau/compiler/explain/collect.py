@@ -39,7 +39,7 @@ def collect(function: Any, measured: bool) -> facts.Facts:
 
 def argument_names(function: Any, key: Any) -> list[str]:
     """What the tensors among a call's arguments are called, in order."""
-    args, kwargs, _ = key
+    args, kwargs, *_ = key
     names: list[str] = []
 
     def visit(found: Any, name: str) -> None:

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
+from flambeau.modes import STRUCTURE
 from flambeau.nn.modules.module_call import (
     ModuleCall,
     register_module_backward_hook,
@@ -183,6 +184,7 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
         self._check_new_name("parameter", name, self._parameters)
         if param is None:
             self._parameters[name] = None
+            STRUCTURE.version += 1
             return
         if not isinstance(param, Parameter):
             raise TypeError(
@@ -195,6 +197,7 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
                 f"created explicitly. To express '{name}' as a function of another Tensor, compute "
                 "the value in the forward() method."
             )
+        STRUCTURE.version += 1
         self._parameters[name] = _through_hooks(_parameter_registration_hooks, self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -217,6 +220,7 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
                 f"cannot assign '{type_name(tensor)}' object to buffer '{name}' "
                 "(torch Tensor or None required)"
             )
+        STRUCTURE.version += 1
         self._buffers[name] = _through_hooks(_buffer_registration_hooks, self, name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -233,6 +237,7 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
         if not isinstance(module, Module) and module is not None:
             raise TypeError(f"{type_name(module)} is not a Module subclass")
         self._check_new_name("module", name, self._modules)
+        STRUCTURE.version += 1
         self._modules[name] = _through_hooks(_module_registration_hooks, self, name, module)
 
     def register_module(self, name: str, module: Module | None) -> None:
@@ -241,6 +246,8 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
 
     def __setattr__(self, name: str, value: Any) -> None:
         state = self.__dict__
+        if state.get(name, STRUCTURE) is not value:
+            STRUCTURE.version += 1
         parameters = state.get("_parameters")
         if isinstance(value, Parameter):
             if parameters is None:
@@ -304,6 +311,7 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __delattr__(self, name: str) -> None:
+        STRUCTURE.version += 1
         if name in self._parameters:
             del self._parameters[name]
         elif name in self._buffers:
