@@ -56,7 +56,7 @@ class Step:
     def __init__(self, torch: Any, framework: str, workload: str) -> None:
         built = workloads.build(workload, torch)
         self._compiled = framework == "compiled"
-        self._step = torch.compile(built.step) if self._compiled else built.step
+        self._step: Any = torch.compile(built.step) if self._compiled else built.step
         self._batch, self._parameters = built.batches[0], built.parameters
 
     def __call__(self) -> float:
@@ -70,7 +70,8 @@ class Step:
         """Bytes that a compiled step keeps to work in."""
         if not self._compiled:
             return 0
-        return sum(map(int, re.findall(r"arena of (\d+) bytes", self._step.explain(measure=False))))
+        explained = self._step.explain(measure=False)
+        return sum(int(size) for size in re.findall(r"arena of (\d+) bytes", explained))
 
 
 def peak_of_torch(step: Step) -> int:
