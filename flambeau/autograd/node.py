@@ -63,6 +63,8 @@ class Node:
     shapes: Any
     keeper: Any = None
     """The handle of the prehook by which ``retain_grad`` keeps the gradient: it runs last."""
+    shape_kept: str | None = None
+    """What was saved whose shape tells the node's name, and is kept instead when it is let go."""
     renamed: str | None = None
     """Another name than the class's, for this node."""
 
@@ -77,8 +79,12 @@ class Node:
     def release(self) -> None:
         """Let go of what was saved for the backward pass."""
         if self.saved_names:
+            kept = self.shape_kept
+            shape = None if kept is None else getattr(getattr(self, kept), "shape", None)
             for name in self.saved_names:
                 setattr(self, name, None)
+            if kept is not None:
+                setattr(self, kept, shape)
             self.released = True
 
     def name(self) -> str:
@@ -139,6 +145,12 @@ class AccumulateGrad(Node):
     def __init__(self, variable: Any) -> None:
         self.variable = variable
         self._sequence = 0
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self):#x}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AccumulateGrad) and other.variable is self.variable

@@ -176,6 +176,37 @@ def cartesian_prod(*tensors: Any) -> Any:
 
 
 @composite(method=False)
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    """The powers N - 1 to 0 of each element of a vector, a row each (``linalg.vander`` rises).
+
+    Args:
+        x: ``(n,)``.
+        N: how many powers; n by default.
+        increasing: powers 0 to N - 1.
+
+    Returns:
+        ``(n, N)``.
+
+    Raises:
+        RuntimeError: if ``x`` is no vector or N is negative.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.vander.html
+    """
+    from ..tensor import wrap
+
+    if x._array.ndim != 1:
+        raise RuntimeError(f"x must be a one-dimensional tensor. (It has shape {list(x.shape)}.)")
+    count = x._array.shape[0] if N is None else as_int(N, "N")
+    if count < 0:
+        raise RuntimeError("N must be non-negative.")
+    whole = x._array.dtype.kind in "biu"
+    exponents = np.arange(count, dtype=np.int64)
+    base = reshape(x.long() if whole else x, (-1, 1))
+    result = base ** wrap(exponents)
+    return result if increasing else flip(result, (1,))
+
+
+@composite(method=False)
 def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """All ways to choose ``r`` elements of a vector, a row each."""
     from ..tensor import wrap

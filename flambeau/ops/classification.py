@@ -434,7 +434,9 @@ def _(input, target, weight=None, reduction="mean", label_smoothing=0.0):
 
 
 def _images(node: Any) -> str:
-    return "NllLoss2DBackward0" if node.input.ndim > 2 else "NllLossBackward0"
+    input = node.input  # after the backward pass, the shape alone
+    dims = len(input if isinstance(input, tuple) else input.shape)
+    return "NllLoss2DBackward0" if dims > 2 else "NllLossBackward0"
 
 
 def _class_name(node: Any) -> str:
@@ -445,6 +447,7 @@ def _probability_name(node: Any) -> str:
     return {"mean": "DivBackward1", "sum": "NegBackward0", "none": "NegBackward0"}[node.reduction]
 
 
+nll_loss.naming_shape = cross_entropy_classes.naming_shape = "input"
 nll_loss.naming = _images
 cross_entropy_classes.naming = _class_name
 cross_entropy_probabilities.naming = _probability_name

@@ -87,6 +87,7 @@ def build(operation: Operation, dunder: bool = False) -> Callable[..., Any]:
         exec(_compiled(source, f"{operation.name} backward"), _node_globals(operation), DIRECT)
         node_class: Any = DIRECT[f"node_{operation.name}"]
         node_class.operation = operation
+        node_class.shape_kept = operation.naming_shape
         operation._node_class = node_class
     name = f"{operation.name}_dunder" if dunder else operation.name
     source = _function_source(operation, name, dunder)

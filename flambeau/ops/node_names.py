@@ -82,3 +82,4 @@ for _name, _title in FIXED.items():
         OPERATIONS[_name].node_name = _title
 for _name, _naming in NAMING.items():
     OPERATIONS[_name].naming = _naming
+OPERATIONS["linear"].naming_shape = "input"

@@ -213,6 +213,7 @@ class Operation:
         camel = "".join(part.capitalize() for part in self.name.strip("_").split("_"))
         self.node_name = node_name or f"{camel}Backward0"
         self.naming: Callable[[Any], str] | None = None
+        self.naming_shape: str | None = None
         self._node_class: type[Node] | None = None
         self._result_type: Any = None
         self.function = make_stub(self, dunder=False)

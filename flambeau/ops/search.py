@@ -5,6 +5,7 @@ Source: https://pytorch.org/docs/stable/torch.html#comparison-ops
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -194,7 +195,7 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
 
 @composite(out=True)
 def histogram(
-    input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False
+    input: Any, bins: Any = 100, *, range: Any = None, weight: Any = None, density: bool = False
 ) -> Any:
     """How many elements (or what weight) fall in each bin, and the edges of the bins.
 
@@ -225,3 +226,60 @@ def histogram(
     if density:
         counts = counts / (counts.sum() * np.diff(edges))
     return return_type("histogram", ("hist", "bin_edges"))((wrap(counts), wrap(edges)))
+
+
+@composite(method=False)
+def histogramdd(
+    input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False
+) -> Any:
+    """How many points (or what weight) fall in each cell of a grid, and the grid's edges.
+
+    Args:
+        input: points, ``(..., D)``.
+        bins: how many equal bins each of the D coordinates has (one number for all or a list), or
+            a list of D tensors of rising edges.
+        range: 2 D numbers: the lowest and the highest edge of each coordinate (default: extremes).
+        weight: ``(...)``: what each point counts.
+        density: divide by the total and by the cells' volumes, so that the integral is 1.
+
+    Returns:
+        ``hist``, with a dim for each coordinate, and ``bin_edges``, a tuple of D tensors.
+
+    Raises:
+        RuntimeError: if ``bins`` or ``range`` do not fit the number of coordinates.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.histogramdd.html
+    """
+    from ..tensor import Tensor, wrap
+
+    array = input._concrete("histogramdd()")
+    if array.ndim < 2:
+        raise RuntimeError("torch.histogramdd: input tensor should have at least 2 dimensions")
+    points = array.reshape(-1, array.shape[-1])
+    count = points.shape[1]
+    each = [bins] * count if isinstance(bins, int) else list(bins)
+    if len(each) != count:
+        raise RuntimeError(
+            "histogramdd: The size of bins must be equal to the innermost dimension of the input. "
+            f"(There are {len(each)} of {count}.)"
+        )
+    if range is not None and len(range) != 2 * count:
+        raise RuntimeError(
+            f"torch.histogramdd: for a {count}-dimensional histogram range should have "
+            f"{2 * count} elements, but got {len(range)}"
+        )
+    edges = []
+    for i, of in enumerate(each):
+        limits = None if range is None else range[2 * i : 2 * i + 2]
+        column = wrap(points[:, i])
+        edges.append(of if isinstance(of, Tensor) else histogram(column, of, range=limits)[1])
+    grid = [e._concrete("histogramdd()") for e in edges]
+    weights = None if weight is None else weight._concrete("histogramdd()").reshape(-1)
+    counts, _ = np.histogramdd(points, grid, weights=weights)
+    counts = counts.astype(array.dtype)
+    if density:
+        counts = counts / counts.sum()
+        for axis, e in enumerate(grid):
+            widths = np.diff(e).reshape([-1 if k == axis else 1 for k in builtins.range(count)])
+            counts = counts / widths
+    return return_type("histogramdd", ("hist", "bin_edges"))((wrap(counts), tuple(edges)))

@@ -25,6 +25,23 @@ CALLS: dict[str, Any] = {
     "ctc_loss": lambda t, a, b: t.ctc_loss(
         t.log_softmax(a, 1).reshape(3, 1, 4), t.tensor([[1, 2]]), [3], [2]
     ),
+    "ctc_loss of real classes": lambda t, a, b: t.ctc_loss(
+        t.log_softmax(a, 1).reshape(3, 1, 4), t.tensor([[1.7, 2.0]]), [3], [2]
+    ),
+    "histogram of 100 bins": lambda t, a, b: t.histogram(a).hist,
+    "histogramdd": lambda t, a, b: t.histogramdd(a * a - b, 2).hist,
+    "histogramdd, edges": lambda t, a, b: t.cat(t.histogramdd(a, [1, 2, 3, 4]).bin_edges),
+    "histogramdd, densities": lambda t, a, b: (
+        t.histogramdd(
+            a[:, :2], [2, 3], range=[-1.0, 0.5, -1.0, 0.5], weight=b[:, 0], density=True
+        ).hist
+    ),
+    "histogramdd of edges": lambda t, a, b: (
+        t.histogramdd(a[:, :2], [t.tensor([-1.0, 0.0, 2.0]), t.tensor([-1.0, 0.5])]).hist
+    ),
+    "vander": lambda t, a, b: t.vander(a[0]),
+    "vander, rising": lambda t, a, b: t.vander(b[1], 2, True),
+    "vander of whole numbers": lambda t, a, b: t.vander(t.arange(4), N=3),
     "dropout_": lambda t, a, b: t.dropout_(a.clone(), 0.5, False),
     "nonzero_static": lambda t, a, b: t.nonzero_static(a > 0, size=3),
     "nonzero_static filled": lambda t, a, b: t.nonzero_static(a > 0, size=9, fill_value=-7),

@@ -33,7 +33,8 @@ def ctc_loss(
 
     Args:
         log_probs: ``(T, N, C)`` or ``(T, C)``: log-probabilities of classes at every time.
-        targets: ``(N, S)``, or all of them one after the other: classes, none of them the blank.
+        targets: ``(N, S)``, or all of them one after the other: classes, none of them the blank;
+            of any dtype (of 1.7 class 1 is meant).
         input_lengths: ``(N,)``: how many of the T times count.
         target_lengths: ``(N,)``: how long the targets are.
         blank: which class stands for no label.
@@ -59,8 +60,7 @@ def ctc_loss(
     counts = _numbers(target_lengths, "target_lengths")
     if not 0 <= blank < classes:
         raise RuntimeError("blank must be in label range")
-    if targets.is_floating_point():
-        raise RuntimeError("targets must be integral")
+    targets = targets.long()
     if len(lengths) != batch:
         raise RuntimeError("input_lengths must be of size batch_size")
     if len(counts) != batch:
