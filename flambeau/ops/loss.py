@@ -225,8 +225,10 @@ def _totalled(values: np.ndarray, reduction: str) -> Any:
 def _(input, target, weight=None, reduction="mean"):
     if (
         0 < input.size < _SMALL
+        and input.ndim
         and weight is None
         and reduction != "none"
+        and input.dtype.char in _NUMBERS
         and input.dtype == target.dtype
         and input.shape == target.shape
     ):
@@ -277,6 +279,8 @@ def binary_cross_entropy_with_logits(
 def _(input, target, weight=None, pos_weight=None, reduction="mean"):
     if (
         0 < input.size < _SMALL
+        and input.ndim
+        and input.dtype.char in _NUMBERS
         and weight is None
         and pos_weight is None
         and reduction != "none"
