@@ -105,7 +105,8 @@ def last_of_layer(b: Builder, value: Value, graph: Graph) -> Layer | None:
 
 def _recognized(b: Builder, value: Value, graph: Graph) -> Layer | None:
     carries, sequences, consts = _parts(value)
-    if len(sequences) != 1 or not consts or consts[0].ndim != 2:
+    # The operators are there for all floats, but onnxruntime has them for float32 only.
+    if value.dtype != np.float32 or len(sequences) != 1 or not consts or consts[0].ndim != 2:
         return None
     bias = consts[1] if len(consts) > 1 else None
     for kind in _KINDS:

@@ -27,6 +27,15 @@ class Size:
     offset: Fraction
 
 
+@dataclass(frozen=True)
+class Progression:
+    """The numbers ``start, start + step, ...``, so many that the size ``count`` says."""
+
+    start: Any
+    step: Any
+    count: Size
+
+
 @dataclass(eq=False)
 class Variation:
     """The same program captured with other sizes."""
@@ -109,16 +118,23 @@ class Sizes:
         )
 
     def constant(self, value: Value) -> Any:
-        """A constant's array, or a :class:`Size` where it is a number that varies.
+        """A constant's array, or what it is where it varies.
+
+        Returns:
+            An array, a :class:`Size` for one number, or a :class:`Progression` for as many numbers
+            as an open size says (``arange(length)``).
 
         Raises:
-            OnnxExporterError: an array varies.
+            OnnxExporterError: an array varies in another way.
         """
         array = value.attributes["array"]
         others = [one.counterparts[id(value)].attributes["array"] for one in self.variations]
         if all(np.array_equal(array, o, equal_nan=array.dtype.kind == "f") for o in others):
             return array
         if array.size != 1:
+            found = [_progression(a) for a in (array, *others)]
+            if found[0] is not None and all(one == found[0] for one in found):
+                return Progression(*found[0], self.of(value, _element_count))
             raise OnnxExporterError(
                 f"a constant of shape {array.shape} depends on a size in dynamic_axes"
             )
@@ -127,6 +143,19 @@ class Sizes:
     def varies(self, value: Value) -> bool:
         """Whether a value's shape depends on an open size."""
         return any(one.counterparts[id(value)].shape != value.shape for one in self.variations)
+
+
+def _element_count(value: Value) -> int:
+    return int(value.attributes["array"].size)
+
+
+def _progression(array: np.ndarray) -> tuple[Any, Any] | None:
+    """Start and step of whole numbers that are evenly spaced."""
+    if array.dtype.kind != "i" or array.size < 2:
+        return None
+    numbers = array.reshape(-1)
+    steps = np.diff(numbers)
+    return (numbers[0].item(), steps[0].item()) if (steps == steps[0]).all() else None
 
 
 def _exact(number: Any) -> Fraction:

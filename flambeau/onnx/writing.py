@@ -17,7 +17,7 @@ from ..version import FLAMBEAU_VERSION
 from . import indexing, patterns, recurrence  # noqa: F401 (indexing has writers)
 from .builder import Builder, element_type
 from .errors import OnnxExporterError
-from .operators import WRITERS
+from .operators import WRITERS, shape
 from .sizes import Size, Sizes
 
 Known = Callable[[Value], np.ndarray | None]
@@ -35,7 +35,7 @@ class _Known:
         for value in program.graph.values():
             if value.primitive == "constant":
                 constant = sizes.constant(value)
-                if not isinstance(constant, Size):
+                if isinstance(constant, np.ndarray):
                     self.arrays[id(value)] = constant
             elif value.primitive != "input" and folding and self._follows(value):
                 operands = [self.arrays[id(operand)] for operand in value.operands]
@@ -116,17 +116,17 @@ def written(
         if label != name:
             raise ValueError(f"output_names: {name!r} is the name of something else")
         b.nodes.append(helper.make_node("Identity", [b.of(value)], [name], name=f"/{name}"))
-        shape = [
+        lengths = [
             _length(sizes, value, dim, output_sizes.get((name, dim))) for dim in range(value.ndim)
         ]
-        outputs.append(helper.make_tensor_value_info(name, element_type(value.dtype), shape))
+        outputs.append(helper.make_tensor_value_info(name, element_type(value.dtype), lengths))
     _drop_identities(b, set(input_names) | set(b.initializers))
     arguments = []
     for place, name in enumerate(input_names):
         tensor = call.tensors[place]
         dtype = tensor.dtype.numpy
-        shape = [open_sizes.get((name, dim), length) for dim, length in enumerate(tensor.shape)]
-        arguments.append(helper.make_tensor_value_info(name, element_type(dtype), shape))
+        lengths = [open_sizes.get((name, dim), length) for dim, length in enumerate(tensor.shape)]
+        arguments.append(helper.make_tensor_value_info(name, element_type(dtype), lengths))
     used = {name for node in b.nodes for name in _inputs(node)}
     graph = helper.make_graph(
         b.nodes,
@@ -218,8 +218,8 @@ def _written_value(b: Builder, value: Value, graph: patterns.Graph) -> str:
     name = patterns.write(b, value, graph)
     if name is not None:
         return name
-    if value.primitive == "constant":  # a number that depends on an open size
-        return b.scalar(b.sizes.constant(value), value.dtype)
+    if value.primitive == "constant":
+        return _written_constant(b, value)
     if value.primitive == "scan":
         key = patterns.scan_key(value)
         if key not in graph.written:
@@ -237,6 +237,20 @@ def _written_value(b: Builder, value: Value, graph: patterns.Graph) -> str:
     return writer(b, value)
 
 
+def _written_constant(b: Builder, value: Value) -> str:
+    """Numbers that depend on an open size."""
+    found = b.sizes.constant(value)
+    if isinstance(found, Size):
+        return b.scalar(found, value.dtype)
+    count = b.scalar(found.count, value.dtype)
+    start, step = (b.constant(np.array(n, value.dtype)) for n in (found.start, found.step))
+    end = b.node("Add", [start, b.node("Mul", [count, step])])
+    numbers = b.node("Range", [start, end, step])
+    if value.ndim == 1:
+        return str(numbers)
+    return str(b.node("Reshape", [numbers, b.shape(shape(b, value))]))
+
+
 def _written_scan(b: Builder, value: Value, results: list[Value]) -> list[str]:
     """Write ONNX's Scan; the names of those results of it that are needed."""
     body = value.attributes["body"].graph
@@ -248,7 +262,7 @@ def _written_scan(b: Builder, value: Value, results: list[Value]) -> list[str]:
 
     def known(v: Value) -> np.ndarray | None:
         constant = b.sizes.constant(v) if v.primitive == "constant" else None
-        return None if isinstance(constant, Size) else constant
+        return constant if isinstance(constant, np.ndarray) else None
 
     # What the body makes is seen in the body only: it is written aside.
     outside = b.nodes, dict(b.names), dict(b.open)
