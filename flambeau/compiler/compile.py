@@ -379,6 +379,12 @@ class CompiledModule:
         modes = tuple(m.training for m in self._orig_mod.modules())
         return self._compiled(modes, args, kwargs)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledModule:
+        return CompiledModule(copy.deepcopy(self._orig_mod, memo), self._compiled._fullgraph)
+
+    def __reduce__(self) -> Any:
+        return CompiledModule, (self._orig_mod, self._compiled._fullgraph)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._orig_mod, name)
 

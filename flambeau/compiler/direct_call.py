@@ -73,8 +73,9 @@ def direct_call(
     w = _Writer()
     w.scope.update(
         MISS=MISS, TENSORS=TENSORS, Tensor=Tensor, ndarray=np.ndarray, new=object.__new__,
-        empty=np.empty, MODES=MODES, default_dtype=get_default_dtype, GRAD_MODE=GRAD_MODE, next_sequence=next_sequence, asarray=np.asarray,
-        read_plain=read_plain, same_value=same_value, STRUCTURE=STRUCTURE, build_result=build_result, SPENT=_SPENT,
+        empty=np.empty, MODES=MODES, default_dtype=get_default_dtype, GRAD_MODE=GRAD_MODE,
+        next_sequence=next_sequence, asarray=np.asarray, read_plain=read_plain,
+        same_value=same_value, STRUCTURE=STRUCTURE, build_result=build_result, SPENT=_SPENT,
     )  # fmt: skip
     updated = _updated_owners(program)
     if updated is None or not _write_arguments(w, program, args, updated):

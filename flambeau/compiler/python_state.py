@@ -1,9 +1,10 @@
 """The Python values that a function can see: what a program was captured with, besides tensors.
 
-A compiled program is the function's Python code run once.  What the code may branch on, compute with
-or call (numbers, options, containers, tensors' names, modules and their structure, hooks) is noted
-when it is captured: at a later call it must be the same, or the function is captured anew.  A function
-that *changes* such values cannot be captured: the change would happen once instead of at every call.
+A compiled program is the function's Python code run once.  What the code may branch on, compute
+with or call (numbers, options, containers, tensors' names, modules and their structure, hooks) is
+noted when it is captured: at a later call it must be the same, or the function is captured anew.  A
+function that *changes* such values cannot be captured: the change would happen once instead of at
+every call.
 
 Of objects and modules of the user's, only attributes count that some code within reach names.
 """
@@ -108,9 +109,9 @@ def _same_contents(container: Any, then: Any) -> bool:
     if len(container) != len(then):
         return False
     if isinstance(container, dict):
-        return all(
-            p is q or p == q for p, q in zip(container, then)
-        ) and all(map(same_value, container.values(), then.values()))
+        return all(p is q or p == q for p, q in zip(container, then)) and all(
+            map(same_value, container.values(), then.values())
+        )
     return all(map(same_value, container, then))
 
 
@@ -270,7 +271,7 @@ class PythonState:
                             self._visit_tensor(tensor, depth)
                 elif name.endswith("_hooks") and isinstance(item, dict):
                     self._visit_hooks(name, item, depth)
-                elif name in self.names and name[:1] != "_" and not isinstance(item, types.ModuleType):
+                elif name in self.names and name[:1] != "_":
                     self._refer(module.__dict__, name, item, depth + 1)
 
     def _visit_tensor(self, tensor: Any, depth: int) -> None:

@@ -121,9 +121,11 @@ class Runner:
     def _check(self, tensors: Sequence[Tensor]) -> None:
         """Compare the state with that of the capture, and find the states' arrays."""
         inputs, known = self.inputs, self.known
+        moved = False
         for i, state in self.states:
             array = state._array
             if array is not known[i]:
+                moved = True
                 if array.__class__ is not ndarray or (array.shape, array.dtype) != self.kinds[i]:
                     raise GuardFailed("array", state, self.kinds[i], (array.shape, array.dtype))
                 known[i] = array
@@ -136,6 +138,8 @@ class Runner:
             if inputs[i] is None:
                 inputs[i] = np.asarray(array, order="C")
                 known[i] = None
+        if moved and self.program.graph.updates:
+            self._refuse_shared_states()
         for state, requires_grad in self.requires_grad:
             if state._requires_grad is not requires_grad:
                 raise GuardFailed("requires_grad", state, requires_grad)
@@ -158,6 +162,17 @@ class Runner:
             for name, value in options.items():
                 if group[name] != value:
                     raise GuardFailed("option", name, value, group[name])
+
+    def _refuse_shared_states(self) -> None:
+        """States whose memory was another one's before may share it now."""
+        for i in self.program.graph.updates:
+            written = self.states_at.get(i)
+            if written is None:
+                continue
+            for j, state in self.states:
+                if i != j and np.may_share_memory(written._array, state._array):
+                    self.known = [None] * len(self.known)
+                    raise GuardFailed("memory", state)
 
     def _refuse_shared_memory(self, tensors: Sequence[Tensor]) -> None:
         """An argument that shares memory with what is written makes another program."""

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flambeau.modes import MODES, ConcreteValueNeeded
+
 if TYPE_CHECKING:
     from numpy.random import MT19937
 
@@ -88,6 +90,8 @@ class Generator:
                 f"Overflow when unpacking long long: manual_seed got {seed}, "
                 "a seed must be in [-2**63, 2**64)"
             )
+        if MODES.capture is not None:
+            raise ConcreteValueNeeded("seeding a generator")
         with self.lock:
             self._seed = seed % (1 << 64)
             self._bits: MT19937 | None = None  # made at the first draw: most are never drawn from

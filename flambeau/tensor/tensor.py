@@ -411,6 +411,8 @@ class Tensor(metaclass=_TensorMeta):
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if MODES.capture is not None:
+            raise ConcreteValueNeeded("replacing a tensor's data")
         self._array = value._array
 
     def detach(self) -> Tensor:
