@@ -64,6 +64,15 @@ def panels(count: int, columns: int, size: tuple[float, float]) -> list[Any]:
     return flat[:count]
 
 
+def count_along(ax: Axes, values: Any) -> None:
+    """Give the horizontal axis whole numbers, also where there is only one of them."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(values) and min(values) == max(values):
+        ax.set_xlim(values[0] - 1, values[0] + 1)
+
+
 def tidy(ax: Axes, title: str | None = None) -> Axes:
     """A light grid, no frame at the top and right, and the title."""
     ax.grid(alpha=0.25)

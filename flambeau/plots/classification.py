@@ -73,6 +73,7 @@ def plot_classification_2d(
         )
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])
+    axes.locator_params(axis="x", nbins=6)
     axes.set_xlabel("feature 1")
     axes.set_ylabel("feature 2")
     axes.legend(

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .axes import count_along
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -158,9 +160,7 @@ def _plot(history: History, quantity: str, ax: Axes | None, title: str | None) -
                 markersize=3.5,
                 linewidth=1.5,
             )
-    from matplotlib.ticker import MaxNLocator
-
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    count_along(ax, epochs)
     ax.set_xlabel("epoch")
     ax.set_ylabel(quantity)
     ax.grid(alpha=0.25)

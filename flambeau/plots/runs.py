@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .axes import axes_or_new, colour, numbers, tidy
+from .axes import axes_or_new, colour, count_along, numbers, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +92,15 @@ def plot_runs(
         elif smoothing:
             axes.plot(x, values[0], color=hue, alpha=0.25, linewidth=1.0)
         known = np.isfinite(middle)
-        axes.plot(x[known], middle[known], style, color=hue, linewidth=1.6, label=name)
+        axes.plot(
+            x[known],
+            middle[known],
+            style,
+            color=hue,
+            linewidth=1.6,
+            label=name,
+            marker="o" if known.sum() == 1 else None,  # of one place there is no line
+        )
         drawn.append(values[np.isfinite(values)])
     everything = np.concatenate(drawn)
     if log is None and everything.size:
@@ -103,6 +111,9 @@ def plot_runs(
         from matplotlib.ticker import PercentFormatter
 
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=0))
+    places = np.concatenate([places for run in series.values() for places, _ in run])
+    if places.size and places.min() == places.max():
+        count_along(axes, places)
     axes.set_xlabel(counted)
     axes.set_ylabel(quantity.replace("_", " "))
     axes.legend(

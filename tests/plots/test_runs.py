@@ -63,3 +63,14 @@ def test_a_missing_column_is_named() -> None:
         plot_runs({"a": {"epoch": [1]}}, "test_loss", ax=Figure().subplots())
     with pytest.raises(ValueError, match="no run"):
         plot_runs({})
+
+
+def test_a_single_epoch_is_drawn_as_a_point_over_a_whole_number():
+    axes = plot_runs(
+        {"a": {"epoch": [1], "train_loss": [0.5]}}, "train_loss", ax=Figure().subplots()
+    )
+    (line,) = axes.get_lines()
+    assert line.get_marker() == "o"
+    left, right = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
+    assert ticks == [round(tick) for tick in ticks]

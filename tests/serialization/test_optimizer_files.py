@@ -99,3 +99,39 @@ def test_loading_gives_state_of_its_own(name):
     for (index, key), value in before.items():
         assert torch.equal(optimizer.state_dict()["state"][index][key], value)
         assert torch.equal(loaded["state"][index][key], value + 1)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_pytorchs_checkpoint_is_continued_here_and_then_there_to_the_same_losses(name):
+    real = pytest.importorskip("torch")
+
+    def losses_of(library, model, optimizer, steps):
+        inputs = library.linspace(-1, 1, 15).reshape(5, 3)
+        losses = []
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss = model(inputs).square().sum()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
+
+    def handed(giver, model, optimizer, taker):
+        """The model and optimizer in the other library, through a file."""
+        file = io.BytesIO()
+        giver.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)
+        file.seek(0)
+        state = taker.load(file, weights_only=True)
+        other, continued = trained(taker, name, 0)
+        other.load_state_dict(state["model"])
+        continued.load_state_dict(state["optimizer"])
+        return other, continued
+
+    straight = losses_of(real, *trained(real, name, 0), 12)
+    begun = trained(real, name, 0)
+    found = losses_of(real, *begun, 4)
+    here = handed(real, *begun, torch)
+    found += losses_of(torch, *here, 4)
+    there = handed(torch, *here, real)
+    found += losses_of(real, *there, 4)
+    np.testing.assert_allclose(found, straight, rtol=2e-5)
