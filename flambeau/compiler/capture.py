@@ -330,12 +330,17 @@ class Capture:
 
 
 def capture(
-    function: Callable[..., Any], args: Any, kwargs: Any, tensors: list[Tensor]
+    function: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+    tensors: list[Tensor],
+    views: bool = False,
 ) -> tuple[Program, Capture]:
     """Run ``function(*args, **kwargs)`` on symbolic arrays.
 
     Args:
         tensors: those among the arguments, in the order in which later calls will pass theirs.
+        views: whether results may be views of the arguments.
 
     Raises:
         ConcreteValueNeeded, CaptureError: the program cannot be captured.  Everything that it did
@@ -363,7 +368,7 @@ def capture(
             raise CaptureError(
                 "an argument is a tensor that the program also knows under a name of its own"
             )
-        program = _finish(recording, returned)
+        program = _finish(recording, returned, views)
         del returned
         program.training, program.guards = state.training, state.guards()
         program.surroundings = Surroundings(state)
@@ -416,8 +421,11 @@ def _settle_escaped(recording: Capture) -> list[list[int]]:
     return [list(t.shape) for t in found]
 
 
-def _finish(recording: Capture, returned: Any) -> Program:
-    """The program that ``recording`` has seen, while tensors still have their symbolic arrays."""
+def _finish(recording: Capture, returned: Any, views: bool) -> Program:
+    """The program that ``recording`` has seen, while tensors still have their symbolic arrays.
+
+    ``views`` allows results that are views of arguments, for programs that need only their values.
+    """
     outputs: list[Value] = []
     graph = Graph(list(recording.inputs), outputs)
     program = Program(graph, [], None)
@@ -438,7 +446,7 @@ def _finish(recording: Capture, returned: Any) -> Program:
                 return Argument(recording.argument_positions[id(item)])
             if id(item) in recording.states:
                 return item  # a parameter, say: the result is that very tensor
-            if _is_view_of_memory(recording, item):
+            if not views and _is_view_of_memory(recording, item):
                 raise CaptureError("its result is a view of a tensor made outside the program")
             if id(item) in described:
                 return described[id(item)]

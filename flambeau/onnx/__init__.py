@@ -4,8 +4,10 @@ The network runs once on symbolic arrays, as for :func:`flambeau.compile`; the g
 makes, without anything that depends on parameters alone, is written down in ONNX's operators.
 
 * :mod:`.sizes` finds out how the sizes in the graph depend on those of the arguments.
-* :mod:`.operators` has a node, or some, for each primitive.
-* :mod:`.patterns` recognizes what ONNX has as one operator: Gemm, Softmax, MaxPool, ...
+* :mod:`.operators` has a node, or some, for each primitive, :mod:`.indexing` for those that
+  read by indices or write into arrays.
+* :mod:`.patterns` recognizes what ONNX has as one operator: Gemm, Softmax, MaxPool, ...;
+  :mod:`.recurrence` does so for LSTM, GRU and RNN.
 * :mod:`.builder` keeps names, nodes and constants.
 """
 

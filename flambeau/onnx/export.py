@@ -186,7 +186,7 @@ class _Call:
             module.training = False
         try:
             with flambeau.no_grad():
-                program, _ = capture(self.model, args, kwargs, tensors)
+                program, _ = capture(self.model, args, kwargs, tensors, views=True)
         except ConcreteValueNeeded as error:
             raise OnnxExporterError(
                 f"the program depends on values, which an ONNX graph cannot: {error}"

@@ -168,6 +168,63 @@ class Shapes(nn.Module):
         return chosen.cumsum(1), best, z.mean(dim=0), z.sum() / x.shape[0], torch.zeros(x.shape[0])
 
 
+class Indices(nn.Module):
+    def forward(self, x, i, j):
+        negative = x[i - 3, :, j]
+        written = x.clone()
+        written[i, :, j] = 1.5
+        added = x.index_put((i, j), x[0, 0], accumulate=True)
+        return x[i, j], x[:, i, j], negative, written, added
+
+
+def test_several_tensors_of_indices_with_an_open_size():
+    def inputs(n):
+        return torch.randn(3, 4, n), torch.tensor([[0], [2]]), torch.tensor([1, 0])
+
+    check(
+        Indices(),
+        *inputs(5),
+        others=[inputs(n) for n in (4, 7)],
+        input_names=["x", "i", "j"],
+        dynamic_axes={"x": {2: "n"}},
+    )
+
+
+class Writes(nn.Module):
+    def forward(self, x):
+        y = x.clone()
+        y[:, 1] = 0
+        y[1:3, 2:] += x[0, 2:]
+        y[-1, ::2] *= 2
+        y[..., :-1] = y[..., 1:]
+        y[1:1] = 7
+        return y, torch.atan2(x, y), torch.hypot(x, y)
+
+
+def test_written_slices_with_an_open_size():
+    check(
+        Writes(),
+        torch.randn(4, 5),
+        others=[(torch.randn(n, 5),) for n in (3, 8)],
+        input_names=["x"],
+        dynamic_axes={"x": {0: "n"}},
+    )
+
+
+class Doubled(nn.Module):
+    def forward(self, x):
+        x.mul_(2)
+        return x, x + 1
+
+
+def test_an_argument_that_is_changed_in_place_is_returned_as_changed():
+    buffer = io.BytesIO()
+    export(Doubled(), torch.ones(2), buffer)
+    session = runtime.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])
+    found = session.run(None, {"input_0": np.ones(2, np.float32)})
+    assert [array.tolist() for array in found] == [[2, 2], [3, 3]]
+
+
 @pytest.mark.parametrize("opset", [13, 17, 18, None])
 def test_slices_choices_and_sizes_that_enter_the_values(opset):
     def inputs(n):

@@ -167,7 +167,7 @@ def variants():
             yield pytest.param(case, marks=() if first else pytest.mark.slow, id=str(case))
 
 
-@pytest.mark.parametrize("case", variants())
+@pytest.mark.parametrize("case", list(variants()))
 def test_a_module_gives_in_onnxruntime_what_it_gives_here(case):
     module, args = called(case)
     with torch.no_grad():
