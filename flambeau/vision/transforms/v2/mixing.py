@@ -102,7 +102,7 @@ class _Mixed(nn.Module):
 
     def _mixed_labels(self, labels: Any, share: float) -> Any:
         if labels.ndim == 1:
-            labels = nn.functional.one_hot(labels, num_classes=self.num_classes)
+            labels = nn.functional.one_hot(labels, num_classes=self.num_classes or -1)
         if not labels.is_floating_point():
             labels = labels.float()
         return labels.roll(1, 0) * (1.0 - share) + labels * share
