@@ -161,9 +161,8 @@ def gradgradcheck(
     arguments = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     if grad_outputs is None:
         outputs = [o for o in _tensors_of(func(*arguments)) if o.requires_grad]
-        rng = np.random.default_rng(0)
         starts: tuple[Any, ...] = tuple(
-            _random_gradient(o, rng, gen_non_contig_grad_outputs) for o in outputs
+            _random_gradient(o, gen_non_contig_grad_outputs) for o in outputs
         )
     else:
         given = grad_outputs if isinstance(grad_outputs, (tuple, list)) else (grad_outputs,)
@@ -193,13 +192,14 @@ def gradgradcheck(
     )
 
 
-def _random_gradient(output: Tensor, rng: np.random.Generator, strided: bool) -> Tensor:
-    """A random gradient for ``output``, with numbers in [-1, 1) that requires grad itself."""
-    shape = (*output.shape, 2) if strided else tuple(output.shape)
-    values = _random(rng, shape, output._array.dtype)
-    if strided:
-        values = values[..., 0]
-    return wrap(np.asarray(values)).requires_grad_()
+def _random_gradient(output: Tensor, strided: bool) -> Tensor:
+    """A random gradient for ``output``: PyTorch's numbers in [-1, 1), of the global generator."""
+    from ..testing import make_tensor
+
+    return make_tensor(
+        tuple(output.shape), dtype=output.dtype, device="cpu", low=-1, high=1,
+        requires_grad=True, noncontiguous=strided,
+    )  # fmt: skip
 
 
 def _random(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from typing import Any
 
 import pytest
 
@@ -161,3 +162,12 @@ def test_complex_inputs_to_real_outputs():
 def test_it_is_found_where_pytorch_has_it(x):
     assert torch.autograd.gradcheck(torch.sin, x)
     assert torch.autograd.gradgradcheck(torch.sin, x)
+
+
+def test_gradgradcheck_draws_pytorchs_numbers(m: Any) -> None:
+    m.manual_seed(0)
+    assert m.autograd.gradgradcheck(m.tanh, (m.ones(3, dtype=m.double, requires_grad=True),))
+    drawn = m.rand(2)
+    m.manual_seed(0)
+    m.testing.make_tensor((3,), dtype=m.double, device="cpu", low=-1, high=1)
+    assert drawn.tolist() == m.rand(2).tolist()
