@@ -148,6 +148,7 @@ class PythonState:
 
     def __init__(self, function: Callable[..., Any], args: Any = (), kwargs: Any = None) -> None:
         self.names: set[str] = set()
+        self.rates: list[tuple[dict[str, Any], Any]] = []
         while True:  # code found in one pass may name attributes that an earlier pass left out
             known = len(self.names)
             self._reset()
@@ -174,7 +175,7 @@ class PythonState:
         self.training: list[tuple[Any, bool]] = []
         self.attributes: list[tuple[Any, str, Any]] = []
         self.foreign: list[tuple[Any, str, Any]] = []
-        self.rates: list[tuple[dict[str, Any], Any]] = []
+        self.rates = []
         self.tensors: set[int] = set()
         self._seen: set[int] = set()
         self._in_arguments = False

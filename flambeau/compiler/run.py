@@ -260,9 +260,9 @@ def build_result(description: Any, outputs: Sequence[Any], tensors: Sequence[Ten
         named = hasattr(description, "_fields") and cls.__module__ != "torch.return_types"
         return cls(*parts) if named else cls(parts)
     if isinstance(description, dict):
-        made = copy.copy(description)
-        made.update({k: build_result(d, outputs, tensors) for k, d in description.items()})
-        return made
+        filled = copy.copy(description)
+        filled.update({k: build_result(d, outputs, tensors) for k, d in description.items()})
+        return filled
     return description
 
 

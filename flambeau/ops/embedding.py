@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from .index_checks import require_in_range
 from .operation import Array, operation
 
 
@@ -102,11 +103,10 @@ def _(weight, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=False):
             f"Long, Int; but got torch.{_type_word(found)}Tensor instead (while checking arguments "
             "for embedding)"
         )
-    if type(indices) is np.ndarray and indices.size:
-        low, high = indices.min(), indices.max()
-        if low < 0 or high >= weight.shape[0]:
-            wrong = low if low < 0 else high
-            raise IndexError(
-                f"index out of range in self: embedding got index {wrong} for {weight.shape[0]} "
-                "rows"
-            )
+    rows = weight.shape[0]
+    require_in_range(
+        indices, 0, rows,
+        lambda wrong: IndexError(
+            f"index out of range in self: embedding got index {wrong} for {rows} rows"
+        ),
+    )  # fmt: skip

@@ -319,8 +319,17 @@ def _as_parts(parts: tuple[Any, ...], function: str) -> tuple[Any, ...]:
 
 
 @composite
-def split(input: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Views of consecutive parts along ``dim``: of one size (the last may be less), or several."""
+def split(
+    input: Any, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None
+) -> tuple[Any, ...]:
+    """Views of consecutive parts along ``dim``: of one size (the last may be less), or several.
+
+    ``split_size`` is the method's name for the sizes.
+    """
+    if split_size_or_sections is None:
+        if split_size is None:
+            raise TypeError('split() missing 1 required positional argument: "split_size"')
+        split_size_or_sections = split_size
     shape = input._array.shape
     if not shape:
         raise RuntimeError("split expects at least a 1-dimensional tensor")

@@ -379,3 +379,26 @@ def test_indices_out_of_range_are_refused():
         compiled(torch.tensor([0, 5, -1]))
     with pytest.raises(IndexError, match="index 6 is out of bounds"):
         compiled(torch.tensor([0, 6, 1]))
+
+
+def test_an_embedding_of_an_unknown_word_is_refused_before_anything_is_written() -> None:
+    torch.manual_seed(0)
+    words = torch.nn.Embedding(10, 4)
+    optimizer = torch.optim.SGD(words.parameters(), 0.1)
+
+    @torch.compile
+    def step(x: torch.Tensor) -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = (words(x) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = torch.arange(6)
+    for _ in range(5):
+        step(x)
+    before = words.weight.detach().clone()
+    for wrong in (10, -1):
+        with pytest.raises(IndexError, match=f"out of range in self: .* index {wrong} for 10"):
+            step(torch.tensor([0, 1, 2, wrong, 4, 5]))
+        assert torch.equal(words.weight, before)
