@@ -85,10 +85,10 @@ def test_functionalize_refuses_what_it_does_not_know() -> None:
 
 
 def test_split_takes_the_names_of_function_and_method() -> None:
-    x = torch.arange(10).reshape(2, 5)
+    x = flambeau.arange(10).reshape(2, 5)
     for parts in (
         x.split(split_size=[2, 3], dim=-1),
-        torch.split(x, split_size_or_sections=[2, 3], dim=1),
+        flambeau.split(x, split_size_or_sections=[2, 3], dim=1),
         x.split([2, 3], 1),
     ):
         assert [p.tolist() for p in parts] == [[[0, 1], [5, 6]], [[2, 3, 4], [7, 8, 9]]]
