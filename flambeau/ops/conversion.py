@@ -15,6 +15,7 @@ from ..device import device as Device
 from ..device import resolve
 from ..modes import MODES
 from ..tensor import Tensor
+from ..tensor.indexing import require_real
 from ..tensor.views import _before, assign, check_writable, write_in_place
 from .operation import Array, composite, operation
 from .pointwise import astype
@@ -318,6 +319,7 @@ def fill_(input: Tensor, value: Any) -> Tensor:
 
 def _fill_with_number(input: Tensor, value: Any, name: str) -> Tensor:
     array = input._array
+    require_real(value, array.dtype)
     if array.__class__ is np.ndarray and not input._requires_grad and MODES.capture is None:
         check_writable(input, name, overlap=True)
         array.fill(np.asarray(value).astype(array.dtype))

@@ -319,6 +319,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
 
             raise TypeError(f"can't assign a {type(value).__name__} to a {type_name(self)}")
         if not isinstance(value, np.ndarray):
+            require_real(value, self._array.dtype)
             number = value
         value = wrap(np.asarray(value))
     if value._array.dtype != self._array.dtype:
@@ -344,6 +345,18 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     while advanced and advanced[-1] is None:
         advanced.pop()
     target.index_put_(tuple(advanced), value)  # type: ignore[attr-defined]
+
+
+def require_real(value: Any, dtype: np.dtype) -> None:
+    """Raise RuntimeError if a number with an imaginary part is to be written as a real one."""
+    if isinstance(value, complex) and value.imag and dtype.kind != "c":
+        from .. import dtypes
+
+        word = {"float32": "float", "float64": "double"}.get(dtype.name, dtype.name)
+        raise RuntimeError(
+            f"value cannot be converted to type {word} without overflow: {value} is complex, the "
+            f"tensor is {dtypes.from_numpy_dtype(dtype)}"
+        )
 
 
 def _masks_symbolically(key: Any) -> bool:

@@ -307,3 +307,14 @@ def test_a_new_dim_has_the_stride_of_a_row() -> None:
     assert x[:, None].stride() == (4, 4, 1)
     assert x[..., None].stride() == (4, 1, 1)
     assert torch.zeros(3, 1).expand(3, 4).stride() == (1, 0)
+
+
+@pytest.mark.parametrize("key", [0, slice(None), [0, 2]])
+def test_a_complex_number_is_not_written_as_a_real_one(key: Any) -> None:
+    x = torch.zeros(3)
+    with pytest.raises(RuntimeError, match="cannot be converted to type float without overflow"):
+        x[key] = 1 + 2j
+    with pytest.raises(RuntimeError, match="cannot be converted to type float without overflow"):
+        x.fill_(2j)
+    x[key] = 3 + 0j
+    assert x[0].item() == 3
