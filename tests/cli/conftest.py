@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -38,6 +39,10 @@ def flambeau(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start_flambeau(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     """Starts `flambeau WORDS...` in an empty folder, output readable as it comes."""
@@ -50,6 +55,8 @@ def start_flambeau(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # a shell's background jobs ignore Ctrl-C, and what they start does too
+            preexec_fn=_hear_ctrl_c if os.name == "posix" else None,
         )
 
     return start

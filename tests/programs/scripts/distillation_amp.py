@@ -5,7 +5,11 @@ warnings.filterwarnings("ignore")
 torch.manual_seed(0)
 device = "cuda" if torch.cuda.is_available() else "cpu"
 teacher = nn.Sequential(
-    nn.Linear(20, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 5)
+    nn.Linear(20, 64, bias=False),
+    nn.BatchNorm1d(64),
+    nn.ReLU(),
+    nn.Dropout(0.2),
+    nn.Linear(64, 5),
 ).to(device)
 student = nn.Sequential(nn.Linear(20, 16), nn.ReLU(), nn.Linear(16, 5)).to(device)
 x = torch.randn(200, 20)
