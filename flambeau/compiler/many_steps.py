@@ -137,6 +137,7 @@ def _repeatable(program: Program, ahead: bool) -> bool:
     return (
         program.joint is None
         and (ahead or not draws)
+        and not any(isinstance(program.sources[i], Draw) for i in checked_inputs(program))
         and not grads & returned
         and _is_simple(program.result)
         # a gradient that is added to is another array at each step
@@ -211,9 +212,7 @@ class _Run:
         arrays = []
         for i in checked_inputs(self.runner.program):
             source = sources[i]
-            if source.__class__ is not int:
-                return not any(isinstance(source, Draw) for source in sources)
-            arrays.append(tensors[source]._array)
+            arrays.append((tensors[source] if source.__class__ is int else source)._array)
         return not any(self.runner.check(arrays))
 
     def _do(self, batches: Sequence[Sequence[Any]], steps: int) -> None:

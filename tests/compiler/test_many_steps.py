@@ -140,6 +140,25 @@ def test_an_index_out_of_range_is_refused_at_its_step() -> None:
     agree(training.left()[:4], plain.left()[:4])
 
 
+def test_indices_of_a_batch_are_looked_at_beside_those_that_the_step_knows() -> None:
+    table = torch.arange(12.0).reshape(4, 3).requires_grad_()
+    rows = torch.tensor([0, 3, 1])
+
+    def step(columns: torch.Tensor) -> torch.Tensor:
+        table.grad = None
+        loss = table[rows].gather(1, columns).sum()
+        loss.backward()
+        with torch.no_grad():
+            table.sub_(0.5 * table.grad)
+        return loss
+
+    good = (torch.tensor([[0], [2], [1]]),)
+    steps = torch.compile(step, steps=60)
+    with pytest.raises((IndexError, RuntimeError), match="index 3 is out of bounds"):
+        steps([good] * 40 + [(torch.tensor([[0], [3], [1]]),)] + [good] * 5)
+    assert table[0, 0].item() == -20  # forty steps, and nothing of the next
+
+
 def test_a_learning_rate_may_change_between_calls() -> None:
     def run(call: Callable[[Training], Any]) -> list[np.ndarray]:
         training = Training(optimizer="SGD")
