@@ -43,6 +43,31 @@ def factor_of_precision(precision: Any) -> Any:
     return whitened(across, torch.eye(precision.shape[-1], dtype=precision.dtype))
 
 
+def given_matrix(
+    error: type[Exception], covariance_matrix: Any, precision_matrix: Any, scale_tril: Any
+) -> tuple[str, Any]:
+    """Which of the three is given, and it; raises ``error`` unless it is one."""
+    given = {
+        "covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix,
+        "scale_tril": scale_tril,
+    }  # fmt: skip
+    found = [(name, matrix) for name, matrix in given.items() if matrix is not None]
+    if len(found) != 1:
+        raise error(
+            "Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified."
+        )
+    return found[0]
+
+
+def factor_of(name: str, matrix: Any) -> Any:
+    """The lower triangular factor of the covariance that ``matrix`` of that ``name`` gives."""
+    if name == "scale_tril":
+        return matrix
+    if name == "covariance_matrix":
+        return torch.linalg.cholesky(matrix)
+    return factor_of_precision(matrix)
+
+
 class _Gaussian(Distribution):
     support = constraints.real_vector  # type: ignore[assignment]
     has_rsample = True
@@ -120,17 +145,7 @@ class MultivariateNormal(_Gaussian):
     ) -> None:
         if loc.dim() < 1:
             raise ValueError("loc must be at least one-dimensional.")
-        given = {
-            "covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix,
-            "scale_tril": scale_tril,
-        }  # fmt: skip
-        found = {name: matrix for name, matrix in given.items() if matrix is not None}
-        if len(found) != 1:
-            raise ValueError(
-                "Exactly one of covariance_matrix or precision_matrix or scale_tril may be "
-                "specified."
-            )
-        ((name, matrix),) = found.items()
+        name, matrix = given_matrix(ValueError, covariance_matrix, precision_matrix, scale_tril)
         if matrix.dim() < 2:
             what = "scale_tril matrix" if name == "scale_tril" else name
             raise ValueError(
@@ -140,12 +155,7 @@ class MultivariateNormal(_Gaussian):
         setattr(self, name, matrix.expand((*batch, -1, -1)))
         self.loc = loc.expand((*batch, -1))
         super().__init__(batch, self.loc.shape[-1:], validate_args=validate_args)
-        if name == "scale_tril":
-            self._factor = matrix
-        elif name == "covariance_matrix":
-            self._factor = torch.linalg.cholesky(matrix)
-        else:
-            self._factor = factor_of_precision(matrix)
+        self._factor = factor_of(name, matrix)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = self._new(MultivariateNormal, _instance)

@@ -15,7 +15,7 @@ from flambeau.size import Size
 from . import constraints
 from .distribution import Distribution
 from .gamma_family import Beta, Chi2
-from .gaussian import factor_of_precision, log_of_diagonal
+from .gaussian import factor_of, given_matrix, log_of_diagonal
 from .kl import register_kl
 from .numerics import broadcast_all, lazy_property
 
@@ -55,17 +55,7 @@ class Wishart(Distribution):
         scale_tril: Any = None,
         validate_args: bool | None = None,
     ) -> None:
-        given = {
-            "covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix,
-            "scale_tril": scale_tril,
-        }  # fmt: skip
-        found = {name: matrix for name, matrix in given.items() if matrix is not None}
-        if len(found) != 1:
-            raise AssertionError(
-                "Exactly one of covariance_matrix or precision_matrix or scale_tril may be "
-                "specified."
-            )
-        ((name, matrix),) = found.items()
+        name, matrix = given_matrix(AssertionError, covariance_matrix, precision_matrix, scale_tril)
         if matrix.dim() < 2:
             raise ValueError(
                 "scale_tril must be at least two-dimensional, with optional leading batch "
@@ -89,12 +79,7 @@ class Wishart(Distribution):
                 stacklevel=2,
             )
         super().__init__(batch, event, validate_args=validate_args)
-        if name == "scale_tril":
-            self._factor = matrix
-        elif name == "covariance_matrix":
-            self._factor = torch.linalg.cholesky(matrix)
-        else:
-            self._factor = factor_of_precision(matrix)
+        self._factor = factor_of(name, matrix)
         self._lengths = self._chi2()
 
     def _chi2(self) -> Chi2:

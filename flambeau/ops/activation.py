@@ -17,6 +17,7 @@ from ..namespaces.numpy_blas import dot
 from ..namespaces.numpy_constants import ones
 from . import native
 from .dims import wrap_dim
+from .dtype_checks import type_word
 from .operation import Array, composite, operation
 
 _SAMPLES = (((3, 4),), ((),))
@@ -265,8 +266,6 @@ def softshrink(xp, input: Array, lambd: float = 0.5):
 @softshrink.checked
 def _(input, lambd=0.5):
     if lambd < 0:
-        from .dtype_checks import type_word
-
         raise RuntimeError(
             f"lambda must be in range [0, {np.finfo(np.float32).max:.6g}] for input dtype "
             f"{type_word(input)}, but found {lambd:g}. (softshrink)"
@@ -296,23 +295,8 @@ def _gelu_inner(x: Any) -> Any:
     return (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)
 
 
-@gelu.kernel
-def _(input, approximate="none"):
-    def on_numpy() -> Any:
-        return gelu.forward(numpy, input, approximate)
-
-    if input.size < _MANY or input.dtype.kind != "f":
-        return on_numpy()
-    return native.call(
-        "gelu", gelu.forward, (input, approximate), input.size * _GELU_SECONDS, on_numpy
-    )
-
-
 _MANY = 1 << 14
 """Elements from which on a compiled program is worth its call."""
-
-_GELU_SECONDS = 10e-9
-"""What an element takes on NumPy."""
 
 
 @gelu.vjp("input")
@@ -325,17 +309,7 @@ def _(xp, grad, input, approximate):
     return grad * ((1 + xp.erf(input * math.sqrt(0.5))) * 0.5 + input * density)
 
 
-@gelu.vjp_kernel("input")
-def _(grad, input, approximate):
-    arguments = (grad, input, approximate)
-
-    def on_numpy() -> Any:
-        return gelu.vjps[0].function(numpy, *arguments)
-
-    if input.size < _MANY or input.dtype.kind != "f":
-        return on_numpy()
-    seconds = input.size * _GELU_SECONDS
-    return native.call("gelu backward", gelu.vjps[0].function, arguments, seconds, on_numpy)
+native.moves(gelu, _MANY, 10e-9, 10e-9)
 
 
 @gelu.checked
@@ -556,12 +530,8 @@ def _refuse_integers(name: str) -> Any:
     def check(input: Any, dim: int) -> None:
         wrap_dim(dim, input.ndim)
         if input.dtype.kind in "iub":
-            from .. import dtypes
-            from ..tensor.views import _type_word
-
-            word = _type_word(dtypes.from_numpy_dtype(input.dtype))
             raise NotImplementedError(
-                f"\"{name}_lastdim_kernel_impl\" not implemented for '{word}'"
+                f"\"{name}_lastdim_kernel_impl\" not implemented for '{type_word(input)}'"
             )
 
     return check

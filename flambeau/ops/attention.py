@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..namespaces import numpy
+from .dtype_checks import type_word
 from .operation import Array, operation, sum_to
 
 _INT64 = np.dtype(np.int64)
@@ -141,10 +142,7 @@ def _(query, key, value, attn_mask=None, factors=None, is_causal=False, scale=No
             f"{word(query)} key.dtype: {word(key)} and value.dtype: {word(value)} instead."
         )
     if query.dtype.kind not in "fV" and query.dtype.name not in ("bfloat16", "float16"):
-        from ..tensor.views import _type_word
-
-        found = _type_word(dtypes.from_numpy_dtype(query.dtype))
-        raise RuntimeError(f"expected scalar type Float but found {found}")
+        raise RuntimeError(f"expected scalar type Float but found {type_word(query)}")
     if attn_mask is not None and attn_mask.dtype not in (_BOOL, np.float32, query.dtype):
         raise RuntimeError(
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got "

@@ -19,6 +19,7 @@ from ..namespaces.numpy_blas import dot
 from ..namespaces.numpy_constants import numbers, ones
 from . import native
 from .activation import maximum_along, sum_along
+from .dtype_checks import type_word
 from .index_checks import require_in_range
 from .operation import Array, operation
 
@@ -120,22 +121,14 @@ def check_classes(name: str, input: Any, target: Any, weight: Any, ignore_index:
             f"{list(shape)}, its dim {dim} the classes)"
         )
     if target.dtype != _INT64 and target.dtype.name != "uint8":
-        from .. import dtypes
-        from ..tensor.views import _type_word
-
-        word = _type_word(dtypes.from_numpy_dtype(target.dtype))
-        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {word}")
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {type_word(target)}")
     if weight is not None and tuple(weight.shape) != (n,):
         raise RuntimeError(
             f"weight tensor should be defined either for all {n} classes or no classes but got "
             f"weight tensor of shape: {list(weight.shape)}"
         )
     if weight is not None and weight.dtype != input.dtype:
-        from .. import dtypes
-        from ..tensor.views import _type_word
-
-        words = [_type_word(dtypes.from_numpy_dtype(a.dtype)) for a in (input, weight)]
-        raise RuntimeError(f"expected scalar type {words[0]} but found {words[1]}")
+        raise RuntimeError(f"expected scalar type {type_word(input)} but found {type_word(weight)}")
     require_in_range(
         target, 0, n,
         lambda wrong: IndexError(

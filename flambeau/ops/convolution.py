@@ -12,6 +12,7 @@ from ..namespaces import numpy_convolution as kernels
 from ..namespaces import numpy_small_windows as few
 from . import native
 from .dims import repeated
+from .dtype_checks import type_word
 from .operation import Array, composite, operation
 
 _ONE = ((1,), (0,), (1,), False, (0,), 1)
@@ -273,14 +274,7 @@ def check_convolution(
     """Raise what PyTorch raises for operands that do not fit."""
     name = f"conv{'_transpose' if transposed else ''}{len(stride)}d"
     if input.dtype != weight.dtype or (bias is not None and bias.dtype != input.dtype):
-        from .. import dtypes
-        from ..tensor.views import _type_word
-
-        words = [
-            _type_word(dtypes.from_numpy_dtype(a.dtype))
-            for a in (input, weight, bias)
-            if a is not None
-        ]
+        words = [type_word(a) for a in (input, weight, bias) if a is not None]
         if bias is not None and bias.dtype != input.dtype:
             words = [_C_WORDS.get(word, word.lower()) for word in words]
         raise RuntimeError(

@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from .dtype_checks import type_word
 from .index_checks import require_in_range
 from .operation import Array, operation
 
@@ -93,15 +94,10 @@ def _(weight, indices, padding_idx=-1, scale_grad_by_freq=False, sparse=False):
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     if indices.dtype.kind != "i" or indices.dtype.itemsize < 4:
-        from .. import dtypes
-
-        found = dtypes.from_numpy_dtype(indices.dtype)
-        from ..tensor.views import _type_word
-
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
-            f"Long, Int; but got torch.{_type_word(found)}Tensor instead (while checking arguments "
-            "for embedding)"
+            f"Long, Int; but got torch.{type_word(indices)}Tensor instead (while checking "
+            "arguments for embedding)"
         )
     rows = weight.shape[0]
     require_in_range(

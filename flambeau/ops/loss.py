@@ -16,6 +16,7 @@ import numpy as np
 
 from ..namespaces import numpy
 from ..namespaces.numpy_constants import ones
+from .dtype_checks import type_word
 from .operation import Array, operation
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -201,11 +202,7 @@ def _(xp, grad, input, weight, reduction):
 @binary_cross_entropy.checked
 def _(input, target, weight=None, reduction="mean"):
     if input.dtype != target.dtype:
-        from .. import dtypes
-        from ..tensor.views import _type_word
-
-        words = [_type_word(dtypes.from_numpy_dtype(a.dtype)) for a in (input, target)]
-        raise RuntimeError(f"Found dtype {words[1]} but expected {words[0]}")
+        raise RuntimeError(f"Found dtype {type_word(target)} but expected {type_word(input)}")
     if type(input) is np.ndarray and input.size and not ((input >= 0) & (input <= 1)).all():
         raise RuntimeError("all elements of input should be between 0 and 1")
 

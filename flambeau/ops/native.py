@@ -32,15 +32,9 @@ _lock = threading.Lock()
 _made = 0
 
 
-class _Arena:
-    """The memory of all programs for what lies between their inputs and outputs."""
+_arena: np.ndarray = np.empty(0, np.uint8)
+"""The memory of all programs for what lies between their inputs and outputs."""
 
-    def __init__(self) -> None:
-        self.array: Any = None
-        self.size = 0
-
-
-_arena = _Arena()
 _running = threading.Lock()
 """Held by the program that works in the arena."""
 
@@ -67,6 +61,7 @@ class Program:
     """
 
     def __init__(self, function: Callable[[list[Any]], Any], arrays: Sequence[np.ndarray]) -> None:
+        global _arena
         # by name: the compiler is a layer above operations, and they must do without it
         graph = importlib.import_module("flambeau.compiler.graph")
         executable = importlib.import_module("flambeau.compiler.executable")
@@ -78,16 +73,14 @@ class Program:
         self._arena: np.ndarray | None = None
         with _running:
             if self._run.arena_bytes > _arena.size:
-                _arena.array, _arena.size = (
-                    executable.aligned_bytes(self._run.arena_bytes), self._run.arena_bytes,
-                )  # fmt: skip
+                _arena = executable.aligned_bytes(self._run.arena_bytes)
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> Any:
         given = [a if a.flags.c_contiguous else np.ascontiguousarray(a) for a in arrays]
         with _running:
-            if self._arena is not _arena.array and self._run.arena_bytes:
-                self._arena = _arena.array
-                self._run.use_arena(_arena.array)
+            if self._arena is not _arena and self._run.arena_bytes:
+                self._arena = _arena
+                self._run.use_arena(_arena)
             found = self._run(given)
         return _put_together(self._shape, found)
 

@@ -19,6 +19,7 @@ from ..namespaces import numpy
 from ..namespaces.numpy_blas import dot
 from ..namespaces.numpy_constants import number, ones
 from . import native
+from .dtype_checks import type_word
 from .operation import Array, composite, operation
 
 
@@ -533,11 +534,9 @@ def check_layer_norm(input, normalized_shape, weight, bias, eps):
     _check_last_dims("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     for array in (weight, bias):
         if array is not None and array.dtype != input.dtype:
-            from .. import dtypes
-            from ..tensor.views import _type_word
-
-            words = [_type_word(dtypes.from_numpy_dtype(a.dtype)) for a in (input, array)]
-            raise RuntimeError(f"expected scalar type {words[0]} but found {words[1]}")
+            raise RuntimeError(
+                f"expected scalar type {type_word(input)} but found {type_word(array)}"
+            )
 
 
 @composite(method=False)

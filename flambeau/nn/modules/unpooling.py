@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flambeau.nn import functional as F
@@ -22,6 +23,20 @@ __all__ = [
 
 
 class _MaxUnpoolNd(Module):
+    _dims: int
+    _unpool: Callable[..., Tensor]
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size = ntuple(kernel_size, self._dims)
+        self.stride = ntuple(stride if stride is not None else kernel_size, self._dims)
+        self.padding = ntuple(padding, self._dims)
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return self._unpool(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
@@ -39,16 +54,8 @@ class MaxUnpool1d(_MaxUnpoolNd):
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool1d.html
     """
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
-        super().__init__()
-        self.kernel_size = ntuple(kernel_size, 1)
-        self.stride = ntuple(stride if stride is not None else kernel_size, 1)
-        self.padding = ntuple(padding, 1)
-
-    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
-        return F.max_unpool1d(
-            input, indices, self.kernel_size, self.stride, self.padding, output_size
-        )
+    _dims = 1
+    _unpool = staticmethod(F.max_unpool1d)
 
 
 class MaxUnpool2d(_MaxUnpoolNd):
@@ -59,16 +66,8 @@ class MaxUnpool2d(_MaxUnpoolNd):
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool2d.html
     """
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
-        super().__init__()
-        self.kernel_size = ntuple(kernel_size, 2)
-        self.stride = ntuple(stride if stride is not None else kernel_size, 2)
-        self.padding = ntuple(padding, 2)
-
-    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
-        return F.max_unpool2d(
-            input, indices, self.kernel_size, self.stride, self.padding, output_size
-        )
+    _dims = 2
+    _unpool = staticmethod(F.max_unpool2d)
 
 
 class MaxUnpool3d(_MaxUnpoolNd):
@@ -79,16 +78,8 @@ class MaxUnpool3d(_MaxUnpoolNd):
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool3d.html
     """
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
-        super().__init__()
-        self.kernel_size = ntuple(kernel_size, 3)
-        self.stride = ntuple(stride if stride is not None else kernel_size, 3)
-        self.padding = ntuple(padding, 3)
-
-    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
-        return F.max_unpool3d(
-            input, indices, self.kernel_size, self.stride, self.padding, output_size
-        )
+    _dims = 3
+    _unpool = staticmethod(F.max_unpool3d)
 
 
 class _LPPoolNd(Module):

@@ -9,7 +9,7 @@ from flambeau.nn import functional as F
 from flambeau.nn.modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from flambeau.nn.modules.module import Module
 from flambeau.nn.parameter import Parameter
-from flambeau.nn.utils.norms import flattened, spectral_norm_of
+from flambeau.nn.utils.norms import flattened, power_iterations, spectral_norm_of
 
 __all__ = ["SpectralNorm", "remove_spectral_norm", "spectral_norm"]
 
@@ -41,10 +41,7 @@ class SpectralNorm:
         u, v = getattr(module, self.name + "_u"), getattr(module, self.name + "_v")
         matrix = flattened(weight, self.dim)
         if do_power_iteration:
-            with flambeau.no_grad():
-                for _ in range(self.n_power_iterations):
-                    v.copy_(F.normalize(matrix.t().mv(u), dim=0, eps=self.eps))
-                    u.copy_(F.normalize(matrix.mv(v), dim=0, eps=self.eps))
+            power_iterations(matrix.t(), v, u, self.n_power_iterations, self.eps)
             u, v = u.clone(), v.clone()
         return weight / spectral_norm_of(matrix, u, v)
 
