@@ -88,6 +88,7 @@ def measured_here(workload: str) -> dict[str, Any]:
 def fresh(workload: str, cache: str) -> dict[str, Any]:
     """The same in a new process whose cache is the folder."""
     environment = dict(os.environ) | {"FLAMBEAU_CACHE": cache}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # users' Pythons keep their byte code
     paths = [str(HERE.parent), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(paths)
     command = [sys.executable, str(HERE / "compile_time.py"), "--process", workload]

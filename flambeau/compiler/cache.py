@@ -15,7 +15,6 @@ import os
 import pickle
 import platform
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import astuple
@@ -163,6 +162,8 @@ class _Loader(pickle.Unpickler):
 
 def store(key: str, program: Program, code: bytes) -> None:
     """Keep ``program`` under ``key``; a disk that cannot be written to is no error."""
+    import tempfile  # takes long to import, and a process may have nothing to store
+
     place = directory()
     if place is None:
         return

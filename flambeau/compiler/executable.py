@@ -10,7 +10,6 @@ import numpy as np
 
 from . import cache, runtime, team
 from .graph import Graph
-from .lowering import lower
 from .module import KernelReport, Program
 from .program import ARENA, FIRST_POINTER, TEAM_POINTER, table_words
 from .progress import stage
@@ -216,8 +215,6 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
     """
     if not runtime.arrays_are_where_expected():
         raise Unsupported("any graph", "this Python or NumPy lays out arrays in another way")
-    if not runtime.has_half_precision() and any(v.dtype.char == "e" for v in graph.values()):
-        raise Unsupported("float16", "this CPU does not convert half precision")
     watch = Stopwatch()
     threads = team.supported() and os.cpu_count() != 1
     processors = os.cpu_count() if threads else 1
@@ -228,7 +225,12 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
     if kept is not None:
         program, code = kept
     else:
+        if not runtime.has_half_precision() and any(v.dtype.char == "e" for v in graph.values()):
+            raise Unsupported("float16", "this CPU does not convert half precision")
         stage("lowering")
+        from .lowering import lower  # a process whose programs are all kept needs none of it
+
+        watch.done("importing")
         try:
             program = lower(graph, runtime.vector_bytes(), profiled, threads, watch)
             stage("LLVM")

@@ -1,4 +1,7 @@
-"""Machine code from LLVM code: the target, object files, and built-in functions made of them."""
+"""Machine code from LLVM code: the target, object files, and built-in functions made of them.
+
+LLVM is loaded when code is made.  To load what was made earlier it is not needed on every system.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from . import object_file
+from .log import cache_log
+from .object_file import CannotLoad, ObjectCode
 from .unsupported import Unsupported
 
 METH_FASTCALL = 0x80
@@ -28,11 +34,34 @@ def _llvm() -> Any:
     return llvm
 
 
+FORCED_CPU: tuple[str, str] | None = None
+"""The name and features of a CPU to make code for instead of the one at hand."""
+
+
 @cache
-def cpu() -> tuple[str, str]:
-    """The name and features of the CPU that code is made for."""
+def _host_cpu() -> tuple[str, str]:
     llvm = _llvm()
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def cpu() -> tuple[str, str]:
+    """The name and features of the CPU that code is made for."""
+    return FORCED_CPU or _host_cpu()
+
+
+@cache
+def _described_by_linux() -> str | None:
+    """What Linux says of the first processor that does not change; None elsewhere."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            first = file.read(1 << 14).split("\n\n")[0]
+    except OSError:
+        return None
+    kept = [line for line in first.splitlines() if line.lower().startswith(_LASTING)]
+    return "\n".join(kept) if any("flags" in k or "Features" in k for k in kept) else None
+
+
+_LASTING = ("vendor_id", "cpu family", "model", "stepping", "flags", "features", "cpu ")
 
 
 def vector_bytes(features: str | None = None) -> int:
@@ -50,13 +79,13 @@ def has_half_precision() -> bool:
 
 
 def target_description() -> str:
-    """What machine code depends on besides the program."""
-    import llvmlite
-
-    llvm = _llvm()
-    name, features = cpu()
-    version = ".".join(str(part) for part in llvm.llvm_version_info)
-    return f"{name} {features} LLVM {version} llvmlite {llvmlite.__version__}"
+    """What machine code depends on besides the program; LLVM need not be loaded to know it."""
+    try:
+        import llvmlite
+    except ImportError:
+        raise Unsupported("any graph", "llvmlite is not installed") from None
+    described = None if FORCED_CPU else _described_by_linux()
+    return f"{described or cpu()} llvmlite {llvmlite.__version__}"
 
 
 def _target_machine() -> Any:
@@ -88,6 +117,13 @@ class LoadedCode:
     """An object file in memory; functions stay valid while this lives."""
 
     def __init__(self, code: bytes) -> None:
+        self._own: ObjectCode | None = None
+        if object_file.supported():
+            try:
+                self._own = ObjectCode(code)
+                return
+            except CannotLoad as error:
+                cache_log.info("LLVM loads a program's code: %s", error)
         llvm = _llvm()
         with _lock:
             name, features = cpu()
@@ -99,6 +135,8 @@ class LoadedCode:
 
     def address(self, name: str) -> int:
         """The address of a function."""
+        if self._own is not None:
+            return self._own.address(name)
         found = self._engine.get_function_address(name)
         if not found:
             raise RuntimeError(f"compiled code has no function {name}")

@@ -36,7 +36,7 @@ def target(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     name, features = TARGETS[request.param]
     if not {f for f in features.split(",") if f} <= present:
         pytest.skip(f"this CPU has no {request.param}")
-    monkeypatch.setattr(runtime, "cpu", lambda: (name, features))
+    monkeypatch.setattr(runtime, "FORCED_CPU", (name, features))
     return str(request.param)
 
 
@@ -203,7 +203,7 @@ def arm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tupl
         target = llvm.Target.from_triple(triple)
     except RuntimeError:
         pytest.skip("this LLVM makes no code for ARM")
-    monkeypatch.setattr(runtime, "cpu", lambda: (cpu, "+neon,+fp-armv8"))
+    monkeypatch.setattr(runtime, "FORCED_CPU", (cpu, "+neon,+fp-armv8"))
     monkeypatch.setattr(
         runtime, "_target_machine",
         lambda: target.create_target_machine(
@@ -268,6 +268,6 @@ def test_random_programs_are_compiled_for_arm(arm: tuple[str, bytes], dtype: Any
 def test_baseline_code_needs_no_other_library(monkeypatch: pytest.MonkeyPatch) -> None:
     if platform.machine() not in ("x86_64", "AMD64") or not sys.platform.startswith("linux"):
         pytest.skip("not an x86 CPU with ELF")
-    monkeypatch.setattr(runtime, "cpu", lambda: TARGETS["SSE2"])
+    monkeypatch.setattr(runtime, "FORCED_CPU", TARGETS["SSE2"])
     code = runtime.object_code(lowering.lower(step_graph(), 16).source)
     assert undefined_symbols(code) <= KNOWN
