@@ -331,7 +331,7 @@ def _update_average(average: Any, value: Any, momentum: float, factor: float) ->
         average._bump_version()
         return
     with no_grad():
-        average.mul_(1 - momentum).add_(value.to(average.dtype), alpha=momentum * factor)
+        average.mul_(1 - momentum).add_(value.to(average.dtype) * (momentum * factor))
 
 
 @composite(method=False)

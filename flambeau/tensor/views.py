@@ -242,7 +242,7 @@ def _let_go(before: Tensor) -> None:
     """Give what the tape kept of a tensor memory of its own, before the tensor's is written."""
     if _memory(before._array).__class__ is ndarray:
         before._array = before._array.copy()
-        before._versions = None
+    before._versions = None  # arrays of other kinds are never written: the tensor gets another
 
 
 def _before(tensor: Tensor) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import flambeau
 from flambeau.nn import functional as F
 from flambeau.nn import init
@@ -129,13 +131,14 @@ class _NormBase(Module):
 class _BatchNorm(_NormBase):
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
-        momentum = 0.0 if self.momentum is None else self.momentum
+        momentum: Any = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats:
             count = self.num_batches_tracked
             if count is not None:
                 count_batch(count)
                 if self.momentum is None:  # a cumulative average
-                    momentum = 1.0 / float(count)
+                    is_known = type(count._array) is np.ndarray
+                    momentum = 1.0 / (float(count) if is_known else count.double())
         own: Any = self._parameters
         buffers = self._buffers
         try:  # `self.weight` takes four times as long; it may have been parametrized away
