@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..namespaces import numpy_blas
+from ..namespaces import numpy
 from .dims import require_tensors
 from .dtype_checks import NUMBERS, require_kinds
 from .operation import Array, composite, operation, renamed, sum_to
 from .pointwise import add, mul
+from .products_of_matrices import product
 
 
 def _transposed(xp: Any, x: Any) -> Any:
@@ -56,6 +57,27 @@ def _(xp, grad, input, other_shape):
         rows = xp.reshape(grad, (*grad.shape[:-1], 1, grad.shape[-1]))
         return sum_to(xp, xp.reshape(input, (input.shape[0], 1)) * rows, tuple(other_shape))
     return sum_to(xp, xp.matmul(_transposed(xp, input), grad), tuple(other_shape))
+
+
+@matmul.kernel
+def _(input, other):
+    if input.ndim == 2 == other.ndim:
+        return product(input, other)
+    return numpy.matmul(input, other)
+
+
+@matmul.vjp_kernel("input")
+def _(grad, input_shape, other):
+    if grad.ndim == 2 == other.ndim:
+        return product(grad, other.T)
+    return matmul.vjps[0].function(numpy, grad, input_shape, other)
+
+
+@matmul.vjp_kernel("other")
+def _(grad, input, other_shape):
+    if grad.ndim == 2 == input.ndim:
+        return product(input.T, grad)
+    return matmul.vjps[1].function(numpy, grad, input, other_shape)
 
 
 @matmul.checked
@@ -140,20 +162,22 @@ def linear(xp, input: Array, weight: Array, bias: Array | None = None):
 
 @linear.kernel
 def _(input, weight, bias=None):
-    if input.ndim == 2 and weight.ndim == 2:
-        result = numpy_blas.dot(input, weight.T)
-        if bias is not None:
-            result += bias
-        return result
-    from ..namespaces import numpy as xp
+    if weight.ndim != 2 or input.ndim < 2:
+        return linear.forward(numpy, input, weight, bias)
+    result = _rows_by(input, weight.T)
+    if bias is not None:
+        result += bias
+    return result
 
-    if weight.ndim == 2 and input.ndim > 2:
-        result = xp.matmul(input, weight.T)
-        if bias is not None:
-            result += bias
-        return result
 
-    return linear.forward(xp, input, weight, bias)
+def _rows_by(x: Any, matrix: Any) -> Any:
+    """The product of ``x`` (*, n) and ``matrix`` (n, m), on NumPy."""
+    if x.ndim == 2:
+        return product(x, matrix)
+    if not x.size:
+        return numpy.matmul(x, matrix)
+    rows = product(x.reshape(-1, x.shape[-1]), matrix)
+    return rows.reshape(*x.shape[:-1], matrix.shape[1])
 
 
 @linear.vjp("input")
@@ -161,6 +185,13 @@ def _(xp, grad, weight):
     if weight.ndim == 1:
         return xp.reshape(grad, (*grad.shape, 1)) * weight
     return xp.matmul(grad, weight)
+
+
+@linear.vjp_kernel("input")
+def _(grad, weight):
+    if weight.ndim == 2 and grad.ndim > 1:
+        return _rows_by(grad, weight)
+    return linear.vjps[0].function(numpy, grad, weight)
 
 
 @linear.vjp("weight")
@@ -174,6 +205,16 @@ def _(xp, grad, input, weight_shape):
         grad = xp.reshape(grad, (_rows(grad), weight_shape[0]))
         input = xp.reshape(input, (_rows(input), weight_shape[1]))
     return xp.matmul(xp.permute(grad, (1, 0)), input)
+
+
+@linear.vjp_kernel("weight")
+def _(grad, input, weight_shape):
+    if len(weight_shape) == 2 and grad.ndim == 2:
+        return product(grad.T, input)
+    if len(weight_shape) == 2 and grad.ndim > 2 and grad.size:
+        rows, columns = grad.reshape(-1, weight_shape[0]), input.reshape(-1, weight_shape[1])
+        return product(rows.T, columns)
+    return linear.vjps[1].function(numpy, grad, input, weight_shape)
 
 
 def _rows(x: Any) -> int:

@@ -33,7 +33,7 @@ def with_gradients(function: Any, *arrays: np.ndarray) -> list[np.ndarray]:
     return [result.detach().numpy(), *(x.grad.numpy() for x in inputs)]
 
 
-def both_ways(monkeypatch: Any, function: Any, *arrays: np.ndarray) -> None:
+def both_ways(monkeypatch: Any, function: Any, *arrays: np.ndarray, programs: int = 2) -> None:
     """The same numbers from NumPy and, with programs made at the first call, from these."""
     made = []
     make = native.Program.__init__
@@ -49,7 +49,7 @@ def both_ways(monkeypatch: Any, function: Any, *arrays: np.ndarray) -> None:
     monkeypatch.setattr(native, "_made", 0)
     monkeypatch.setattr(native.Program, "__init__", counted)
     got = with_gradients(function, *arrays)
-    assert len(made) == 2, "forward and backward have a program"
+    assert len(made) == programs, "forward and backward have a program"
     for mine, numpys in zip(got, expected, strict=True):
         scale = np.abs(numpys).max() + 1e-30
         tolerance = 1e-5 if numpys.dtype == np.float32 else 1e-12
@@ -142,6 +142,24 @@ def test_large_calls(monkeypatch: Any, dtype: np.dtype, name: str) -> None:
     function, shapes = LARGE[name]
     arrays = [numbers(shape, dtype, i) for i, shape in enumerate(shapes)]
     both_ways(monkeypatch, function, *arrays)
+
+
+PRODUCTS = [
+    # linear: input, weight, bias
+    (F.linear, ((600, 64), (20, 64), (20,)), 3),
+    (F.linear, ((4, 300, 33), (17, 33)), 3),
+    (F.linear, ((70, 300), (400, 300), (400,)), 3),
+    (torch.matmul, ((300, 64), (64, 33)), 3),
+    (lambda x, y: x.t() @ y, ((65, 300), (65, 40)), 3),
+]
+
+
+@pytest.mark.parametrize(("function", "shapes", "programs"), PRODUCTS)
+def test_products(
+    monkeypatch: Any, dtype: np.dtype, function: Any, shapes: Any, programs: int
+) -> None:
+    arrays = [numbers(shape, dtype, i) for i, shape in enumerate(shapes)]
+    both_ways(monkeypatch, function, *arrays, programs=programs)
 
 
 def test_a_wrong_target_is_refused_by_its_name(monkeypatch: Any) -> None:
