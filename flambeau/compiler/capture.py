@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from sys import getrefcount
 from typing import Any
@@ -30,6 +30,8 @@ from ..tensor import Tensor
 from . import symbolic
 from .graph import Graph, Value, constant, evaluate, input_value
 from .joint import Joint, make_joint
+from .options import Hyperparameter, OptionNumber, Varying, form
+from .newborn import Newborn
 from .origin import find_origin
 from .python_state import PythonState, Surroundings
 
@@ -54,18 +56,6 @@ class Draw:
 
         generator = default_generator if self.generator is None else self.generator
         return self.sampler(generator, self.shape, self.dtype, *self.parameters)
-
-
-@dataclass(eq=False)
-class Hyperparameter:
-    """A number read from an optimizer's parameter group at each call."""
-
-    group: dict[str, Any]
-    name: str
-
-    def read(self) -> np.ndarray:
-        """Its value now."""
-        return np.array(self.group[self.name], np.float64)
 
 
 _MOVES = ("reshape", "permute", "expand", "flip", "astype")
@@ -173,9 +163,12 @@ class Capture:
 
     namespace = symbolic
 
-    def __init__(self) -> None:
-        self.existing = {id(item) for item in gc.get_objects() if issubclass(type(item), Tensor)}
-        """The tensors there were before the program ran."""
+    def __init__(self, varying: Set[tuple[int, str]] = frozenset()) -> None:
+        self.varying = varying
+        """Options that are inputs: their groups' ids, and names."""
+        self.varied: dict[tuple[int, str], Varying] = {}
+        self.newborn = Newborn()
+        """The tensors that are made while the program runs."""
         self.inputs: list[Value] = []
         self.sources: list[Any] = []
         self.arrays: list[np.ndarray] = []
@@ -183,7 +176,7 @@ class Capture:
         self.states: dict[int, tuple[Tensor, Value]] = {}
         self.original: dict[int, tuple[Tensor, Any, Any, bool, dict[str, Any]]] = {}
         self.original_grads: dict[int, tuple[Tensor, Tensor | None]] = {}
-        self.hyperparameters: dict[tuple[int, str], Tensor] = {}
+        self.hyperparameters: dict[tuple[int, str, int | None], Tensor] = {}
         self.groups: dict[int, dict[str, Any]] = {}
         self.cut: list[Tensor] = []
         """Arguments that were computed under the tape."""
@@ -209,7 +202,7 @@ class Capture:
         """Make ``tensor`` a state of the program, or a constant if the program itself made it."""
         if not isinstance(tensor._array, np.ndarray):
             raise CaptureError(f"a tensor on {tensor.device} met a program compiled for the CPU")
-        if id(tensor) not in self.existing:
+        if tensor in self.newborn:
             tensor._array = self.constant(tensor._array)
             return tensor._array
         return self._bind(tensor, tensor)
@@ -270,19 +263,32 @@ class Capture:
         return value
 
     def hyperparameter(self, group: dict[str, Any], name: str) -> Any:
-        """An optimizer's option: ``lr`` as an input, others as what they are now."""
+        """An optimizer's option: ``lr``, and what has varied, as an input, others as they are."""
         self.groups[id(group)] = group
         value = group[name]
-        if name != "lr" or isinstance(value, Tensor):
+        if name == "lr":
+            return value if isinstance(value, Tensor) else self._number(group, name, None, Tensor)
+        kind = form(value)
+        if (id(group), name) not in self.varying or kind is None:
             return value
-        key = (id(group), name)
+        varying = self.varied.setdefault((id(group), name), Varying(value))
+        numbers = []
+        for place in range(max(1, kind)):
+            number = self._number(group, name, place if kind else None, OptionNumber)
+            number._option = (varying, place, value[place] if kind else value)
+            numbers.append(number)
+        return tuple(numbers) if kind else numbers[0]
+
+    def _number(self, group: dict[str, Any], name: str, index: int | None, cls: type) -> Any:
+        """A number of an optimizer's group as an input."""
+        key = (id(group), name, index)
         if key not in self.hyperparameters:
-            source = Hyperparameter(group, name)
+            source = Hyperparameter(group, name, index)
             symbol = input_value((), np.dtype(np.float64))
             self.inputs.append(symbol)
             self.sources.append(source)
             self.arrays.append(source.read())
-            tensor = object.__new__(Tensor)
+            tensor = object.__new__(cls)
             tensor._array = symbol
             self.hyperparameters[key] = tensor
         return self.hyperparameters[key]
@@ -335,12 +341,14 @@ def capture(
     kwargs: Any,
     tensors: list[Tensor],
     views: bool = False,
+    varying: Set[tuple[int, str]] = frozenset(),
 ) -> tuple[Program, Capture]:
     """Run ``function(*args, **kwargs)`` on symbolic arrays.
 
     Args:
         tensors: those among the arguments, in the order in which later calls will pass theirs.
         views: whether results may be views of the arguments.
+        varying: options of optimizers that are to be inputs: their groups' ids, and names.
 
     Raises:
         ConcreteValueNeeded, CaptureError: the program cannot be captured.  Everything that it did
@@ -349,7 +357,7 @@ def capture(
     """
     state = PythonState(function, args, kwargs)
     grad_mode = GRAD_MODE.enabled
-    recording = Capture()
+    recording = Capture(varying)
     MODES.capture = recording
     enter_mode()
     try:
@@ -383,6 +391,7 @@ def capture(
         recording.restore()
         recording.hyperparameters.clear()
         escaped = _settle_escaped(recording)
+        recording.newborn.close()
     if escaped:
         state.restore()
         raise CaptureError(
@@ -402,11 +411,9 @@ def _without_frames(tb: Any) -> Any:
 
 def _settle_escaped(recording: Capture) -> list[list[int]]:
     """Give symbolic tensors that outlive the program the values of this call; their shapes."""
-    found = [
-        item
-        for item in gc.get_objects()
-        if issubclass(type(item), Tensor) and item.__dict__.get("_array").__class__ is Value
-    ]
+    candidates = [*recording.newborn.living(), *(t for t, *_ in recording.original.values())]
+    found = [t for t in candidates if t.__dict__.get("_array").__class__ is Value]
+    del candidates
     if not found:
         return []
     gc.collect()  # what only hangs in a cycle has not escaped
@@ -508,7 +515,7 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
         program.differentiable = []
     graph.inputs = list(recording.inputs)  # the backward pass may have met further states
     program.sources = list(recording.sources)
-    program.groups = [(group, _options(group)) for group in recording.groups.values()]
+    program.groups = [(group, _options(group, recording)) for group in recording.groups.values()]
     program.checks = _distinct(recording.checks)
     _refuse_shared_memory(recording, program)
     return program
@@ -533,11 +540,11 @@ def _distinct(checks: list[RangeCheck]) -> list[RangeCheck]:
     return list(kept.values())[::-1]
 
 
-def _options(group: dict[str, Any]) -> dict[str, Any]:
+def _options(group: dict[str, Any], recording: Capture) -> dict[str, Any]:
     """The options of an optimizer's group that a program takes as constants."""
     inputs = ("params", "lr", "initial_lr")
     return {
-        name: value
+        name: recording.varied.get((id(group), name), value)
         for name, value in group.items()
         if name not in inputs and not isinstance(value, Tensor)
     }

@@ -1,0 +1,60 @@
+"""Which tensors have been made since a moment.
+
+A capture has to tell the tensors that the program makes from those that it found, and to find the
+ones that outlive it.  Python's collector of garbage knows: it keeps the objects made since its
+last run by themselves, which are few, where a look at all objects takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+from ..tensor import Tensor
+
+
+def _tensors(objects: list[Any]) -> list[Tensor]:
+    return [item for item in objects if issubclass(type(item), Tensor)]
+
+
+class Newborn:
+    """The tensors made since this was, by any thread; :meth:`close` ends the watch."""
+
+    def __init__(self) -> None:
+        self._older: set[int] | None = None
+        self._seen: dict[int, weakref.ref[Tensor]] = {}
+        gc.collect(0)  # what lives now is young no longer
+        if any(item is self for item in gc.get_objects(generation=0)):  # a collector without ages
+            self._older = {id(tensor) for tensor in _tensors(gc.get_objects())}
+        gc.callbacks.append(self._collection)
+
+    def close(self) -> None:
+        """Watch no longer; what has been found is known still."""
+        gc.callbacks.remove(self._collection)
+
+    def _collection(self, phase: str, info: dict[str, int]) -> None:
+        """Note the young before the collector takes them among the others."""
+        if phase == "start":
+            self._note()
+
+    def _note(self) -> None:
+        for tensor in _tensors(gc.get_objects(generation=0)):
+            if self._older is None or id(tensor) not in self._older:
+                self._seen[id(tensor)] = weakref.ref(tensor)
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        seen = self._seen.get(id(tensor))
+        if seen is not None and seen() is tensor:
+            return True
+        if self._older is not None:
+            return id(tensor) not in self._older
+        return any(item is tensor for item in gc.get_objects(generation=0))
+
+    def living(self) -> list[Tensor]:
+        """Those that are still there."""
+        self._note()
+        return [tensor for seen in self._seen.values() if (tensor := seen()) is not None]
+
+
+__all__ = ["Newborn"]

@@ -1,0 +1,64 @@
+"""Which tensors have been made since a moment."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+import flambeau as torch
+from flambeau.compiler.newborn import Newborn
+
+
+@pytest.fixture(params=["ages", "no ages"])
+def newborn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Newborn]:
+    if request.param == "no ages":  # a collector like that of Python without its global lock
+        everything = gc.get_objects
+        monkeypatch.setattr(gc, "get_objects", lambda generation=None: everything())
+    old = torch.ones(1)
+    watch = Newborn()
+    assert old not in watch
+    yield watch
+    watch.close()
+    assert old not in watch
+
+
+def ids(watch: Newborn) -> set[int]:
+    return {id(t) for t in watch.living()}
+
+
+@pytest.mark.parametrize("generation", [None, 0, 1, 2])
+def test_what_is_made_later_is_newborn_whatever_the_collector_does(
+    newborn: Newborn, generation: int | None
+) -> None:
+    made = [torch.ones(2), torch.nn.Parameter(torch.zeros(3)), torch.ones(4).view(2, 2)]
+    if generation is not None:
+        gc.collect(generation)
+    later = torch.ones(5)
+    assert all(t in newborn for t in [*made, later])
+    assert {id(t) for t in [*made, later]} <= ids(newborn)
+
+
+def test_many_more_objects_than_the_collector_leaves_young(newborn: Newborn) -> None:
+    made = torch.ones(2)
+    rest = [[i] for i in range(20_000)]
+    assert made in newborn
+    assert len(rest) == 20_000
+
+
+def test_what_is_gone_is_not_kept(newborn: Newborn) -> None:
+    made = torch.ones(2)
+    gc.collect()
+    before = len(newborn.living())
+    assert made in newborn
+    del made
+    assert len(newborn.living()) == before - 1
+
+
+def test_nothing_is_watched_after_the_end() -> None:
+    callbacks = list(gc.callbacks)
+    watch = Newborn()
+    assert len(gc.callbacks) == len(callbacks) + 1
+    watch.close()
+    assert gc.callbacks == callbacks
