@@ -34,6 +34,7 @@ from .capture import CaptureError, Program, capture, same_program
 from .direct_call import MISS, direct_call
 from .guards import GuardFailed
 from .log import capture_log, described_call, described_seconds, fallback_log, guard_log, time_log
+from .options import changed_options
 from .progress import compiling, stage
 from .python_state import is_module
 from .run import Runner
@@ -72,6 +73,8 @@ class CompiledFunction:
         self._fullgraph = fullgraph
         self._disabled = disabled
         self._variants: dict[Any, list[_Variant]] = {}
+        self._varying: set[tuple[int, str]] = set()
+        """Options of optimizers that have changed between calls: their groups' ids, and names."""
         self._lock = threading.RLock()
         self._direct: Callable[[Any, Any], Any] | None = None
         self._warned = False
@@ -174,7 +177,10 @@ class CompiledFunction:
         stage("capture")
         start = time.perf_counter()
         try:
-            program, recording = capture(self._function, args, kwargs, tensors)
+            self._note_varying()
+            program, recording = capture(
+                self._function, args, kwargs, tensors, varying=self._varying
+            )
         except (ConcreteValueNeeded, CaptureError, Unsupported) as error:
             _restore_generator(generator_state)
             return self._go_eager(variant, error, args, kwargs)
@@ -205,6 +211,13 @@ class CompiledFunction:
                 self._give_up(variant, variant.runner.wrong)
             return result
         return Runner(program, None).first_call(tensors, recording.arrays)
+
+    def _note_varying(self) -> None:
+        """Look which options of optimizers have changed since programs were captured with them."""
+        for variants in self._variants.values():
+            for variant in variants:
+                if variant.program is not None:
+                    self._varying |= changed_options(variant.program.groups)
 
     def _compile(self, variant: _Variant, program: Program) -> None:
         from .executable import compile_graph

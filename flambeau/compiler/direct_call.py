@@ -98,10 +98,11 @@ def direct_call(
             flag = "" if source._requires_grad else "not "
             w.conditions.append(f"{flag}{tensor}._requires_grad")
         elif isinstance(source, Hyperparameter):
-            buffer = np.array(source.group[source.name], np.float64)
+            buffer = source.read()
             bound.append(buffer)
             held, slot = w.name(source.group, "g"), w.name(buffer, "h")
-            setup.append(f"{slot}[()] = {held}[{source.name!r}]")
+            place = "" if source.index is None else f"[{source.index}]"
+            setup.append(f"{slot}[()] = {held}[{source.name!r}]{place}")
         elif isinstance(source, Draw):
             bound.append(None)
             setup.append(f"d{i} = asarray({w.name(source, 'r')}.sample(), order='C')")

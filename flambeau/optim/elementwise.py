@@ -188,6 +188,8 @@ def apply_rule(
     }
     names = optimizer.array_states(group)
     differentiable = bool(group.get("differentiable"))
+    if not differentiable:  # in double precision: the numbers that eager mode computes with
+        scalars = {k: v.double() if isinstance(v, Tensor) else v for k, v in scalars.items()}
     with set_grad_enabled(differentiable):
         targets = {name: state[name] for name in (*names, *optimizer.scalar_states)}
         targets["param"] = param
@@ -201,7 +203,6 @@ def apply_rule(
                 targets[name] = view_as_real(targets[name])
         values: dict[str, Any] = dict(targets)
         for name in optimizer.scalar_states:
-            # In double precision: the numbers that eager mode computes with.
             values[name] = float(state[name]) if is_concrete else state[name].double()
         result = type(optimizer).rule(TensorNamespace, grad=grad, **values, **scalars, **options)
         for name, target in targets.items():

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flambeau.optim.elementwise import ElementwiseOptimizer
-from flambeau.optim.hyperparameter import check_lr, check_non_negative, zeros
+from flambeau.optim.hyperparameter import check_lr, check_non_negative, hyperparameter, zeros
 from flambeau.optim.initial_state import filled_like, scalar_state
 from flambeau.optim.moments import lerp
 from flambeau.tensor import Tensor
@@ -135,7 +135,7 @@ class RMSprop(ElementwiseOptimizer):
         return {
             "centered": group["centered"],
             "maximize": group["maximize"],
-            "alpha_is_small": group["alpha"] <= 0.5,
+            "alpha_is_small": bool(hyperparameter(group, "alpha") <= 0.5),
             **zeros(group, "momentum", "weight_decay"),
         }
 
