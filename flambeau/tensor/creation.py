@@ -475,11 +475,13 @@ def linspace(
     if steps == 1:
         array = np.array([start]).astype(wanted)
     elif wanted.kind == "f":
-        # as PyTorch does it: from both ends towards the middle, in the result's precision
+        # As PyTorch does it: from both ends towards the middle, in the result's precision, product
+        # and sum rounded once in single and double precision.
         step = wanted.type((wanted.type(end) - wanted.type(start)) / max(steps - 1, 1))
+        fused = {"f": np.float64, "d": np.longdouble}.get(wanted.char, wanted.type)
         places = np.arange(steps)
-        head = wanted.type(start) + step * places.astype(wanted)
-        tail = wanted.type(end) - step * (steps - 1 - places).astype(wanted)
+        head = fused(wanted.type(start)) + fused(step) * places.astype(fused)
+        tail = fused(wanted.type(end)) - fused(step) * (steps - 1 - places).astype(fused)
         array = np.where(places < steps // 2, head, tail).astype(wanted)
     else:
         step = (end - start) / max(steps - 1, 1)

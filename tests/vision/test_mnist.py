@@ -247,6 +247,48 @@ def test_missing_files_are_named(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "shape, words",
+    [
+        ((50, 27, 28), "have 27 rows of 28 pixels"),
+        ((50, 28, 0), "have 28 rows of 0 pixels"),
+        ((0, 28, 28), "holds no images"),
+    ],
+)
+@pytest.mark.parametrize("kind", [datasets.MNIST, datasets.EMNIST, datasets.QMNIST])
+def test_images_of_another_size_or_none_are_refused(tmp_path, kind, shape, words):
+    images, labels = np.zeros(shape, np.uint8), np.zeros(shape[0], np.uint8)
+    names = {
+        "MNIST": ["train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                  "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"],
+        "EMNIST": ["emnist-mnist-train-images-idx3-ubyte", "emnist-mnist-train-labels-idx1-ubyte"],
+        "QMNIST": ["qmnist-train-images-idx3-ubyte", "qmnist-train-labels-idx2-int"],
+    }[kind.__name__]  # fmt: skip
+    raw = tmp_path / kind.__name__ / "raw"
+    raw.mkdir(parents=True)
+    for name in names:
+        (raw / name).write_bytes(idx(images if "images" in name else labels))
+    if kind is datasets.QMNIST:
+        wide = np.zeros((shape[0], 8), ">i4")
+        head = bytes([0, 0, 12, 2]) + np.array(wide.shape, ">u4").tobytes()
+        (raw / names[1]).write_bytes(head + wide.tobytes())
+    options = {"split": "mnist"} if kind is datasets.EMNIST else {}
+    with pytest.raises(RuntimeError, match=f"images-idx3-ubyte is corrupt: .*{words}"):
+        kind(tmp_path, **options)
+
+
+@pytest.mark.parametrize("shape, words", [((2, 3), "have 3 numbers"), ((2, 8), "digits from 0 to")])
+def test_strange_labels_of_qmnist_are_refused(tmp_path, shape, words):
+    raw = tmp_path / "QMNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "qmnist-train-images-idx3-ubyte").write_bytes(idx(np.zeros((2, 28, 28), np.uint8)))
+    labels = (100 * np.arange(np.prod(shape), dtype=">i4")).reshape(shape)
+    head = bytes([0, 0, 12, 2]) + np.array(shape, ">u4").tobytes()
+    (raw / "qmnist-train-labels-idx2-int").write_bytes(head + labels.tobytes())
+    with pytest.raises(RuntimeError, match=f"labels-idx2-int is corrupt: .*{words}"):
+        datasets.QMNIST(tmp_path)
+
+
 def test_files_that_do_not_belong_together_are_refused(root):
     raw = Path(root) / "MNIST" / "raw"
     labels = raw / "train-labels-idx1-ubyte"

@@ -12,7 +12,7 @@ from ...tensor import Tensor, wrap
 from .checks import one_of
 from .download import fetch
 from .idx import read_idx
-from .mnist import MNIST
+from .mnist import MNIST, check_images
 from .unpacking import unpack, unpack_gzip_in_zip
 
 _ALIKE = set("cijklmopsuvwxyz")  # letters whose capitals look the same
@@ -152,10 +152,16 @@ class QMNIST(MNIST):
         assert image_file is not None and label_file is not None
         images = read_idx(image_file, ndim=3, dtype=np.uint8)
         labels = read_idx(label_file, ndim=2).astype(np.int64)
-        if len(images) != len(labels):
+        check_images(image_file, images, label_file, labels)
+        if labels.shape[1] != 8:
             raise RuntimeError(
-                f"{image_file} holds {len(images)} images and {label_file} {len(labels)} labels: "
-                "they do not belong together"
+                f"{label_file} is corrupt: its labels have {labels.shape[1]} numbers, and 8 are "
+                "expected"
+            )
+        if labels[:, 0].min() < 0 or labels[:, 0].max() >= len(self.classes):
+            raise RuntimeError(
+                f"{label_file} is corrupt: it has digits from {labels[:, 0].min()} to "
+                f"{labels[:, 0].max()}"
             )
         part = {"test10k": slice(10000), "test50k": slice(10000, None)}.get(self.what, slice(None))
         return wrap(images[part].copy()), wrap(labels[part].copy())

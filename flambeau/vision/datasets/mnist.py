@@ -17,6 +17,28 @@ from .idx import read_idx
 from .unpacking import unpack
 from .vision import VisionDataset
 
+SIDE = 28
+
+
+def check_images(image_file: str, images: np.ndarray, label_file: str, labels: np.ndarray) -> None:
+    """Refuse files that hold something else than images of MNIST's size and a label for each.
+
+    Raises:
+        RuntimeError: there are none, they are of another size, or not as many as labels.
+    """
+    if len(images) == 0:
+        raise RuntimeError(f"{image_file} is corrupt: it holds no images")
+    if images.shape[1:] != (SIDE, SIDE):
+        raise RuntimeError(
+            f"{image_file} is corrupt: its images have {images.shape[1]} rows of "
+            f"{images.shape[2]} pixels, and {SIDE} of {SIDE} are expected"
+        )
+    if len(images) != len(labels):
+        raise RuntimeError(
+            f"{image_file} holds {len(images)} images and {label_file} {len(labels)} labels: "
+            "they do not belong together"
+        )
+
 
 class MNIST(VisionDataset):
     """The MNIST database of handwritten digits (LeCun, Cortes, Burges).
@@ -123,11 +145,7 @@ class MNIST(VisionDataset):
         assert image_file is not None and label_file is not None
         images = read_idx(image_file, ndim=3, dtype=np.uint8)
         labels = read_idx(label_file, ndim=1, dtype=np.uint8)
-        if len(images) != len(labels):
-            raise RuntimeError(
-                f"{image_file} holds {len(images)} images and {label_file} {len(labels)} labels: "
-                "they do not belong together"
-            )
+        check_images(image_file, images, label_file, labels)
         if labels.size and labels.max() >= len(self.classes):
             raise RuntimeError(
                 f"{label_file} is corrupt: it has the label {labels.max()}, and there are "

@@ -286,7 +286,8 @@ def autocontrast(img: Any) -> Any:
     low = image.amin((-2, -1), keepdim=True).to(kind)
     high = image.amax((-2, -1), keepdim=True).to(kind)
     flat = high == low
-    scale = flambeau.where(flat, 1.0, bound / flambeau.where(flat, 1.0, high - low))
+    # The reciprocal first, as torchvision's `bound / tensor` does: it is rounded on its own.
+    scale = flambeau.where(flat, 1.0, flambeau.where(flat, 1.0, high - low).reciprocal() * bound)
     low = flambeau.where(flat, 0.0, low)
     return ((image - low) * scale).clamp(0, bound).to(image.dtype)
 

@@ -39,10 +39,11 @@ def _inverse_matrix(
     d = -math.sin(turn - shear_y) * math.tan(shear_x) / math.cos(shear_y) + math.cos(turn)
     # Turning and shearing keep areas, so the inverse needs no determinant.
     row_x, row_y = (d / scale, -b / scale), (-c / scale, a / scale)
-    x, y = center[0] + translate[0], center[1] + translate[1]
+    x, y = -center[0] - translate[0], -center[1] - translate[1]
+    # In torchvision's order, to its last digit.
     return (
-        *row_x, center[0] - row_x[0] * x - row_x[1] * y,
-        *row_y, center[1] - row_y[0] * x - row_y[1] * y,
+        *row_x, row_x[0] * x + row_x[1] * y + center[0],
+        *row_y, row_y[0] * x + row_y[1] * y + center[1],
     )  # fmt: skip
 
 
@@ -62,10 +63,29 @@ def _sampled(
     down = (np.arange(size[0], dtype=kind.numpy) - number((size[0] - 1) / 2))[:, None]
     # In numbers from -1 to 1, as torchvision does: so that places in the middle between two pixels
     # are rounded to the same one.
-    base = np.stack(np.broadcast_arrays(across, down, number(1)), axis=-1).reshape(-1, 3)
     half = np.array([0.5 * width, 0.5 * height], kind.numpy)
-    places = base @ (np.array(matrix, kind.numpy).reshape(2, 3).T / half)
+    places = _moved(across, down, np.array(matrix, kind.numpy).reshape(2, 3).T / half)
     return _at_places(img, places, mode, size, fill)
+
+
+def _moved(across: np.ndarray, down: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """``(x, y, 1) @ rows`` for all places, each product and sum rounded on its own.
+
+    A matrix product may keep more digits in between, and on another machine others: then places
+    in the middle between two pixels fall to the one or the other.
+    """
+    places = [across * row[0] + down * row[1] + row[2] for row in rows.T]
+    return np.stack(places, axis=-1).reshape(-1, rows.shape[1])
+
+
+def _fused(factor: Any, other: Any, addend: Any, kind: dtypes.dtype) -> Any:
+    """``factor * other + addend`` of Tensors, in single precision rounded once.
+
+    So do the processors' fused instructions, and with them PyTorch's sampling of a grid.
+    """
+    if kind is not dtypes.float32:
+        return factor.to(kind) * other + addend
+    return (factor.double() * other.double() + addend).to(kind)
 
 
 def _at_places(
@@ -74,8 +94,11 @@ def _at_places(
     """A tensor image at ``places`` ``(height * width, 2)``, numbers from -1 to 1."""
     height, width = img.shape[-2:]
     kind = img.dtype if img.dtype in (dtypes.float32, dtypes.float64) else dtypes.float32
-    x = ((places[:, 0] + 1) * width - 1).reshape(size) / 2
-    y = ((places[:, 1] + 1) * height - 1).reshape(size) / 2
+    number = kind.numpy.type
+    x, y = (
+        _fused(wrap(places[:, axis] + number(1)), half, number(-0.5), kind).reshape(size).numpy()
+        for axis, half in ((0, flambeau.tensor(width / 2)), (1, flambeau.tensor(height / 2)))
+    )
     flat = img.reshape(*img.shape[:-2], height * width)
     filling = _filling(img, fill, kind)
 
@@ -92,18 +115,17 @@ def _at_places(
         known = wrap(inside).to(img.device)
         return flambeau.where(known, pixels, filling.to(img.dtype))
     top, left = np.floor(y), np.floor(x)
+    right, below = x - left, y - top
     result: Any = 0.0
-    covered = np.zeros(size, kind.numpy)
-    for row in (0, 1):
-        for column in (0, 1):
-            weight = np.abs(1 - row - (y - top)) * np.abs(1 - column - (x - left))
+    covered: Any = 0.0
+    for row, high in ((0, 1 - below), (1, below)):
+        for column, wide in ((0, 1 - right), (1, right)):
             pixels, inside = taken((top + row).astype(np.int64), (left + column).astype(np.int64))
-            weight = np.where(inside, weight, 0).astype(kind.numpy)
-            result = result + pixels.to(kind) * wrap(weight).to(img.device)
-            covered += weight
-    share = wrap(covered).to(img.device)
+            weight = wrap(np.where(inside, high * wide, number(0))).to(img.device)
+            result = _fused(pixels, weight, result, kind)
+            covered = _fused(wrap(inside).to(img.device), weight, covered, kind)
     # As a mask that was sampled along with the image: what is covered by half counts by half.
-    result = result * share + (1.0 - share) * filling if fill is not None else result
+    result = result * covered + (1.0 - covered) * filling if fill is not None else result
     if img.is_floating_point():
         return result.to(img.dtype)
     return result.round().to(img.dtype)
@@ -188,11 +210,14 @@ def rotate(
 def _expanded(matrix: Matrix, size: tuple[int, int]) -> tuple[int, int]:
     """The height and width that hold all of a turned image."""
     height, width = size
-    corners = np.array([(x * width / 2, y * height / 2, 1) for x in (-1, 1) for y in (-1, 1)])
-    places = corners @ np.array(matrix).reshape(2, 3).T + (width / 2, height / 2)
+    # In single precision, as torchvision does: in double, 36 / 1e-4 * 1e-4 is more than 36.
+    half = np.array([width / 2, height / 2], np.float32)
+    rows = np.array(matrix, np.float32).reshape(2, 3).T
+    places = _moved(np.float32([[-1], [1]]) * half[0], np.float32([-1, 1]) * half[1], rows) + half
     # What is left of a pixel after rounding errors is no pixel.
-    high = np.ceil(np.trunc(places.max(axis=0) / 1e-4) * 1e-4)
-    low = np.floor(np.trunc(places.min(axis=0) / 1e-4) * 1e-4)
+    small = np.float32(1e-4)
+    high = np.ceil(np.trunc(places.max(axis=0) / small) * small)
+    low = np.floor(np.trunc(places.min(axis=0) / small) * small)
     return int(high[1] - low[1]), int(high[0] - low[0])
 
 
@@ -302,10 +327,9 @@ def perspective(
     c = coefficients.astype(kind.numpy)
     across = np.arange(width, dtype=kind.numpy) + kind.numpy.type(0.5)
     down = (np.arange(height, dtype=kind.numpy) + kind.numpy.type(0.5))[:, None]
-    base = np.stack(np.broadcast_arrays(across, down, kind.numpy.type(1)), axis=-1).reshape(-1, 3)
     half = np.array([0.5 * width, 0.5 * height], kind.numpy)
-    above = base @ (c[:6].reshape(2, 3).T / half)
-    below = base @ np.array([[c[6]], [c[7]], [1]], kind.numpy)
+    above = _moved(across, down, c[:6].reshape(2, 3).T / half)
+    below = _moved(across, down, np.array([[c[6]], [c[7]], [1]], kind.numpy))
     return _at_places(img, above / below - 1, mode, (height, width), fill)
 
 
