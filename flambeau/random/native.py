@@ -9,6 +9,7 @@ matter when that is.
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import numpy as np
 __all__ = ["Kernels", "kernels", "spent"]
 
 _COST = 0.1  # seconds that importing llvmlite and making the code take
+_COST_OF_CODE = 0.02  # where llvmlite has been imported for something else
 
 _lock = threading.Lock()
 _spent = 0.0  # seconds of NumPy's, so far
@@ -67,8 +69,10 @@ class Kernels:
 def kernels() -> Kernels | None:
     """The native functions, once they are worth having and if they can be had."""
     global _kernels, _refused
-    if _kernels is not None or _spent < _COST or _refused:
+    if _kernels is not None or _refused:
         return _kernels
+    if _spent < (_COST_OF_CODE if "llvmlite.binding" in sys.modules else _COST):
+        return None
     with _lock:
         if _kernels is None and not _refused:
             try:

@@ -17,7 +17,7 @@ import numpy as np
 
 __all__ = ["copied_rows"]
 
-_COST = 0.1  # seconds that importing llvmlite and making the code take
+_COST = 0.05  # seconds that importing llvmlite and making the code take
 _ROW = 512  # bytes: shorter rows are mostly in the line that was waited for
 _CACHED = 1 << 22  # bytes: a smaller array stays in the cache anyway
 _INT64 = np.dtype(np.int64)
@@ -42,22 +42,17 @@ def copied_rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
         IndexError: an index is out of range.
     """
     shape = array.shape
-    row = array.nbytes // shape[0] if array.nbytes > _CACHED else 0
+    # the code reads the size of a row from its stride, which says nothing where there is one row
+    row = array.nbytes // shape[0] if array.nbytes > _CACHED and shape[0] > 1 else 0
     if row < _ROW:
         return array.take(indices, 0)
     if _copy is None:
         return _timed_take(array, indices)
     if indices.ndim != 1 or indices.dtype != _INT64 or not indices.flags.c_contiguous:
         return array.take(indices, 0)
-    count = len(indices)
-    out = np.empty((count, *shape[1:]), array.dtype)
-    copied = _copy(_address(array), _address(indices), _address(out), count, row, shape[0])
+    out = np.empty((len(indices), *shape[1:]), array.dtype)
     # What the code does not take, an index below 0 or out of range, NumPy takes or refuses.
-    return out if copied == count else array.take(indices, 0)
-
-
-def _address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
+    return out if _copy(array, indices, out) == len(out) else array.take(indices, 0)
 
 
 def _timed_take(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
@@ -78,6 +73,8 @@ def _timed_take(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
 def _compiled() -> tuple[Any, Any]:
     import llvmlite.binding as llvm
 
+    if not _arrays_are_where_expected():
+        raise RuntimeError("NumPy's arrays are laid out in another way")
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple().create_target_machine(
@@ -87,13 +84,24 @@ def _compiled() -> tuple[Any, Any]:
     module.verify()
     engine = llvm.create_mcjit_compiler(module, target)
     engine.finalize_object()
-    pointer, integer = ctypes.c_void_p, ctypes.c_int64
-    signature = ctypes.CFUNCTYPE(integer, pointer, pointer, pointer, integer, integer, integer)
-    return engine, signature(engine.get_function_address("flambeau_rows"))
+    signature = ctypes.PYFUNCTYPE(ctypes.c_ssize_t, *[ctypes.py_object] * 3)
+    return engine, signature(engine.get_function_address("flambeau_rows_of"))
+
+
+def _arrays_are_where_expected() -> bool:
+    """Whether an array's data, sizes and strides are where the code below reads them."""
+    probe = np.zeros((3, 5), np.float32)
+    words = (ctypes.c_size_t * 6).from_address(id(probe))
+    if words[2] != probe.ctypes.data or 0 in (words[4], words[5]):
+        return False
+    sizes, strides = ((ctypes.c_ssize_t * 2).from_address(words[i]) for i in (4, 5))
+    return tuple(sizes) == probe.shape and tuple(strides) == probe.strides
 
 
 # Copies row by row, and asks for the row after the next before it copies one. Returns how many it
-# has copied: it stops at an index outside of 0 ... rows - 1.
+# has copied: it stops at an index outside of 0 ... rows - 1. The second function takes arrays of
+# NumPy's and reads where their data lie and how large they are: asking for that from Python takes
+# longer than copying some rows.
 _CODE = """
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
@@ -136,6 +144,27 @@ copy:
   br i1 %more, label %loop, label %end
 end:
   %copied = phi i64 [ 0, %entry ], [ %i, %loop ], [ %n, %copy ]
+  ret i64 %copied
+}
+
+define i64 @flambeau_rows_of(ptr %source, ptr %indices, ptr %out) {
+  %source_data_at = getelementptr i64, ptr %source, i64 2
+  %source_data = load ptr, ptr %source_data_at
+  %indices_data_at = getelementptr i64, ptr %indices, i64 2
+  %indices_data = load ptr, ptr %indices_data_at
+  %out_data_at = getelementptr i64, ptr %out, i64 2
+  %out_data = load ptr, ptr %out_data_at
+  %source_sizes_at = getelementptr i64, ptr %source, i64 4
+  %source_sizes = load ptr, ptr %source_sizes_at
+  %rows = load i64, ptr %source_sizes
+  %indices_sizes_at = getelementptr i64, ptr %indices, i64 4
+  %indices_sizes = load ptr, ptr %indices_sizes_at
+  %n = load i64, ptr %indices_sizes
+  %source_strides_at = getelementptr i64, ptr %source, i64 5
+  %source_strides = load ptr, ptr %source_strides_at
+  %bytes = load i64, ptr %source_strides
+  %copied = call i64 @flambeau_rows(ptr %source_data, ptr %indices_data, ptr %out_data, i64 %n,
+            i64 %bytes, i64 %rows)
   ret i64 %copied
 }
 """
