@@ -28,8 +28,9 @@ from ..version import FLAMBEAU_VERSION
 from .graph import Graph
 from .log import cache_log
 from .module import KernelReport, Program
+from .plain_data import array_of, call_of, dtype_name, plain_array, plain_call
 
-_MAGIC = b"flambeau program 1\n"
+_MAGIC = b"flambeau program 2\n"
 _DEFAULT_SIZE = 256 << 20
 _ABANDONED = 3600
 """Seconds after which nobody is writing a file any more."""
@@ -68,7 +69,7 @@ def _attribute(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"({','.join(_attribute(v) for v in value)})"
     if isinstance(value, np.dtype):
-        return value.str
+        return dtype_name(value)
     if isinstance(value, float | np.floating):
         return f"{type(value).__name__}:{float(value).hex()}"
     return f"{type(value).__name__}:{value!r}"
@@ -83,13 +84,13 @@ def graph_key(graph: Graph, target: str) -> str:
     number: dict[int, int] = {}
     for i, value in enumerate(graph.inputs):
         number[id(value)] = i
-        add(f"input {value.shape} {value.dtype.str}\n".encode())
+        add(f"input {value.shape} {dtype_name(value.dtype)}\n".encode())
     for value in graph.values():
         if id(value) in number:
             continue
         number[id(value)] = len(number)
         operands = ",".join(str(number[id(v)]) for v in value.operands)
-        add(f"{value.primitive}({operands}){value.shape}{value.dtype.str}".encode())
+        add(f"{value.primitive}({operands}){value.shape}{dtype_name(value.dtype)}".encode())
         for name in sorted(value.attributes):
             attribute = value.attributes[name]
             if isinstance(attribute, np.ndarray):
@@ -135,12 +136,10 @@ def _decoded(content: bytes) -> tuple[Program, bytes] | None:
     try:
         fields = _Loader.loads(body)
         kernels = [KernelReport(*k) for k in fields["kernels"]]
-        constants = [
-            np.frombuffer(data, dtype).reshape(shape).copy()
-            for data, dtype, shape in fields["constants"]
-        ]
+        constants = [array_of(kept) for kept in fields["constants"]]
+        hosts = [call_of(kept) for kept in fields["hosts"]]
         program = Program(
-            fields["source"], constants, fields["arena_bytes"], kernels, fields["divided"]
+            fields["source"], constants, fields["arena_bytes"], kernels, fields["divided"], hosts
         )
         return program, fields["code"]
     except Exception:
@@ -173,7 +172,8 @@ def store(key: str, program: Program, code: bytes) -> None:
             "arena_bytes": program.arena_bytes,
             "divided": program.divided,
             "kernels": [astuple(k) for k in program.kernels],
-            "constants": [(a.tobytes(), a.dtype.str, a.shape) for a in program.constants],
+            "constants": [plain_array(a) for a in program.constants],
+            "hosts": [plain_call(call) for call in program.hosts],
             "code": code,
         },
         protocol=4,

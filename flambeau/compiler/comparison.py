@@ -30,11 +30,13 @@ def difference(
     """Where ``compiled`` leaves what the graph gives for ``inputs``; None if it agrees."""
     spreads: dict[str, float] | None = None
     for (name, actual), (_, wanted) in zip(compiled, expected, strict=True):
-        if actual.dtype.kind not in "fc":
+        relative = _precision(actual.dtype)
+        if relative is None:
             if not np.array_equal(actual, wanted):
                 return f"{name} differs"
             continue
-        relative = 2e-3 if actual.dtype.itemsize <= 4 else 1e-9
+        if actual.dtype.kind == "V":  # NumPy's functions do not know bfloat16
+            actual, wanted = actual.astype(np.float32), wanted.astype(np.float32)
         size = float(np.abs(wanted[np.isfinite(wanted)]).max(initial=0))
         absolute = relative * (size + 1e-3)
         if np.allclose(actual, wanted, rtol=relative, atol=absolute, equal_nan=True):
@@ -48,6 +50,15 @@ def difference(
     return None
 
 
+def _precision(dtype: np.dtype) -> float | None:
+    """The relative difference that is rounding for certain; None for numbers without any."""
+    if dtype.kind == "V":
+        return 2.0**-6
+    if dtype.kind not in "fc":
+        return None
+    return 2e-3 if dtype.itemsize // (2 if dtype.kind == "c" else 1) <= 4 else 1e-9
+
+
 def _spreads(graph: Graph, inputs: Sequence[np.ndarray], expected: Results) -> dict[str, float]:
     """How far each result moves when the inputs change in their last bits."""
     random = np.random.default_rng(0)
@@ -57,8 +68,8 @@ def _spreads(graph: Graph, inputs: Sequence[np.ndarray], expected: Results) -> d
         for (name, moved), (_, wanted) in zip(
             named_results(outputs, updates), expected, strict=True
         ):
-            if moved.dtype.kind in "fc" and moved.size:
-                apart = np.abs(moved - wanted)
+            if _precision(moved.dtype) is not None and moved.size:
+                apart = np.abs(moved - wanted).astype(np.float64)
                 apart = apart[np.isfinite(apart)]
                 spreads[name] = max(spreads[name], float(apart.max(initial=0)))
     return spreads
@@ -66,9 +77,9 @@ def _spreads(graph: Graph, inputs: Sequence[np.ndarray], expected: Results) -> d
 
 def _nudged(array: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """``array`` with each float changed by about a unit in the last place."""
-    if array.dtype.char not in "fd":
+    if array.dtype.char not in "fdFD" and array.dtype.kind != "V":
         return array
-    unit = np.finfo(array.dtype).eps
+    unit = 2.0**-8 if array.dtype.kind == "V" else np.finfo(array.dtype).eps
     signs = random.integers(0, 2, array.shape) * 2 - 1
     return (array * (1 + signs * unit)).astype(array.dtype)
 

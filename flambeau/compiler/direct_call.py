@@ -144,7 +144,8 @@ def direct_call(
     linecache.cache[filename] = (len(source_text), None, source_text.splitlines(True), filename)
     exec(compile(source_text, filename, "exec"), w.scope)
     direct = w.scope["direct"]
-    lock = threading.Lock()  # the program works in one arena
+    # the program works in one arena
+    lock = executable.lock if executable.calls_python else threading.Lock()
 
     def locked(args: Any, kwargs: Any) -> Any:
         with lock:
@@ -288,7 +289,10 @@ def _write_call(w: _Writer, program: Program, passed: list[str]) -> None:
     for owner, index in program.grads:
         tensor = f"t{owner}" if owner.__class__ is int else w.name(owner, "s")
         w.add("grad = new(Tensor)", f"grad._array = o{index}", f"{tensor}._grad = grad")
-    w.add(f"return {_result(w, program, program.result, outputs)}")
+    result = _result(w, program, program.result, outputs)
+    for call, arguments in program.afterwards:
+        w.add(f"{w.name(call, 'f')}(*{_result(w, program, arguments, outputs)})")
+    w.add(f"return {result}")
 
 
 def _result(w: _Writer, program: Program, description: Any, outputs: list[str]) -> str:

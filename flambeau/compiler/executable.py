@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 
 from . import cache, runtime, team
 from .graph import Graph
+from .host_call import HostCalls
 from .module import KernelReport, Program
-from .program import ARENA, FIRST_POINTER, TEAM_POINTER, table_words
+from .program import ARENA, FIRST_POINTER, HOST_POINTER, TEAM_POINTER, table_words
 from .progress import stage
 from .stopwatch import Stopwatch
 from .unsupported import Unsupported
@@ -45,6 +49,7 @@ class _Machinery:
         )(code.address("flambeau_steps"))
         self.arena = aligned_bytes(program.arena_bytes)
         self.tables: list[np.ndarray] = []
+        self.hosts = HostCalls(program.hosts)
 
     def __del__(self) -> None:
         if team is not None and self.program.divided:  # None: Python is shutting down
@@ -79,6 +84,9 @@ class Executable:
         self.arena_bytes = program.arena_bytes
         self._program = program
         self._machinery = _Machinery(program, code)
+        self.calls_python = bool(program.hosts)
+        self.lock: Any = threading.RLock() if program.hosts else nullcontext()
+        """Held while a program runs that calls Python, where other threads may come in."""
         self.input_specs = [(v.shape, v.dtype) for v in graph.inputs]
         self.output_specs = [(v.shape, v.dtype) for v in graph.outputs]
         self.updated = sorted(graph.updates)
@@ -106,6 +114,7 @@ class Executable:
         table[slots : slots + len(mapped)] = mapped
         if self._program.divided:
             table[TEAM_POINTER] = team.team().address
+        table[HOST_POINTER] = id(machinery.hosts)
         return runtime.builtin_function(machinery.entry, table)
 
     def bind(self, state: Sequence[np.ndarray | None]) -> Callable[..., int]:
@@ -144,8 +153,9 @@ class Executable:
         """
         table: np.ndarray = bound.__self__  # type: ignore[attr-defined]
         steps, count = addresses.shape
-        done: int = self._machinery.steps(table.ctypes.data, steps, addresses.ctypes.data, count)
-        return done
+        with self.lock:
+            done = self._machinery.steps(table.ctypes.data, steps, addresses.ctypes.data, count)
+        return int(done)
 
     def empty_outputs(self) -> list[np.ndarray]:
         """Fresh arrays for the outputs."""
@@ -185,7 +195,8 @@ class Executable:
         if spoiled:
             for array in outputs:
                 array.reshape(-1).view(np.uint8).fill(255)
-        status = self._run(*arrays, *outputs)
+        with self.lock:
+            status = self._run(*arrays, *outputs)
         if status:
             raise IndexError("an index is out of bounds in a compiled program")
         return outputs
@@ -225,14 +236,14 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
     if kept is not None:
         program, code = kept
     else:
-        if not runtime.has_half_precision() and any(v.dtype.char == "e" for v in graph.values()):
-            raise Unsupported("float16", "this CPU does not convert half precision")
         stage("lowering")
         from .lowering import lower  # a process whose programs are all kept needs none of it
 
+        vector_bytes = runtime.vector_bytes()  # loads LLVM
         watch.done("importing")
         try:
-            program = lower(graph, runtime.vector_bytes(), profiled, threads, watch)
+            half = runtime.has_half_precision()
+            program = lower(graph, vector_bytes, profiled, threads, watch, half)
             stage("LLVM")
             code = runtime.object_code(program.source)
         except Unsupported:

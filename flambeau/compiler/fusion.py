@@ -15,6 +15,7 @@ from .codegen.elementwise import EXPENSIVE
 from .codegen.expressions import CHOICES, ELEMENTWISE, INLINE
 from .codegen.indexing import Index, Variable, variable_index
 from .graph import Graph, Value
+from .host import HOST, sibling_key
 from .kernels import (
     CONTRACTIONS,
     POOLING,
@@ -41,8 +42,9 @@ def materialised_values(graph: Graph) -> set[int]:
             if value not in users[id(operand)]:
                 users[id(operand)].append(value)
     chosen = {id(v) for v in graph.roots()}
-    # the steps of a scan are found by address, so its operands are arrays as such
-    chosen |= {id(o) for v in order if v.primitive == "scan" for o in v.operands}
+    # they are found by address, so their operands are arrays as such
+    by_address = (v for v in order if v.primitive in ("scan", HOST))
+    chosen |= {id(o) for v in by_address for o in v.operands}
     # copies between layouts go through registers, block by block, and compute nothing on the way
     copied = (v.operands[0] for v in order if v.primitive == "relayout")
     chosen |= {id(o) for o in copied if o.primitive in ELEMENTWISE}
@@ -113,16 +115,15 @@ class _Joiner:
         self.materialised = materialised
         self.home: dict[int, Kernel] = {}
         self.reads: dict[int, dict[int, Value]] = {}
-        scans: dict[object, Kernel] = {}
+        siblings: dict[object, Kernel] = {}
         for value in graph.values():
             if id(value) not in materialised:
                 continue
             kernel = kernel_of(value)
-            if value.primitive == "scan":
-                operands = tuple(id(v) for v in value.operands)
-                key = (operands, value.attributes["body"], value.attributes["reverse"])
-                first = scans.setdefault(key, kernel)
-                if first is not kernel:  # another result of the same scan
+            key = sibling_key(value)
+            if key is not None:
+                first = siblings.setdefault(key, kernel)
+                if first is not kernel:  # another result of the same scan, or factorization
                     first.groups[0].members.extend(kernel.groups[0].members)
                     kernel = first
             self.home[id(value)] = kernel
@@ -256,6 +257,8 @@ class _Joiner:
         """How to join the two: the loops that become one and those left over; or why not."""
         if producer.is_sequential or consumer.is_sequential:
             sequential = producer if producer.is_sequential else consumer
+            if sequential.anchor.primitive == HOST:
+                return f"{sequential.anchor.attributes['call']} runs in NumPy"
             return f"{sequential.anchor.primitive} has code of its own, which nothing joins"
         if any(v.size == 0 for v in producer.values + consumer.values):
             return "one of them is empty"

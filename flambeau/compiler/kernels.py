@@ -20,7 +20,7 @@ CONTRACTIONS = frozenset("matmul conv conv_input conv_weight".split())
 """Reductions that read each element many times."""
 
 SEQUENTIAL = frozenset(
-    "cumsum cumprod argsort index_put scatter scatter_add scatter_reduce scan".split()
+    "cumsum cumprod argsort index_put scatter scatter_add scatter_reduce scan host".split()
 )
 """Primitives with code of their own, which nothing is fused with."""
 

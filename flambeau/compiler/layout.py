@@ -153,7 +153,7 @@ def join_dims(value: Value, classes: DimClasses) -> None:
         same(operands[0], 0, 0)
     elif name == "conv_weight":
         both(operands[0], 0, operands[1], 0)
-    elif name != "scan" and operands and operands[0].ndim == value.ndim:
+    elif name not in ("scan", "host") and operands and operands[0].ndim == value.ndim:
         # pooling, slices, padding, scatter: dims whose extent stays
         for x in operands:
             if x.ndim == value.ndim:
@@ -373,7 +373,7 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
     layouts = Layouts()
     pinned = {id(v) for v in graph.roots()}
     for value in graph.values():
-        if value.primitive == "scan":
+        if value.primitive in ("scan", "host"):  # found by address
             pinned |= {id(value), *(id(v) for v in value.operands)}
     convolved = _convolved(graph) if innermost is not None else set()
     chooser = _CopyChooser(layouts, lanes)

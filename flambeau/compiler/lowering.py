@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from .codegen.builder import Builder, Register
-from .codegen.elementwise import llvm_type
 from .codegen.expressions import Array, Expressions
 from .codegen.indexing import contiguous_strides
 from .codegen.loops import LoopCode, arrange_loops
@@ -18,6 +17,9 @@ from .codegen.tiles import TileCode, tile_plan
 from .codegen.transposition import TransposingCode, transposing_copy
 from .fusion import fuse
 from .graph import Graph, Value
+from .host import HOST, hosted
+from .host_call import HostCall
+from .host_code import DECLARATIONS, host_text
 from .kernels import CONTRACTIONS, Kernel, member_accesses
 from .layout import choose_layouts
 from .memory import Lifetime, plan_arena
@@ -25,6 +27,7 @@ from .module import KernelReport, Module, Program
 from .passes import simplify
 from .program import (
     FIRST_POINTER,
+    HOST_POINTER,
     Call,
     counter_source,
     plain_calls,
@@ -34,11 +37,16 @@ from .program import (
 from .scan_code import ScanCode
 from .schedule import Schedule, updates_in_place
 from .stopwatch import Stopwatch
+from .unsupported import Unsupported
 
 DIVIDED_FROM = 5.0
 """Microseconds from which a kernel is divided among threads."""
 THREADED_FROM = 25.0
 """Microseconds from which a program is one for a team."""
+
+
+_RAISING = ("host", 0, 1)
+"""What kernels that may raise write, as it were, and those that write over the state read."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +85,8 @@ class Lowering:
         """``unchanging`` are the inputs that are the same at every run of the code."""
         self.module = module
         self.vector_bytes = module.vector_bytes
-        graph = _distinct_roots(simplify(graph))
+        graph = hosted(_distinct_roots(simplify(graph)), module.half)
         self.graph, self.layouts = choose_layouts(graph, self.vector_bytes // 4)
-        for value in self.graph.values():
-            llvm_type(value.dtype, value.primitive)
         self.kernels, self.is_leaf = fuse(self.graph)
         self.inputs = {id(v): i for i, v in enumerate(self.graph.inputs)}
         self.unchanging = {id(self.graph.inputs[i]) for i in unchanging}
@@ -107,6 +113,8 @@ class Lowering:
             found = {id(v): v for v in kernel.anchor.operands}
             found.update(scan.body.constants)
             return found
+        if kernel.anchor.primitive == HOST:
+            return {id(v): v for v in kernel.anchor.operands}
         stored = {id(v) for v in kernel.stored}
         own = {id(v) for v in kernel.values}
         for group in kernel.groups:
@@ -128,6 +136,7 @@ class Lowering:
             self.constants.update({k: v for k, v in values.items() if v.primitive == "constant"})
         first_input = FIRST_POINTER + len(self.constants)
         first_output = first_input + len(self.graph.inputs)
+        self.state_slots = range(first_input, first_output)
         self.slot_count = first_output + len(self.graph.outputs)
         for i, key in enumerate(self.constants):
             self.places[key] = Place("slot", FIRST_POINTER + i)
@@ -136,6 +145,8 @@ class Lowering:
         for i, value in enumerate(self.graph.outputs):
             self.places[id(value)] = Place("slot", first_output + i)
         schedule = Schedule(self.kernels, reads)
+        # what may raise comes before anything of the state is written over
+        hosts = [k for k in self.kernels if k.anchor.primitive == HOST]
         output_ids = {id(v) for v in self.graph.outputs}
         for i, value in self.graph.updates.items():
             old = self.graph.inputs[i]
@@ -143,7 +154,7 @@ class Lowering:
                 id(value) not in output_ids
                 and updates_in_place(schedule.home[id(value)], value, old, self.is_leaf)
                 and self.strides(value) == contiguous_strides(old.shape)
-                and schedule.let_overwrite(value, old)
+                and schedule.let_overwrite(value, old, hosts)
             ):
                 self.places[id(value)] = self.places[id(old)]
             else:
@@ -225,7 +236,10 @@ class Lowering:
             scan = self.scans.get(id(kernel))
             report = self._report("", kernel, arrays.values())
             units = 1
-            if scan is not None:
+            host = kernel.anchor.primitive == HOST
+            if host:
+                text = self._host_text(kernel, list(arrays))
+            elif scan is not None:
                 pointers.append(self.scratch[id(kernel)].register)
                 text = scan.text(kernel, list(arrays))
                 if divided and report.cost >= DIVIDED_FROM:
@@ -233,7 +247,10 @@ class Lowering:
             else:
                 large = divided and report.cost >= DIVIDED_FROM
                 text, units = self._kernel_text(kernel, reads, arrays, large)
-            report.name = name = self.module.add(text, kernel.anchor.primitive)
+            label = kernel.anchor.primitive
+            if host:
+                label = f"numpy_{kernel.anchor.attributes['call']}"
+            report.name = name = self.module.add(text, label)
             arguments = ["ptr %table", *(f"ptr {p}" for p in pointers)]
             if scan is not None and units == 1:
                 arguments += ["i64 0", f"i64 {scan.parts}"]
@@ -242,7 +259,12 @@ class Lowering:
             if scan is not None:
                 at = self.scratch[id(kernel)]
                 writing.append((at.kind, at.at, at.at + scan.scratch_bytes))
-            calls.append(Call(name, ", ".join(arguments), units, report.cost, reading, writing))
+            if host:
+                writing.append(_RAISING)
+            elif any(kind == "slot" and at in self.state_slots for kind, at, _ in writing):
+                reading.append(_RAISING)
+            cost = report.cost
+            calls.append(Call(name, ", ".join(arguments), units, cost, reading, writing, host))
             report.parts = calls[-1].parts
             reports.append(report)
         return calls
@@ -254,6 +276,12 @@ class Lowering:
             return ("slot", place.at, place.at + 1)
         size = self.layouts.size(value) * value.dtype.itemsize
         return ("arena", place.at, place.at + size)
+
+    def _host_text(self, kernel: Kernel, arrays: list[int]) -> str:
+        """The function of a kernel that NumPy computes."""
+        number = self.module.add_host(HostCall.of(kernel.stored))
+        wanted = [*kernel.anchor.operands, *kernel.stored]
+        return host_text(number, len(arrays), [arrays.index(id(v)) for v in wanted])
 
     def _kernel_text(
         self, kernel: Kernel, reads: dict[int, Value], arrays: dict[int, Value], large: bool
@@ -331,6 +359,8 @@ class Lowering:
         speed = 200e3 if kernel.is_contraction else 10e3
         cost = max(flops / speed, size / 40e3)
         computes = ", ".join(v.primitive for v in kernel.values)
+        if kernel.anchor.primitive == HOST:
+            computes = f"{kernel.anchor.attributes['call']} in NumPy"
         scan = self.scans.get(id(kernel))
         if scan is not None:
             flops, cost = scan.flops, scan.cost
@@ -343,19 +373,24 @@ def lower(
     profiled: bool = False,
     threads: bool = False,
     watch: Stopwatch | None = None,
+    half: bool = True,
 ) -> Program:
     """The program of ``graph`` for a CPU with vectors of ``vector_bytes``.
+
+    ``half`` says whether that converts half precision; if not, NumPy computes with it.
 
     With ``threads`` it can be run by a team, if it is large enough.  A ``profiled`` program counts
     the cycles of each kernel in the table, from word PROFILE on.  ``watch`` is told of the stages.
     """
     watch = watch or Stopwatch()
-    module = Module(vector_bytes, threads and not profiled)
+    module = Module(vector_bytes, threads and not profiled, half)
     module.declarations |= {
         "declare ptr @PyLong_FromLong(i64)",
         "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
     }
     lowering = Lowering(graph, module)
+    if 2 * lowering.slot_count > HOST_POINTER:
+        raise Unsupported("any graph", f"it has {lowering.slot_count} arrays")
     watch.done("lowering")
     reports: list[KernelReport] = []
     head = ["%arenap = getelementptr i64, ptr %table, i64 1", "%arena = load ptr, ptr %arenap"]
@@ -367,16 +402,20 @@ def lower(
     calls = lowering.calls(lowering.kernels, reports, threads)
     copies = lowering.final_copies()
     divided = sum(c.units > 1 for c in calls)
+    if module.hosts:
+        module.declarations.update(DECLARATIONS)
     if divided:
         text, entry = team_program(calls, head, copies, lowering.slot_count)
     else:
         lines = [*head, *plain_calls(calls, profiled), *copies]
-        text, entry = plain_program(lines, lowering.slot_count)
+        text, entry = plain_program(lines, lowering.slot_count, bool(module.hosts))
     module.others += [text, entry]
     if profiled:
         module.others.append(counter_source())
     constants = [np.ascontiguousarray(v.attributes["array"]) for v in lowering.constants.values()]
-    program = Program(module.text(), constants, lowering.arena_bytes, reports, divided)
+    program = Program(
+        module.text(), constants, lowering.arena_bytes, reports, divided, module.hosts
+    )
     watch.done("code")
     return program
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .host_call import HostCall
+
 
 @dataclass
 class KernelReport:
@@ -31,6 +33,8 @@ class Program:
     kernels: list[KernelReport] = field(default_factory=list)
     divided: int = 0
     """Kernels that a team shares; if 0, the program is one for a single thread."""
+    hosts: list[HostCall] = field(default_factory=list)
+    """What is called back in Python."""
 
 
 @dataclass
@@ -40,10 +44,13 @@ class Module:
     vector_bytes: int
     threads: bool = False
     """Whether a team may run the program."""
+    half: bool = True
+    """Whether the CPU converts half precision."""
     declarations: set[str] = field(default_factory=set)
     functions: dict[str, str] = field(default_factory=dict)
     """Text with ``@KERNEL`` for the name -> name."""
     others: list[str] = field(default_factory=list)
+    hosts: list[HostCall] = field(default_factory=list)
     count: int = 0
 
     def add(self, text: str, label: str) -> str:
@@ -53,6 +60,11 @@ class Module:
             name = self.functions[text] = f"k{self.count}_{label}"
             self.count += 1
         return name
+
+    def add_host(self, call: HostCall) -> int:
+        """The number under which ``call`` is called."""
+        self.hosts.append(call)
+        return len(self.hosts) - 1
 
     def text(self) -> str:
         functions = [

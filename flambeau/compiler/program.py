@@ -3,6 +3,9 @@
 Everything a program works on is found through its table of 64-bit words: the status, the arena's
 address, then the addresses of the constants, of the inputs and of the outputs, and the slots that
 the arguments of a call go to; from word PROFILE on what profiling and threads count.
+
+A kernel that runs in NumPy may raise an exception.  Then nothing runs that comes after it, and the
+entry returns as a built-in function does whose exception is set.
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 STATUS, ARENA, FIRST_POINTER = 0, 1, 2
+HOST_POINTER = 4094
 TEAM_POINTER = 4095
 PROFILE = 4096
 """Positions in the table."""
+HOST_RAISED = 2
+"""The bit of the status that says that an exception of Python's is set."""
 
 _LINE = 16
 """Words between what different threads write."""
@@ -28,7 +34,8 @@ _PART = 2.5
 class Call:
     """A kernel's function with its arguments, and the memory that it reads and writes.
 
-    A kernel of several ``units`` takes the first and the last of those it is to do.
+    A kernel of several ``units`` takes the first and the last of those it is to do.  One of the
+    ``host`` says whether the program may go on.
     """
 
     name: str
@@ -37,6 +44,7 @@ class Call:
     cost: float
     reads: list[tuple[str, int, int]]
     writes: list[tuple[str, int, int]]
+    host: bool = False
 
     @property
     def parts(self) -> int:
@@ -148,9 +156,21 @@ the program runs once.  ``flambeau_steps`` does so many times with rows of addre
 how many steps went well."""
 
 
-def _entry(slots: int, run: Sequence[str]) -> str:
+_RETURN = """  %result = call ptr @PyLong_FromLong(i64 %status)
+  ret ptr %result
+"""
+_RETURN_OR_RAISE = f"""  %raised = icmp sge i64 %status, {HOST_RAISED}
+  br i1 %raised, label %raise, label %return
+return:
+{_RETURN}raise:
+  ret ptr null
+"""
+
+
+def _entry(slots: int, run: Sequence[str], hosts: bool) -> str:
     text = "\n".join(f"  {line}" for line in run)
-    return _BIND.replace("SLOTS", str(slots)).replace("RUN", text)
+    entry = _BIND.replace("SLOTS", str(slots)).replace("RUN", text)
+    return entry.replace(_RETURN, _RETURN_OR_RAISE) if hosts else entry
 
 
 def cycle_counter() -> str:
@@ -210,17 +230,30 @@ def plain_calls(calls: Sequence[Call], profiled: bool = False) -> list[str]:
     for number, call in enumerate(calls):
         if profiled:
             lines += _clock(number, "before")
-        lines.append(f"call void @{call.name}({call.arguments})")
+        if call.host:
+            lines += _host_call(call, f"h{number}", "failed")
+        else:
+            lines.append(f"call void @{call.name}({call.arguments})")
         if profiled:
             lines += _clock(number, "after")
     return lines
 
 
-def plain_program(lines: Sequence[str], slots: int) -> tuple[str, str]:
+def _host_call(call: Call, label: str, otherwise: str) -> list[str]:
+    """Code that makes a call of the host's, and goes to ``otherwise`` if that raised."""
+    return [
+        f"%{label} = call i1 @{call.name}({call.arguments})",
+        f"br i1 %{label}, label %{label}g, label %{otherwise}",
+        f"{label}g:",
+    ]
+
+
+def plain_program(lines: Sequence[str], slots: int, hosts: bool = False) -> tuple[str, str]:
     """The program of one thread that runs ``lines``, and its entry."""
     text = "\n".join(lines)
-    program = f"define internal void @program(ptr %table) #0 {{\nentry:\n{text}\nret void\n}}\n"
-    return program, _entry(slots, ["call void @program(ptr %table)"])
+    end = "ret void\nfailed:\nret void" if hosts else "ret void"
+    program = f"define internal void @program(ptr %table) #0 {{\nentry:\n{text}\n{end}\n}}\n"
+    return program, _entry(slots, ["call void @program(ptr %table)"], hosts)
 
 
 def team_program(
@@ -230,11 +263,13 @@ def team_program(
 
     Every thread runs the same function.  The caller's (thread 0) does all undivided kernels, and
     notes how far it has got; of the divided ones each thread takes parts.  A thread that finds the
-    counters of a later run leaves.
+    counters of a later run leaves.  Where a call of the host's raises, the caller takes all parts
+    that nobody has taken, does none of them, and waits for those that somebody is at work on.
     """
     from .team import helper_source
 
     needs = dependencies(calls)
+    hosts = any(call.host for call in calls)
     numbers: dict[int, int] = {}
     for k, call in enumerate(calls):
         if call.units > 1:
@@ -269,8 +304,11 @@ def team_program(
             lines += [f"br i1 %is_caller, label %{label}c, label %{label}e", f"{label}c:"]
             for i, j in enumerate(divided):
                 lines += wait(label, f"%done{j}", calls[j].parts, i)
+            if call.host:
+                lines += _host_call(call, f"{label}h", "failed")
+            else:
+                lines.append(f"call void @{call.name}({call.arguments})")
             lines += [
-                f"call void @{call.name}({call.arguments})",
                 f"%{label}n = or i64 %shifted_run, {k + 1}",
                 f"store atomic i64 %{label}n, ptr %serial release, align 8",
                 f"br label %{label}e",
@@ -300,7 +338,26 @@ def team_program(
     lines += ["br i1 %is_caller, label %finish, label %leave", "finish:"]
     for i, k in enumerate(numbers):
         lines += wait("finish", f"%done{k}", calls[k].parts, i)
-    lines += [*tail, "br label %leave", "leave:"]
+    lines += [*tail, "br label %leave"]
+    if hosts:
+        lines.append("failed:")
+        for k in numbers:
+            lines += [
+                f"%taken{k} = atomicrmw xchg ptr %counter{k}, i64 %shifted_run seq_cst",
+                f"%shifted{k} = lshr i64 %taken{k}, 8",
+                f"%front{k} = and i64 %shifted{k}, 255",
+                f"%back{k} = and i64 %taken{k}, 255",
+                f"%left{k} = sub i64 %back{k}, %front{k}",
+                f"%added{k} = atomicrmw add ptr %done{k}, i64 %left{k} seq_cst",
+            ]
+        lines += [
+            "%all_serial = or i64 %shifted_run, 65535",
+            "store atomic i64 %all_serial, ptr %serial release, align 8",
+        ]
+        for i, k in enumerate(numbers):
+            lines += wait("failed", f"%done{k}", calls[k].parts, i)
+        lines.append("br label %leave")
+    lines.append("leave:")
     text = "\n".join(lines)
     program = (
         "define internal void @program(ptr %table, i64 %thread, i64 %run) #0 {\n"
@@ -328,12 +385,14 @@ def team_program(
         "call void @program(ptr %table, i64 0, i64 %run_number)",
         "call void @judge(ptr %team, i1 %shared)",
     ]
-    return helper_source() + program, _entry(slots, run)
+    return helper_source() + program, _entry(slots, run, hosts)
 
 
 __all__ = [
     "ARENA",
     "FIRST_POINTER",
+    "HOST_POINTER",
+    "HOST_RAISED",
     "PROFILE",
     "TEAM_POINTER",
     "Call",

@@ -29,15 +29,15 @@ class Schedule:
             for k in self.kernels
         }
 
-    def let_overwrite(self, value: Value, old: Value) -> bool:
+    def let_overwrite(self, value: Value, old: Value, first: Sequence[Kernel] = ()) -> bool:
         """Put all other readers of ``old`` before the kernel of ``value``; False if that cannot be.
 
-        Nothing changes where it cannot.
+        So too the kernels ``first``.  Nothing changes where it cannot.
         """
         kernel = self.home[id(value)]
         earlier = self.before[id(kernel)]
         readers = [k for k in self.kernels if k is not kernel and id(old) in self.reads[id(k)]]
-        self.before[id(kernel)] = [*earlier, *readers]
+        self.before[id(kernel)] = [*earlier, *readers, *first]
         if not self._follows_itself(kernel):
             return True
         self.before[id(kernel)] = earlier

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -96,19 +97,26 @@ def call_primitive(xp: Any, value: Value, operands: Sequence[Any]) -> Any:
         return getattr(xp, name)(*operands)
     if name == "scan":
         return call_scan(xp, value, operands)[value.attributes["output"]]
+    attributes = value.attributes
     remaining = iter(operands)
     arguments: dict[str, Any] = {}
-    for parameter in inspect.signature(RULES[name]).parameters:
+    for parameter in _parameters(name):
         if parameter in ARRAY_PARAMETERS:
             arguments[parameter] = next(remaining)
         elif parameter == "arrays":
             arguments[parameter] = list(remaining)
         elif parameter == "indices":
-            indexed = value.attributes["indexed"]
-            arguments[parameter] = tuple(next(remaining) if i else None for i in indexed)
+            arguments[parameter] = tuple(
+                next(remaining) if used else None for used in attributes["indexed"]
+            )
         else:
-            arguments[parameter] = value.attributes[parameter]
+            arguments[parameter] = attributes[parameter]
     return getattr(xp, name)(**arguments)
+
+
+@cache
+def _parameters(name: str) -> tuple[str, ...]:
+    return tuple(inspect.signature(RULES[name]).parameters)
 
 
 def dtype(x: Value) -> np.dtype:

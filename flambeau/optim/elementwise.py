@@ -196,7 +196,7 @@ def apply_rule(
         is_concrete = not differentiable and all(map(_is_numpy, targets.values()))
         grad: Any = param.grad
         if param.is_complex():
-            from flambeau.ops.complex_numbers import view_as_real
+            from flambeau.ops.complex_numbers import view_as_complex, view_as_real
 
             grad = view_as_real(grad)
             for name in ("param", *names):
@@ -209,6 +209,11 @@ def apply_rule(
             if is_concrete and name in optimizer.scalar_states:
                 target.fill_(result[name])
             elif result[name] is not values[name]:
+                if param.is_complex() and not is_concrete and not differentiable:
+                    whole = param if name == "param" else state[name]
+                    if whole.is_complex():  # its parts are no memory of their own in a capture
+                        rebind(whole, view_as_complex(result[name]))
+                        continue
                 rebind(target, result[name])
 
 

@@ -31,6 +31,11 @@ def _is_float(dtype: np.dtype) -> bool:
     return dtype.kind == "f"
 
 
+def has_type(dtype: np.dtype) -> bool:
+    """Whether elements of ``dtype`` have an LLVM type."""
+    return dtype.char in _TYPES
+
+
 # -- conversions --------------------------------------------------------------------------------
 
 
@@ -476,6 +481,7 @@ __all__ = [
     "as_bool",
     "convert",
     "emit_elementwise",
+    "has_type",
     "lanewise",
     "llvm_type",
 ]

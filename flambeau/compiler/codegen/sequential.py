@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..graph import Value
-from ..unsupported import Unsupported
 from .builder import INDEX, Builder, Register
 from .elementwise import EMIT, convert, emit_elementwise, llvm_type
 from .expressions import Array, Expressions, Position, broadcast_index, indexed_position
 from .indexing import ZERO, Index, Variable, linear, scalar_register, variable_index
+
+LONGEST_SORT = 4096
+"""Elements along a dim up to which each one's rank is counted."""
 
 
 def write_sequential(
@@ -153,8 +155,6 @@ def _argsort(builder: Builder, value: Value, expressions: Expressions, array: Ar
         return
     dim = value.attributes["dim"] % x.ndim
     extent = x.shape[dim]
-    if extent > 4096:
-        raise Unsupported("argsort", f"{extent} elements along a dim")
     outer = [n for i, n in enumerate(x.shape) if i != dim]
 
     def before(mine: Register, other: Register, earlier: Register) -> Register:

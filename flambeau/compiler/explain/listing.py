@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Graph, Value
+from ..host import HOST
 from ..passes import scalar_of
 
 
@@ -56,13 +57,21 @@ def kind(value: Any) -> str:
 def expression(value: Value, names: Names) -> str:
     """What computes ``value``."""
     parts = [names.of(v) for v in value.operands]
-    for key, attribute in value.attributes.items():
-        if key in ("shape", "dtype", "indexed") or value.primitive == "scan" and key == "body":
+    attributes = value.attributes["arguments"] if value.primitive == HOST else value.attributes
+    for key, attribute in attributes.items():
+        if key in ("shape", "dtype", "indexed", "body"):
             continue
         if attribute is None or attribute is False:
             continue
         parts.append(f"{key}={_attribute(attribute)}")
-    return f"{value.primitive}({', '.join(parts)})"
+    return f"{called(value)}({', '.join(parts)})"
+
+
+def called(value: Value) -> str:
+    """The primitive that computes ``value``; ``numpy.fft`` is one that runs in NumPy."""
+    if value.primitive == HOST:
+        return f"numpy.{value.attributes['call']}"
+    return value.primitive
 
 
 def _attribute(value: Any) -> str:
@@ -114,4 +123,4 @@ def body_lines(scan: Value) -> list[str]:
     return [*lines, f"  | -> {', '.join(names.of(v) for v in graph.outputs)}"]
 
 
-__all__ = ["Names", "body_lines", "expression", "graph_lines", "kind", "line"]
+__all__ = ["Names", "body_lines", "called", "expression", "graph_lines", "kind", "line"]

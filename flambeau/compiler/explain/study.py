@@ -22,7 +22,7 @@ from ..lowering import Lowering
 from ..memory import ALIGNMENT
 from ..module import Module
 from . import facts
-from .listing import Names, body_lines, graph_lines, line
+from .listing import Names, body_lines, called, graph_lines, line
 from .peaks import machine
 from .profile import SHORTEST, measure
 
@@ -41,7 +41,8 @@ class Study:
     def __init__(self, title: str, executable: Executable, inputs: Sequence[str]) -> None:
         self.executable = executable
         threads = team.supported() and os.cpu_count() != 1
-        self.lowering = Lowering(executable.graph, Module(runtime.vector_bytes(), threads))
+        module = Module(runtime.vector_bytes(), threads, runtime.has_half_precision())
+        self.lowering = Lowering(executable.graph, module)
         self.names = Names(self.lowering.graph, inputs)
         self.nests = [k for k in self.lowering.kernels if not all(v.size == 0 for v in k.stored)]
         self.number = {id(k): i for i, k in enumerate(self.nests)}
@@ -82,7 +83,7 @@ class Study:
             number=number,
             name=report.name,
             lines=lines,
-            computes=[v.primitive for v in nest.values],
+            computes=[called(v) for v in nest.values],
             inlined=len(inlined),
             origins=origins,
             operations=self._operations(nest, inlined, report.flops),

@@ -1,0 +1,123 @@
+"""Calls of NumPy from compiled programs.
+
+A kernel that runs in NumPy (:mod:`.host`) hands over its number and the addresses of its operands
+and results.  What is called there is known without the graph, so that the disk cache can keep it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .graph import Value
+from .symbolic import call_primitive
+
+Kind = tuple[tuple[int, ...], np.dtype]
+"""A shape and a dtype."""
+
+
+@dataclass(frozen=True)
+class HostCall:
+    """A call of NumPy from a program.
+
+    Attributes:
+        primitive: what is called.
+        operands: the kinds of its operands.
+        results: for each array it writes the attributes of the primitive, and the kind.
+    """
+
+    primitive: str
+    operands: tuple[Kind, ...]
+    results: tuple[tuple[dict[str, Any], Kind], ...]
+
+    @classmethod
+    def of(cls, values: Sequence[Value]) -> HostCall:
+        """The call that computes ``values``, siblings of the primitive ``"host"``."""
+        first = values[0]
+        return cls(
+            first.attributes["call"],
+            tuple((v.shape, v.dtype) for v in first.operands),
+            tuple((v.attributes["arguments"], (v.shape, v.dtype)) for v in values),
+        )
+
+    def compute(self, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The results for ``operands``."""
+        from ..namespaces import numpy as xp
+        from .scan import call_scan
+
+        values = [self._value(attributes, kind) for attributes, kind in self.results]
+        if self.primitive == "scan":
+            every = call_scan(xp, values[0], operands)
+            return [every[attributes["output"]] for attributes, _ in self.results]
+        if self.primitive == "factor" and len(values) > 1:
+            parts = xp.factors(operands[0], values[0].attributes["kind"])
+            return [parts[attributes["part"]] for attributes, _ in self.results]
+        return [call_primitive(xp, value, operands) for value in values]
+
+    def _value(self, attributes: dict[str, Any], kind: Kind) -> Value:
+        value = Value.__new__(Value)
+        value.primitive, value.operands, value.attributes = self.primitive, (), attributes
+        value.shape, value.dtype = kind
+        value.origin = None
+        return value
+
+
+class _Place:
+    """An array at an address that is mostly the same as the last time."""
+
+    __slots__ = ("shape", "dtype", "bytes", "address", "array")
+
+    def __init__(self, kind: Kind) -> None:
+        self.shape, self.dtype = kind
+        self.bytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        self.address = -1
+        self.array: np.ndarray = np.empty(0)
+
+    def at(self, address: int) -> np.ndarray:
+        if address != self.address:
+            if self.bytes == 0:
+                self.array = np.empty(self.shape, self.dtype)
+            else:
+                memory = (ctypes.c_char * self.bytes).from_address(address)
+                self.array = np.ndarray(self.shape, self.dtype, memory)
+            self.address = address
+        return self.array
+
+
+class _Bound:
+    """A call with the places of its arrays."""
+
+    def __init__(self, call: HostCall) -> None:
+        self.call = call
+        self.operands = [_Place(kind) for kind in call.operands]
+        self.results = [_Place(kind) for _, kind in call.results]
+
+    def __call__(self, addresses: Sequence[int]) -> None:
+        count = len(self.operands)
+        given = [p.at(a) for p, a in zip(self.operands, addresses)]
+        found = self.call.compute(given)
+        for place, address, array in zip(self.results, addresses[count:], found, strict=True):
+            target = place.at(address)
+            if np.shape(array) != target.shape:
+                raise RuntimeError(
+                    f"{self.call.primitive} gave an array of shape {list(np.shape(array))} where a "
+                    f"compiled program expects {list(target.shape)}"
+                )
+            np.copyto(target, array, casting="unsafe")
+
+
+class HostCalls:
+    """What a program's host kernels call: the number of the call, then addresses."""
+
+    def __init__(self, calls: Sequence[HostCall]) -> None:
+        self._bound = [_Bound(call) for call in calls]
+
+    def __call__(self, number: int, *addresses: int) -> None:
+        self._bound[number](addresses)
+
+
+__all__ = ["HostCall", "HostCalls"]
