@@ -69,7 +69,8 @@ def decode_image(
         bytes, ``(channels, H, W)``.
 
     Raises:
-        RuntimeError: it is not an image.
+        RuntimeError: it is not an image, or a damaged one.
+        FileNotFoundError: there is no such file.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -78,12 +79,15 @@ def decode_image(
     try:
         image: Any = Image.open(source)
         image.load()
-    except (UnidentifiedImageError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except FileNotFoundError:
+        raise
+    except UnidentifiedImageError as error:
         raise RuntimeError(
             f"Unsupported image file. Only jpeg, png, webp and gif are currently supported: {error}"
         ) from error
+    except Exception as error:  # Pillow has many for damaged files: SyntaxError, ValueError, ...
+        where = "the bytes of the image" if isinstance(input, Tensor) else os.fspath(input)
+        raise RuntimeError(f"{where}: truncated or corrupt: {error}") from error
     if apply_exif_orientation:
         image = ImageOps.exif_transpose(image)
     if mode is not ImageReadMode.UNCHANGED:

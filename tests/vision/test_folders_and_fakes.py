@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import flambeau as torch
 from flambeau.vision import transforms
 from flambeau.vision.datasets import DatasetFolder, FakeData, ImageFolder
+from flambeau.vision.io import read_image
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -62,6 +64,28 @@ def test_a_broken_image_is_named(root):
     with pytest.raises(OSError) as caught:
         ImageFolder(root)[2]
     assert any("b.png" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("a.ppm", b"P6\n16 x\n255\n"),  # Pillow raises a ValueError for it,
+        ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\1IHDR\0\0\0\0\0"),  # for it something else,
+        # and for an image of 50,000 by 50,000 pixels that it would be a bomb.
+        ("a.bmp", b"BM" + struct.pack("<IHHIIiiHHIIIIII", 58, 0, 0, 54, 40, 50_000, 50_000, 1, 24,
+                                      0, 4, 0, 0, 0, 0)),
+    ],
+)  # fmt: skip
+def test_whatever_is_wrong_with_an_image_it_is_named(root, name, content):
+    for file in (root / "dog").iterdir():
+        file.unlink()
+    path = root / "dog" / name
+    path.write_bytes(content)
+    with pytest.raises(Exception) as caught:
+        ImageFolder(root)[1]
+    assert f"the image is {path}" in caught.value.__notes__
+    with pytest.raises(RuntimeError, match=name):
+        read_image(path)
 
 
 def test_fake_images_are_torchvisions():

@@ -103,12 +103,13 @@ def pil_loader(path: str | os.PathLike[str]) -> Any:
     """An image file as a Pillow image in colour.
 
     Raises:
-        OSError: it is no image, or a damaged one; a note names it.
+        OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError: it is no image, a
+            damaged one, or one of absurd size; a note names it.
     """
     try:
         with open(path, "rb") as file:
             return pillow().open(file).convert("RGB")
-    except OSError as error:
+    except Exception as error:
         error.add_note(f"the image is {os.fspath(path)}")
         raise
 
