@@ -44,8 +44,8 @@ class _Modes(threading.local):
 
 MODES = _Modes()
 
-DIRECT: dict[str, Any] = {"ARRAY": np.ndarray}
-"""The globals of the generated functions."""
+DIRECT: dict[str, Any] = {"ARRAY": np.ndarray, "INFERRED": False}
+"""The globals of the generated functions; INFERRED: whether inference mode was ever on."""
 
 _lock = threading.Lock()
 _active = 0

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import dtypes
+from ..modes import DIRECT
 from ..namespaces import namespace_of
 from ..tensor import Tensor, wrap
 from .grad_mode import GRAD_MODE, no_grad
@@ -175,7 +176,6 @@ class FunctionCtx(Node):
 
     def _summed(self, gradient: Tensor, shape: tuple[int, ...], index: int) -> Tensor:
         """A gradient that broadcasting has enlarged, summed to the input's shape."""
-        from ..modes import DIRECT
         from ..ops.operation import sum_to
 
         given = tuple(gradient._array.shape)
@@ -282,6 +282,8 @@ def _recorded(context: Any, tensors: list[Tensor | None], output: Any) -> Any:
     context._results = [(tuple(r._array.shape), r._array.dtype) for r in made]
     without = {id(t) for t in context._non_differentiable}
     saved = []
+    if DIRECT["INFERRED"]:
+        DIRECT["check_no_inference"](context._saved or ())
     for tensor in context._saved or ():
         at = next((i for i, r in enumerate(made) if r is tensor), None)
         saved.append(tensor if at is None else _SavedResult(at, tensor))

@@ -21,6 +21,7 @@ class _GradMode(threading.local):
 
     enabled = True
     inference = False
+    claimed = False  # what is_grad_enabled says in inference mode, where nothing is recorded
 
 
 GRAD_MODE = _GradMode()
@@ -28,7 +29,7 @@ GRAD_MODE = _GradMode()
 
 def is_grad_enabled() -> bool:
     """Whether operations in this thread are recorded for gradients."""
-    return GRAD_MODE.enabled
+    return GRAD_MODE.enabled or (GRAD_MODE.inference and GRAD_MODE.claimed)
 
 
 def is_inference_mode_enabled() -> bool:
@@ -111,30 +112,45 @@ class no_grad(_ModeContext):
 
 
 class enable_grad(no_grad):
-    """Context manager and decorator: operations inside are recorded, even within ``no_grad``."""
+    """Context manager and decorator: operations inside are recorded, even within ``no_grad``.
+
+    Within :class:`inference_mode` nothing is.
+    """
 
     def __enter__(self) -> None:
         self._previous = GRAD_MODE.enabled
-        GRAD_MODE.enabled = True
+        self._claimed = GRAD_MODE.claimed
+        _set_enabled(True)
+
+    def __exit__(self, *exc_info: object) -> None:
+        GRAD_MODE.enabled = self._previous
+        GRAD_MODE.claimed = self._claimed
+
+
+def _set_enabled(mode: bool) -> None:
+    if GRAD_MODE.inference:
+        GRAD_MODE.claimed = mode
+    else:
+        GRAD_MODE.enabled = mode
 
 
 class set_grad_enabled(_ModeContext):
     """Set whether operations are recorded: at once, and as a context manager until its end."""
 
     def __init__(self, mode: bool) -> None:
-        self._previous = GRAD_MODE.enabled
+        self._previous = (GRAD_MODE.enabled, GRAD_MODE.claimed)
         self.mode = bool(mode)
-        GRAD_MODE.enabled = self.mode
+        _set_enabled(self.mode)
 
     def __call__(self, function: F) -> F:
-        GRAD_MODE.enabled = self._previous  # a decorator acts when the function runs
+        self.__exit__()  # a decorator acts when the function runs
         return super().__call__(function)
 
     def __enter__(self) -> None:
-        GRAD_MODE.enabled = self.mode
+        _set_enabled(self.mode)
 
     def __exit__(self, *exc_info: object) -> None:
-        GRAD_MODE.enabled = self._previous
+        GRAD_MODE.enabled, GRAD_MODE.claimed = self._previous
 
     def clone(self) -> set_grad_enabled:
         return type(self)(self.mode)
@@ -149,6 +165,8 @@ def _count_inference(change: int) -> None:
     global _inferring
     with _lock:
         _inferring += change
+        if change:
+            DIRECT["INFERRED"] = True
         DIRECT["new"] = _new_marked if _inferring else object.__new__
 
 
@@ -176,13 +194,14 @@ class inference_mode(_ModeContext):
         pass
 
     def __enter__(self) -> None:
-        self._previous = (GRAD_MODE.enabled, GRAD_MODE.inference)
+        self._previous = (GRAD_MODE.enabled, GRAD_MODE.inference, GRAD_MODE.claimed)
         GRAD_MODE.inference = self.mode
+        GRAD_MODE.claimed = False
         GRAD_MODE.enabled = not self.mode
         _count_inference(self.mode)
 
     def __exit__(self, *exc_info: object) -> None:
-        GRAD_MODE.enabled, GRAD_MODE.inference = self._previous
+        GRAD_MODE.enabled, GRAD_MODE.inference, GRAD_MODE.claimed = self._previous
         _count_inference(-self.mode)
 
     def clone(self) -> inference_mode:

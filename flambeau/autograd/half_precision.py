@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..tensor.tensor import wrap
 from .node import Node
 
 HALF = frozenset(("float16", "bfloat16"))
@@ -29,14 +30,39 @@ def rounding(node_class: type[Node]) -> type[Node]:
     return known
 
 
+def _widened(value: Any) -> Any:
+    """What a node saved, in float32 where it is in half precision."""
+    if value.__class__ is np.ndarray:
+        return value.astype(FLOAT32) if value.dtype.name in HALF else value
+    array = getattr(value, "_array", None)
+    if array.__class__ is not np.ndarray or array.dtype.name not in HALF:
+        return value
+    if value._base is not None:
+        value._refresh()
+        array = value._array
+    wide = wrap(array.astype(FLOAT32))
+    wide._versions = (value if value._base is None else value._base)._versions
+    return wide
+
+
 class _Rounding(Node):
     edge_dtypes: tuple[Any, ...] = ()
     """For each edge the dtype of its gradient, None if unknown."""
 
     def backward(self, xp: Any, grad: Any) -> tuple[Any, ...]:
-        if grad.__class__ is np.ndarray and grad.dtype.name in HALF:
-            grad = grad.astype(FLOAT32)
-        found = super().backward(xp, grad)
+        narrow: dict[str, Any] = {}
+        if grad.__class__ is np.ndarray:
+            if grad.dtype.name in HALF:
+                grad = grad.astype(FLOAT32)
+            if not self.released:
+                narrow = {name: getattr(self, name) for name in self.saved_names}
+        try:
+            for name, value in narrow.items():
+                setattr(self, name, _widened(value))
+            found = super().backward(xp, grad)
+        finally:
+            for name, value in narrow.items():
+                setattr(self, name, value)
         return tuple(
             value
             if value is None or dtype is None or value.dtype == dtype

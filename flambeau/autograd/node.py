@@ -52,6 +52,8 @@ class Node:
     released = False
     out_versions: VersionCounter | VersionsSince | None = None
     """The version counter of the result that this node saved, once somebody shares it."""
+    kept_versions: tuple[tuple[int, VersionCounter], ...] = ()
+    """Of an operation with several results: the numbers of those it saved, and their versions."""
     hooks: OrderedDict[int, Callable[..., Any]] | None = None
     prehooks: OrderedDict[int, Callable[..., Any]] | None = None
     traceback: str | None = None
@@ -94,10 +96,11 @@ class Node:
             naming = None if operation is None else operation.naming
             if naming is not None:
                 return naming(self)
-        return self.renamed or type(self).__name__
+        name = self.renamed or type(self).__name__
+        return "torch::autograd::CopySlices" if name == "CopySlices" else name
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{self.name().rpartition(':')[2]} object at {id(self):#x}>"
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

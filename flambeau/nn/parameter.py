@@ -21,7 +21,14 @@ def _share(cls: type[Any], data: Tensor, requires_grad: bool) -> Any:
     """A tensor of class ``cls`` on the memory of ``data``, without its history."""
     tensor = object.__new__(cls)
     tensor._array = data.detach()._array
+    if data._inference:
+        tensor._inference = True
     if requires_grad:
+        if data._inference and not flambeau.is_inference_mode_enabled():
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                "allowed."
+            )
         if not (tensor.is_floating_point() or tensor.is_complex()):
             raise RuntimeError(
                 "Only Tensors of floating point and complex dtype can require gradients, and a "

@@ -113,6 +113,14 @@ def _compiled(source: str, title: str) -> Any:
     return compile(source, filename, "exec")
 
 
+def kept_results(operation: Operation) -> str | None:
+    """What an operation with several results may keep some of them in: ``result`` or ``aux``."""
+    if not operation.outputs:
+        return None
+    needs = _needs(operation)
+    return "result" if "out" in needs else "aux" if "aux" in needs else None
+
+
 def _needs(operation: Operation) -> list[str]:
     """What the vjps need, each once."""
     names: dict[str, None] = {}
@@ -321,6 +329,9 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
             edge_names.append(f"edge_{target}")
         record.append(f"node.edges = ({', '.join(edge_names)},)")
         record += _save_lines(operation, named)
+        kept = kept_results(operation)
+        if kept is not None:
+            record.append(f"keep_versions(node, tensors, {kept})")
         if operation.promote is not None and len(targets) > 1:
             shapes = [f"a_{t}.shape" if named[t].kind == "array" else f"getattr(a_{t}, 'shape', ())"
                       for t in targets]  # fmt: skip
@@ -345,7 +356,8 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
         if operation.view:  # PyTorch lets a view answer with its base's flag, recorded or not
             inner += [
                 f"elif {first.name}._requires_grad and tensor._base is not None:",
-                "    tensor._requires_grad = not GRAD_MODE.inference",
+                "    tensor._requires_grad = True",
+                "    tensor._made_in = 'inference' if GRAD_MODE.inference else 'no_grad'",
             ]
     inner.append(
         "return tensor"
@@ -433,6 +445,8 @@ def _view_lines(operation: Operation, first: Parameter, every: str) -> list[str]
         "    if root._rebased:",
         "        tensor._seen = root._rebased",
         f"    tensor._view = (operation_{operation.name}, {first.name}, ({arguments}))",
+        "    if INFERRED:",
+        f"        tensor._inference = {first.name}._inference",
     ]
 
 
@@ -455,6 +469,12 @@ def _save_lines(operation: Operation, named: dict[str, Parameter]) -> list[str]:
                     lines.append(f"if {' or '.join(edges)}:")
                     line = "    " + line
             lines.append(line)
+            indent = line[: -len(line.lstrip())]
+            if named[need].kind == "array":
+                lines += [f"{indent}if INFERRED and {need}._inference:",
+                          f"{indent}    refuse_inference()"]  # fmt: skip
+            elif named[need].kind != "plain":
+                lines += [f"{indent}if INFERRED:", f"{indent}    check_no_inference({need})"]
         elif need.endswith("_dtype"):
             lines.append(f"node.{need} = a_{need.removesuffix('_dtype')}.dtype")
         else:
@@ -514,6 +534,9 @@ def _backward_method(
     if saved:
         body += ["if self.released:", "    raise_released(self)"]
     tensors = [n for n in needs if n in parameters and parameters[n].is_tensor]
+    asked_for = {n for v in operation.vjps for n in v.needs}  # the others make aux anew
+    if not recorded and operation.numpy_kernel is None:
+        tensors = [n for n in tensors if n in asked_for]
     for n in tensors:
         p = parameters[n]
         body.append(f"{n} = self.{n}")
@@ -525,14 +548,31 @@ def _backward_method(
         test = f"{n} is not None" if p.kind == "array" else f"isinstance({n}, Tensor)"
         body += [
             f"if {test}:",
-            f"    if {n}._base is not None or {n}._versions is not None:",
+            f"    if {'' if recorded or n in asked_for else 'xp is not NUMPY and '}"
+            f"({n}._base is not None or {n}._versions is not None):",
             f"        check_saved(self, {n})",
         ]
         if not recorded:
             body.append(f"    {n} = {n}._array")
-    if "out" in needs:
+    body += [
+        f"check_saved_list(self, self.{n})"
+        for n in needs
+        if n in parameters and parameters[n].kind == "indices"
+    ]
+    if kept_results(operation) is not None:
+        body += ["if self.kept_versions:", "    check_kept(self)"]
+        if "out" in needs:
+            body.append("out = self.out" if not recorded else "out = recorded_out(self)")
+    elif "out" in needs:
+        users = [t for v in operation.vjps if "out" in v.needs for t in v.targets]
+        asked = ""
+        if not lists and len(users) < len([t for v in operation.vjps for t in v.targets]):
+            every = [t for v in operation.vjps for t in v.targets]
+            asked = " or ".join(f"self.edges[{every.index(t)}] is not None" for t in users)
+            asked = f" and ({asked})"
         body += [
-            "if self.out_versions is not None and self.out_versions.stamp > self._sequence:",
+            "if self.out_versions is not None and self.out_versions.stamp > self._sequence"
+            f"{asked}:",
             "    raise_modified(self, 'out')",
             "out = self.out" if not recorded else "out = recorded_out(self)",
         ]

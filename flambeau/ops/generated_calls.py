@@ -50,11 +50,52 @@ def _raise_released(node: Node) -> None:
     )
 
 
+def refuse_inference() -> None:
+    """Raise PyTorch's error for an inference tensor that a gradient would need."""
+    raise RuntimeError(
+        "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+        "inference mode in computation tracked by autograd. To work around this, you can make a "
+        "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+        "`torch.inference_mode()`."
+    )
+
+
+def check_no_inference(saved: Any) -> None:
+    """Raise if ``saved`` is an inference tensor, or a sequence with one."""
+    for value in saved if isinstance(saved, (list, tuple)) else (saved,):
+        if getattr(value, "_inference", False):
+            refuse_inference()
+
+
+def keep_versions(node: Any, results: Sequence[Tensor], kept: Any) -> None:
+    """Note the versions of those of an operation's ``results`` whose memory ``node`` keeps."""
+    owners = [_owner(array) for array in (kept if isinstance(kept, (list, tuple)) else (kept,))]
+    node.kept_versions = tuple(
+        (number, tensor._version_counter())
+        for number, tensor in enumerate(results)
+        if any(_owner(tensor._array) is owner for owner in owners)
+    )
+
+
+def _owner(array: Any) -> Any:
+    base = getattr(array, "base", None)
+    return array if base is None else base
+
+
+def _check_kept(node: Node) -> None:
+    """Raise if a result that ``node`` kept was written in place."""
+    for number, versions in node.kept_versions:
+        if versions.stamp > node._sequence:
+            _raise_modified(node, f"output {number}")
+
+
 def _raise_modified(node: Node, what: str, tensor: Any = None) -> None:
     from ..autograd.anomaly import hint
 
     described = "" if tensor is None else f" [{_type_name(tensor)} {list(tensor.shape)}]"
-    if tensor is None:
+    if what.startswith("output"):
+        described = f" {what} of {node.name()}"
+    elif tensor is None:
         out = node.out  # type: ignore[attr-defined]
         described = f" {list(getattr(out, 'shape', ()))}, which is output 0 of {node.name()},"
     raise RuntimeError(
@@ -133,13 +174,17 @@ DIRECT.update(
     Tensor=Tensor,
     arrays_of=lambda t: t._array if isinstance(t, Tensor) else t,
     asarray=np.asarray,
+    check_kept=_check_kept,
     check_saved=_check_saved,
     check_saved_list=_check_saved_list,
+    check_no_inference=check_no_inference,
+    keep_versions=keep_versions,
     new=new_object,
     next_sequence=next_sequence,
     raise_modified=_raise_modified,
     raise_released=_raise_released,
     recorded_out=_recorded_out,
+    refuse_inference=refuse_inference,
     sum_to=sum_to,
     __name__="flambeau.ops.generated",
     __builtins__=__builtins__,

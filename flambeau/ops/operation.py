@@ -59,13 +59,13 @@ from ..autograd.conjugation import conjugating
 from ..autograd.grad_mode import GRAD_MODE
 from ..autograd.half_precision import rounding
 from ..autograd.node import Node, next_sequence
-from ..modes import MODES
+from ..modes import DIRECT, MODES
 from ..namespaces import namespace_of
 from ..namespaces import numpy as numpy_namespace
 from ..tensor import TENSORS, Tensor, wrap
 from .dims import broadcast_error
-from .generate import build, dunder_function, make_stub
-from .generated_calls import MISSING, sum_to
+from .generate import build, dunder_function, kept_results, make_stub
+from .generated_calls import MISSING, check_no_inference, keep_versions, sum_to
 
 Array = Any
 Number = Any
@@ -537,6 +537,8 @@ class Operation:
                 value = named[need]
                 if value.__class__ is np.ndarray and value.ndim == 0:
                     value = value.item()  # a Python number, as on the direct path
+                if DIRECT["INFERRED"]:
+                    check_no_inference(value)
                 setattr(node, need, value)
             elif need.endswith("_dtype"):
                 setattr(node, need, named[need.removesuffix("_dtype")]._array.dtype)
@@ -547,6 +549,9 @@ class Operation:
                 else:
                     shape = None if value is None else tuple(getattr(value, "shape", ()))
                     setattr(node, need, shape)
+        kept = kept_results(self)
+        if kept is not None and results[0]._array.__class__ is np.ndarray:
+            keep_versions(node, results, aux if kept == "aux" else node.out)
         if self.promote is not None:
             node.shapes = (
                 tuple(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from flambeau import dtypes
+from flambeau.autograd.grad_mode import GRAD_MODE
 from flambeau.device import resolve
 from flambeau.dtypes import dtype as DType
 from flambeau.modes import MODES
@@ -50,6 +51,8 @@ def _finished(
 ) -> Tensor:
     """The tensor of an array that was drawn."""
     tensor = wrap(drawn)
+    if GRAD_MODE.inference:
+        tensor._inference = True
     if out is not None:
         return write_out(name, tensor, out)
     if device is not None and MODES.capture is None:

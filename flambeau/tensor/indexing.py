@@ -73,9 +73,9 @@ def _as_index(item: Any) -> Any:
 
 
 def resolve(shape: tuple[int, ...], key: Any) -> tuple[tuple[Any, ...], list[Any] | None]:
-    """``key`` in two steps: a basic key, then index arrays for the dims it leaves (or None).
+    """``key`` in two steps: a basic key, then indices for the dims it leaves (or None).
 
-    In the second step's list, None stands for a whole dim.
+    In the second step's list are arrays, tensors, and None for a whole dim.
     """
     if isinstance(key, tuple):
         items = key
@@ -161,7 +161,9 @@ def resolve(shape: tuple[int, ...], key: Any) -> tuple[tuple[Any, ...], list[Any
                 basic += [_FULL] * index.ndim
                 dim += index.ndim
             else:
-                advanced.append(index)
+                # a tensor stays one: the tape must notice later writes to it
+                same = isinstance(item, Tensor) and item._array is index
+                advanced.append(item if same else index)
                 basic.append(_FULL)
                 dim += 1
     return tuple(basic), advanced if has_advanced else None
@@ -270,7 +272,9 @@ def getitem(self: Tensor, key: Any) -> Tensor:
             if array.__class__ is np.ndarray and array.dtype is _INT64 and array.ndim:
                 if _indexing is None:
                     _look_up()
-                return _indexing.index.function(self, (array,))  # type: ignore[no-any-return]
+                # the tape keeps the tensor, whose later writes it must notice
+                place = key if self._requires_grad else array
+                return _indexing.index.function(self, (place,))  # type: ignore[no-any-return]
     basic, advanced = resolve(shape, key)
     if advanced is None:
         return _part_operation(basic, shape).function(self, basic)
@@ -301,6 +305,8 @@ def _row(self: Tensor, key: int, size: int) -> Tensor:
         return _select.function(self, (key,))  # type: ignore[no-any-return]
     part: Tensor = _new(Tensor)
     part._array = array[key, ...]
+    if self._inference:
+        part._inference = True
     part._base = root = self if root is None else root
     if root._rebased:
         part._seen = root._rebased

@@ -136,7 +136,7 @@ def tensor_repr(tensor: Tensor) -> str:
         suffixes.append(f"dtype={dtype}")
     node = tensor.grad_fn
     if node is not None:
-        suffixes.append(f"grad_fn=<{node.name()}>")
+        suffixes.append(f"grad_fn=<{node.name().rpartition(':')[2]}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
 

@@ -60,9 +60,10 @@ class Tensor(metaclass=_TensorMeta):
     _hooks: OrderedDict[int, Callable[..., Any]] | None = None
     _post_accumulate_hooks: OrderedDict[int, Callable[..., Any]] | None = None
     _sequence = 0  # as an edge of the tape, a tensor is a leaf: below every node
-    _inference = False
-    _rebased = 0  # when an in-place write last gave it, as the base of views, a new history
-    _seen = 0  # the ``_rebased`` of its base that a view has taken note of
+    _inference: bool = False
+    _rebased: int = 0  # when an in-place write last gave it, as the base of views, a new history
+    _seen: int = 0  # the ``_rebased`` of its base that a view has taken note of
+    _made_in: str | None = None  # of a view of what requires grad: the mode that let it be a leaf
     _part_of: tuple[str, int] | None = None  # the function that gave it along with other views
 
     if TYPE_CHECKING:  # the methods that operations add (see flambeau.ops.methods)
@@ -389,6 +390,13 @@ class Tensor(metaclass=_TensorMeta):
 
     @property
     def _version(self) -> int:
+        """How often this memory was written in place.
+
+        Raises:
+            RuntimeError: this is an inference tensor, whose writes are not counted.
+        """
+        if self._inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         root = self if self._base is None else self._base
         return 0 if root._versions is None else root._versions.count
 
@@ -584,6 +592,8 @@ class Tensor(metaclass=_TensorMeta):
         result = _alias(self)
         result.__class__ = type(self)
         result.__dict__.update(self.__dict__)
+        if not GRAD_MODE.inference:
+            result._inference = False
         return result
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -665,6 +675,8 @@ def _alias(tensor: Tensor) -> Tensor:
     """
     result = new_object(Tensor)
     result._array = tensor._array
+    if tensor._inference:
+        result._inference = True
     if tensor._array.__class__ is not ndarray and not hasattr(tensor._array, "batch_memory"):
         from .views import record_alias
 

@@ -25,7 +25,7 @@ import numpy as np
 from .. import dtypes
 from ..autograd.grad_mode import GRAD_MODE
 from ..autograd.node import VersionsSince, next_sequence
-from ..modes import MODES
+from ..modes import DIRECT, MODES
 from ..namespaces import namespace_of
 from .tensor import Tensor
 
@@ -46,8 +46,11 @@ def note_view(operation: Any, result: Tensor, values: Any) -> None:
     result._base = source if source._base is None else source._base
     result._seen = result._base._rebased
     result._view = (operation, source, tuple(values[1:]))
+    if DIRECT["INFERRED"]:  # in inference mode too, a view of a normal tensor is a normal one
+        result._inference = source._inference
     if not GRAD_MODE.enabled and source._requires_grad:
-        result._requires_grad = not GRAD_MODE.inference
+        result._requires_grad = True
+        result._made_in = "inference" if GRAD_MODE.inference else "no_grad"
 
 
 def _memory(array: Any) -> Any:
@@ -64,6 +67,11 @@ class _Alias:
     @staticmethod
     def forward(xp: Any, array: Any) -> Any:
         return array
+
+
+def is_alias(operation: Any) -> bool:
+    """Whether a view record's operation is that of ``.data`` and ``.detach()``."""
+    return operation is _Alias
 
 
 def record_alias(result: Tensor, source: Tensor) -> None:
@@ -103,7 +111,7 @@ def refresh(view: Tensor) -> None:
     assert base is not None
     rebased = base._rebased
     if not rebased or view._seen >= rebased:
-        if base._requires_grad and not view._requires_grad and not GRAD_MODE.inference:
+        if base._requires_grad and not view._requires_grad:
             # made before requires_grad_() of its base
             view._requires_grad = not view.__dict__.get("_detached")
         return
@@ -140,7 +148,7 @@ def _part_error(view: Tensor, what: str) -> RuntimeError:
     assert view._part_of is not None
     function, number = view._part_of
     return RuntimeError(
-        f"Output {number} of {function}Backward0 is a view and {what} modified inplace. This view "
+        f"Output {number} of {function} is a view and {what} modified inplace. This view "
         "is the output of a function that returns multiple views. Such functions do not allow the "
         "output views to be modified inplace. You should replace the inplace operation by an "
         "out-of-place one."
@@ -164,6 +172,26 @@ def _overlaps_itself(array: Any) -> bool:
     return any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape))
 
 
+def _made_elsewhere(mode: str) -> RuntimeError:
+    where = "normal mode" if mode == "inference" else "with grad mode enabled"
+    block = "inference_mode" if mode == "inference" else "no_grad"
+    return RuntimeError(
+        f"A view was created in {mode} mode and is being modified inplace "
+        f"{'in ' if mode == 'inference' else ''}{where}. Given that this use case is ambiguous and "
+        "error-prone, it is forbidden. You can clarify your code by moving both the view and the "
+        f"inplace either both inside the {block} block (if you don't want the inplace to be "
+        "tracked) or both outside (if you want the inplace to be tracked)."
+    )
+
+
+def _inference_write(name: str) -> RuntimeError:
+    return RuntimeError(
+        "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a "
+        "clone to get a normal tensor before doing inplace update.See "
+        f"https://github.com/pytorch/rfcs/pull/17 for more details. (The operation is {name}().)"
+    )
+
+
 def check_writable(tensor: Tensor, name: str, overlap: bool = False) -> None:
     """Raise what PyTorch raises for an in-place operation on ``tensor``.
 
@@ -174,11 +202,10 @@ def check_writable(tensor: Tensor, name: str, overlap: bool = False) -> None:
     if tensor._base is not None:
         tensor._refresh()
     if tensor._inference and not GRAD_MODE.inference:
-        raise RuntimeError(
-            f"Inplace update to inference tensor outside InferenceMode is not allowed ({name}()). "
-            "You can make a clone to get a normal tensor before doing inplace update."
-        )
+        raise _inference_write(name)
     if GRAD_MODE.enabled and tensor._requires_grad:
+        if tensor._made_in is not None:
+            raise _made_elsewhere(tensor._made_in)
         if tensor._node is None:
             part = "a view of " if name == "__setitem__" else ""
             raise RuntimeError(
@@ -339,6 +366,8 @@ def _replace_array(tensor: Tensor, source: Any, chain: Any) -> None:
         tensor._array = source
         root = tensor
     else:
+        if capture is not None:
+            capture.note_write(tensor)
         old = base._array if capture is None else capture.array_of(base)
         base._array = scatter_view(namespace_of(old, source), old, source, chain)
         tensor._array = source
@@ -434,6 +463,8 @@ def write_out(name: str, result: Tensor, out: Tensor) -> Tensor:
             f"{name}(): functions with out=... arguments don't support automatic differentiation, "
             "but one of the arguments requires grad."
         )
+    if out._inference and not GRAD_MODE.inference:
+        raise _inference_write(name)
     found, wanted = result.dtype, out.dtype
     if found is not wanted:
         _check_out_dtype(name, found, wanted)

@@ -51,3 +51,22 @@ def test_a_conversion_gives_its_inputs_dtype() -> None:
     (x.to(torch.bfloat16) * 2).sum().backward()
     assert x.grad is not None
     assert x.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_convolution_is_differentiated_twice(dtype: Any, transposed: bool) -> None:
+    random = np.random.default_rng(4)
+    function = F.conv_transpose2d if transposed else F.conv2d
+    values = [random.integers(-2, 3, shape) * 0.5 for shape in ((1, 2, 4, 4), (2, 2, 3, 3), (2,))]
+
+    def second(kind: Any) -> list[Any]:
+        leaves = [torch.tensor(v, dtype=kind, requires_grad=True) for v in values]
+        loss = function(*leaves).to(torch.float32).pow(2).sum()
+        first = torch.autograd.grad(loss, leaves, create_graph=True)
+        assert all(g.dtype is kind for g in first)
+        return torch.autograd.grad(sum(g.to(torch.float32).sum() for g in first), leaves)
+
+    for found, wanted in zip(second(dtype), second(torch.float32), strict=True):
+        assert found.dtype is dtype
+        assert torch.allclose(found.to(torch.float32), wanted, rtol=0.02, atol=0.5)

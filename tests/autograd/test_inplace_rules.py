@@ -238,3 +238,62 @@ def test_reshaping_in_place(m: Any) -> None:
     assert x.grad.tolist() == [[0.0, 4.0, 8.0], [2.0, 6.0, 10.0]]
     with pytest.raises(RuntimeError, match="leaf Variable"):
         x.t_()
+
+
+@pytest.mark.parametrize("kept", [
+    lambda x: (x.max(1), 1), lambda x: (x.sort(1), 1), lambda x: (x.topk(2), 1),
+    lambda x: (x.cummax(1), 1),
+])  # fmt: skip
+def test_saved_indices_that_are_written_are_noticed(m: Any, kept: Any) -> None:
+    results, number = kept(m.arange(6.0).view(2, 3).requires_grad_())
+    results[number].zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        results[0].sum().backward()
+
+
+def test_of_several_results_those_that_are_saved_are_watched(m: Any) -> None:
+    x = m.tensor([[2.0, 1.0], [0.0, 3.0]], requires_grad=True)
+    values, _ = x.max(1)
+    values.mul_(2)  # not saved
+    values.sum().backward()
+    assert x.grad.tolist() == [[2.0, 0.0], [0.0, 2.0]]
+    for decompose in (m.linalg.svd, m.linalg.qr, lambda t: m.linalg.eigh(t @ t.T),
+                      m.linalg.slogdet):  # fmt: skip
+        first, second, *_ = decompose(x)
+        loss = second.sum() * 1
+        first.mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            loss.backward()
+
+
+def test_an_input_of_which_only_the_shape_counts_may_be_written(m: Any) -> None:
+    for select in (lambda y: y.sort()[0], lambda y: y.max(0)[0], lambda y: y.topk(1)[0]):
+        x = m.tensor([1.0, 2.0], requires_grad=True)
+        y = x * 1
+        chosen = select(y)
+        y.mul_(2)
+        chosen.sum().backward()
+        assert x.grad.sum().item() == len(chosen.reshape(-1))
+
+
+def test_a_power_of_a_number_does_not_need_its_result(m: Any) -> None:
+    x = m.tensor([1.0, 2.0], requires_grad=True)
+    y = x**3
+    y.mul_(2)
+    y.sum().backward()
+    assert x.grad.tolist() == [6.0, 24.0]
+
+
+@pytest.mark.parametrize("key", [
+    lambda i: i, lambda i: (i, i), lambda i: (slice(None), i), lambda i: (0, i),
+])  # fmt: skip
+def test_index_tensors_that_are_written_are_noticed(m: Any, key: Any) -> None:
+    index = m.tensor([0, 2])
+    x = m.arange(9.0).view(3, 3).requires_grad_()
+    read = x[key(index)]
+    written = x * 1
+    written[key(index)] = m.ones((), requires_grad=True)
+    index.zero_()
+    for result in (read, written):
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            result.sum().backward()
