@@ -33,6 +33,7 @@ from .joint import Joint, make_joint
 from .options import Hyperparameter, OptionNumber, Varying, form
 from .newborn import Newborn
 from .origin import find_origin
+from .requirements import required, singular_places
 from .python_state import PythonState, Surroundings
 
 
@@ -181,6 +182,8 @@ class Capture:
         self.cut: list[Tensor] = []
         """Arguments that were computed under the tape."""
         self.checks: list[RangeCheck] = []
+        self.requirements: list[Value] = []
+        """Values that are computed because that may raise."""
         self.forgotten: set[int] = set()
         """Tensors whose ``grad`` the program replaces before it could matter."""
         self.argument_positions: dict[int, int] = {}
@@ -315,6 +318,17 @@ class Capture:
             source = source.operands[0]
         if source.primitive == "input":
             self.checks.append(RangeCheck(source, low, high, ignored, error))
+
+    def singular_places(self, matrices: Any, result: Any) -> Value:
+        """For each matrix 0, or where its elimination ends if ``result`` is not finite."""
+        lifted = matrices if isinstance(matrices, Value) else self.constant(matrices)
+        return singular_places(lifted, result)
+
+    def require_success(
+        self, infos: Value, name: str, words: str, error: type[Exception]
+    ) -> None:
+        """Have each call raise ``error`` where ``infos`` are not 0."""
+        self.requirements.append(required(infos, name, words, error))
 
     def item(self, tensor: Tensor) -> DeferredNumber:
         """``tensor.item()``."""
@@ -474,6 +488,7 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
         return item
 
     program.result = describe(returned)
+    outputs.extend(recording.requirements)
 
     for tensor in recording.cut:
         if tensor._grad is not recording.original_grads[id(tensor)][1]:

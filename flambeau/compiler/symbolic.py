@@ -26,6 +26,7 @@ from ..namespaces.primitives import (
     UNARY_PREDICATES,
 )
 from .graph import Value, constant
+from .requirements import COMPUTED
 from .scan import call_scan, scan
 
 ARRAY_PARAMETERS = frozenset("x y condition values index src weight grad".split())
@@ -98,6 +99,8 @@ def call_primitive(xp: Any, value: Value, operands: Sequence[Any]) -> Any:
     if name == "scan":
         return call_scan(xp, value, operands)[value.attributes["output"]]
     attributes = value.attributes
+    if name in COMPUTED:
+        return COMPUTED[name](operands, attributes)
     remaining = iter(operands)
     arguments: dict[str, Any] = {}
     for parameter in _parameters(name):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..modes import MODES
 from ..namespaces.numpy_linalg import LinAlgError
 from ..tensor import Tensor
 from .dtype_checks import type_word
@@ -95,7 +96,19 @@ def raise_failures(name: str, infos: Any, words: str, error: type[Exception] = L
         error: the class of the exception.
     """
     found = concrete(infos)
-    if found is None or not found.any():
+    if found is not None:
+        raise_for(name, found, words, error)
+    elif MODES.capture is not None:
+        array = infos._array
+        unknown = getattr(array, "batch_memory", array)
+        MODES.capture.require_success(unknown, name, words, error)
+
+
+def raise_for(
+    name: str, found: np.ndarray, words: str, error: type[Exception] = LinAlgError
+) -> None:
+    """The same for the elements ``found``."""
+    if not found.any():
         return
     flat = np.asarray(found).reshape(-1)
     place = int((flat != 0).argmax())

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..modes import MODES
 from ..namespaces import numpy_linalg
 from .dims import as_ints
 from .matrix_checks import (
@@ -63,9 +64,14 @@ def singular_places(A: Any, result: Any, batch: tuple[int, ...]) -> Any:
     from ..tensor import wrap
 
     found, matrices = concrete(result), concrete(A)
-    if found is None or matrices is None or np.isfinite(found).all():
+    places: Any
+    if MODES.capture is not None and found is None:
+        found, matrices = (getattr(t._array, "batch_memory", t._array) for t in (result, A))
+        places = MODES.capture.singular_places(matrices, found)
+    elif found is None or matrices is None or np.isfinite(found).all():
         return A.detach().new_zeros(batch, dtype=dtypes.int32)
-    places = numpy_linalg.factor(matrices, "lu", 2)
+    else:
+        places = numpy_linalg.factor(matrices, "lu", 2)
     if matrices is A._array:
         return wrap(places)
     from ..namespaces.batched_array import BatchedArray
