@@ -673,6 +673,8 @@ def _alias(tensor: Tensor) -> Tensor:
     Arrays that cannot be written in place are rebound by in-place operations; there the alias is
     a view in the bookkeeping as well, so that a write through it reaches ``tensor``.
     """
+    if MODES.capture is not None:
+        MODES.capture.array_of(tensor)  # what the alias is read or written for is the tensor's
     result = new_object(Tensor)
     result._array = tensor._array
     if tensor._inference:
