@@ -32,7 +32,7 @@ from .scan import call_scan, scan
 ARRAY_PARAMETERS = frozenset("x y condition values index src weight grad".split())
 """Parameters of the rules that are arrays; ``arrays`` and ``indices`` are sequences of them."""
 
-_ELEMENTWISE = frozenset(
+ELEMENTWISE = frozenset(
     [*UNARY, *BINARY, *SPECIAL, *SPECIAL_BINARY, *UNARY_PREDICATES, *BINARY_PREDICATES, "where"]
 )
 
@@ -49,7 +49,7 @@ def _trace(name: str) -> Callable[..., Value]:
     signature = inspect.signature(rule)
     parameters = tuple(signature.parameters)
 
-    if name in _ELEMENTWISE:
+    if name in ELEMENTWISE:
         arity = len(parameters)
 
         def elementwise(*operands: Any) -> Value:
@@ -94,7 +94,7 @@ def _trace(name: str) -> Callable[..., Value]:
 def call_primitive(xp: Any, value: Value, operands: Sequence[Any]) -> Any:
     """Apply ``value``'s primitive in the namespace ``xp`` to ``operands``."""
     name = value.primitive
-    if name in _ELEMENTWISE:
+    if name in ELEMENTWISE:
         return getattr(xp, name)(*operands)
     if name == "scan":
         return call_scan(xp, value, operands)[value.attributes["output"]]
