@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flambeau.modes import MODES, ConcreteValueNeeded
+from flambeau.random.native import kernels, spent
 
 if TYPE_CHECKING:
     from numpy.random import MT19937
@@ -36,6 +37,11 @@ _HEAD = struct.Struct("<QiiQ")
 _TAIL = struct.Struct("<dddi4xfB3x")
 _WORDS = slice(_HEAD.size, _HEAD.size + 8 * BLOCK)
 STATE_BYTES = _WORDS.stop + _TAIL.size
+
+MANY = 1 << 14
+"""Words from which on machine code makes them, where there is some."""
+_SECONDS = 2.5e-9
+"""What a word takes NumPy."""
 
 _NO_WORDS = np.empty(0, np.uint32)
 
@@ -128,12 +134,25 @@ class Generator:
         bits = self._bits or self._seeded_bits()
         missing = end - BLOCK
         blocks = -(-missing // BLOCK)
-        drawn = bits.random_raw(blocks * BLOCK).astype(np.uint32)
+        drawn = self._blocks(bits, blocks)
         rest = self._words[start:]
         self._words = drawn[-BLOCK:].copy() if blocks > 1 else drawn
         self._next = missing - (blocks - 1) * BLOCK
         self._untwisted = False
         return np.concatenate((rest, drawn[:missing])) if rest.size else drawn[:missing]
+
+    def _blocks(self, bits: MT19937, blocks: int) -> np.ndarray:
+        """The words of the next whole blocks."""
+        count = blocks * BLOCK
+        if count < MANY:
+            return bits.random_raw(count).astype(np.uint32)
+        native = kernels(count * _SECONDS)
+        if native is None:
+            return spent(lambda: bits.random_raw(count).astype(np.uint32))  # type: ignore[no-any-return]
+        state = bits.state["state"]
+        drawn, key = native.words(state["key"], count)
+        bits.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": state["pos"]}}
+        return drawn
 
     def _seeded_bits(self) -> MT19937:
         from numpy.random import MT19937  # 20 ms: not at import

@@ -1,4 +1,4 @@
-"""Machine code for what NumPy does slowly: blocks of normal numbers, and shuffles.
+"""Machine code for what NumPy does slowly: the stream's words, normal numbers, and shuffles.
 
 The code is made by llvmlite, where that is installed, when NumPy has spent as much time on such
 draws as making it would take; a program that draws little never pays for it. Its results are those
@@ -22,6 +22,8 @@ __all__ = ["Kernels", "kernels", "spent"]
 _COST = 0.1  # seconds that importing llvmlite and making the code take
 _COST_OF_CODE = 0.02  # where llvmlite has been imported for something else
 
+_CHUNK = 64 * 624  # words made at a time, so that the twister's state stays in the cache
+
 _lock = threading.Lock()
 _spent = 0.0  # seconds of NumPy's, so far
 _kernels: Any = None  # the Kernels, once made
@@ -34,6 +36,8 @@ class Kernels:
     Attributes:
         normals: ``(words, out, blocks, mean, std)``: fills ``16 * blocks`` float32 elements with
             normal numbers made of as many uint32 words.
+        words: ``(state, out, count)``: continues the Mersenne Twister behind the 624 words of
+            ``state``, which has room for ``count`` more, and writes what they give to ``out``.
         shuffle: ``(words, values, n)``: swaps int64 ``values[i]`` with
             ``values[i + words[i] % (n - i)]`` for i = 0 ... n - 2.
     """
@@ -46,7 +50,7 @@ class Kernels:
         target = llvm.Target.from_default_triple().create_target_machine(
             cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2
         )
-        module = llvm.parse_assembly(_normals_code() + _SHUFFLE_CODE)
+        module = llvm.parse_assembly(_normals_code() + _SHUFFLE_CODE + _words_code())
         module.verify()
         self._engine = llvm.create_mcjit_compiler(module, target)
         self._engine.finalize_object()
@@ -56,22 +60,37 @@ class Kernels:
         shuffle = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
         self._normals: Any = normals(self._engine.get_function_address("flambeau_normals"))
         self._shuffle: Any = shuffle(self._engine.get_function_address("flambeau_shuffle"))
+        self._words: Any = shuffle(self._engine.get_function_address("flambeau_words"))
 
     def normals(self, words: np.ndarray, out: np.ndarray, mean: float, std: float) -> None:
         """Fill ``out`` (float32) with normals made of ``words`` (uint32), both contiguous."""
         self._normals(words.ctypes.data, out.ctypes.data, out.size // 16, mean, std)
+
+    def words(self, key: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The ``count`` words (a multiple of 16) behind the state ``key``, and the state then."""
+        out, state = np.empty(count, np.uint32), np.empty(_CHUNK + 624, np.uint32)
+        state[:624] = key
+        for start in range(0, count, _CHUNK):
+            part = out[start : start + _CHUNK]
+            self._words(state.ctypes.data, part.ctypes.data, part.size)
+            state[:624] = state[part.size : part.size + 624].copy()
+        return out, state[:624]
 
     def shuffle(self, words: np.ndarray, values: np.ndarray) -> None:
         """Shuffle ``values`` (int64) by ``words`` (uint32, one less), both contiguous."""
         self._shuffle(words.ctypes.data, values.ctypes.data, values.size)
 
 
-def kernels() -> Kernels | None:
-    """The native functions, once they are worth having and if they can be had."""
+def kernels(seconds: float = 0.0) -> Kernels | None:
+    """The native functions, once they are worth having and if they can be had.
+
+    Args:
+        seconds: that NumPy would take for what is to be drawn next.
+    """
     global _kernels, _refused
     if _kernels is not None or _refused:
         return _kernels
-    if _spent < (_COST_OF_CODE if "llvmlite.binding" in sys.modules else _COST):
+    if _spent + seconds < (_COST_OF_CODE if "llvmlite.binding" in sys.modules else _COST):
         return None
     with _lock:
         if _kernels is None and not _refused:
@@ -261,4 +280,58 @@ loop:
 end:
   ret void
 }
+"""
+
+
+def _words_code() -> str:
+    """The Mersenne Twister as a recurrence over one long array, 16 words at a time.
+
+    x[n + 624] = x[n + 397] ^ twist(x[n], x[n + 1]); what it gives is x[n + 624], tempered. The
+    nearest that a word depends on is 227 words back.
+    """
+
+    def splat(value: int) -> str:
+        return "<" + ", ".join([f"i32 {value}"] * 16) + ">"
+
+    tempering, x = [], "%x"
+    for step, (shift, bits, mask) in enumerate(
+        (("lshr", 11, -1), ("shl", 7, 0x9D2C5680), ("shl", 15, 0xEFC60000), ("lshr", 18, -1))
+    ):
+        tempering.append(f"  %s{step} = {shift} <16 x i32> {x}, {splat(bits)}")
+        tempering.append(f"  %m{step} = and <16 x i32> %s{step}, {splat(mask)}")
+        tempering.append(f"  %t{step} = xor <16 x i32> {x}, %m{step}")
+        x = f"%t{step}"
+    return f"""
+define void @flambeau_words(ptr %state, ptr %out, i64 %count) {{
+entry:
+  %any = icmp sgt i64 %count, 0
+  br i1 %any, label %loop, label %end
+loop:
+  %n = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %p0 = getelementptr i32, ptr %state, i64 %n
+  %p1 = getelementptr i32, ptr %p0, i64 1
+  %p397 = getelementptr i32, ptr %p0, i64 397
+  %p624 = getelementptr i32, ptr %p0, i64 624
+  %a = load <16 x i32>, ptr %p0, align 4
+  %b = load <16 x i32>, ptr %p1, align 4
+  %c = load <16 x i32>, ptr %p397, align 4
+  %high = and <16 x i32> %a, {splat(0x80000000)}
+  %low = and <16 x i32> %b, {splat(0x7FFFFFFF)}
+  %y = or <16 x i32> %high, %low
+  %half = lshr <16 x i32> %y, {splat(1)}
+  %bit = and <16 x i32> %b, {splat(1)}
+  %odd = sub <16 x i32> zeroinitializer, %bit
+  %matrix = and <16 x i32> %odd, {splat(0x9908B0DF)}
+  %twisted = xor <16 x i32> %half, %matrix
+  %x = xor <16 x i32> %c, %twisted
+  store <16 x i32> %x, ptr %p624, align 4
+{chr(10).join(tempering)}
+  %o = getelementptr i32, ptr %out, i64 %n
+  store <16 x i32> {x}, ptr %o, align 4
+  %next = add i64 %n, 16
+  %more = icmp slt i64 %next, %count
+  br i1 %more, label %loop, label %end
+end:
+  ret void
+}}
 """

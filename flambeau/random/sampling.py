@@ -15,6 +15,7 @@ Source: the sampling functions of `torch.Tensor
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from functools import cache, lru_cache
 
@@ -41,6 +42,11 @@ _UINT64 = 1 << 64
 _LOW_24, _PER_24 = np.uint32((1 << 24) - 1), np.float32(2.0**-24)
 _LOW_53, _PER_53 = np.uint64((1 << 53) - 1), 2.0**-53
 
+_UINT64_DTYPE = np.dtype(np.uint64)
+_LITTLE_ENDIAN = sys.byteorder == "little"
+
+_CHUNK = 1 << 16  # elements drawn at a time: their words and what is made of them stay in the cache
+
 _TWO_WORDS_FROM = 1 << 28  # integer ranges from here on take 64 bits
 _EXACT_UP_TO = 1 << 16  # elements for which float64 functions are the C library's own
 
@@ -48,15 +54,45 @@ _EXACT_UP_TO = 1 << 16  # elements for which float64 functions are the C library
 # -- uniform numbers ----------------------------------------------------------------------------
 
 
+def _in_chunks(
+    draw: Callable[[Generator, int], np.ndarray], generator: Generator, count: int, dtype: np.dtype
+) -> np.ndarray:
+    """What ``draw`` makes of the stream for ``count`` elements, so many at a time as fit a cache.
+
+    ``draw`` takes as many words for two calls as for one of both counts.
+    """
+    if count <= 2 * _CHUNK:
+        return draw(generator, count)
+    values = np.empty(count, dtype)
+    for start in range(0, count, _CHUNK):
+        part = values[start : start + _CHUNK]
+        part[...] = draw(generator, part.size)
+    return values
+
+
 def _singles(generator: Generator, count: int) -> np.ndarray:
     """``count`` float32 numbers in [0, 1): the low 24 bits of a word each."""
+    return _in_chunks(_few_singles, generator, count, _FLOAT32)
+
+
+def _few_singles(generator: Generator, count: int) -> np.ndarray:
     low = generator.words(count) & _LOW_24
     return np.multiply(low.view(np.int32), _PER_24, dtype=_FLOAT32, casting="unsafe")
 
 
 def _doublewords(generator: Generator, count: int) -> np.ndarray:
     """``count`` uint64 numbers of two words each, the high one first."""
-    pairs = generator.words(2 * count).reshape(-1, 2)
+    return _in_chunks(_few_doublewords, generator, count, _UINT64_DTYPE)
+
+
+def _few_doublewords(generator: Generator, count: int) -> np.ndarray:
+    words = generator.words(2 * count)
+    if _LITTLE_ENDIAN and words.flags.c_contiguous:
+        swapped = words.view(np.uint64)  # the low word first: the halves change places
+        high = swapped << np.uint64(32)
+        high |= swapped >> np.uint64(32)
+        return high
+    pairs = words.reshape(-1, 2)
     high = pairs[:, 0].astype(np.uint64)
     high <<= np.uint64(32)
     high |= pairs[:, 1]
@@ -65,7 +101,11 @@ def _doublewords(generator: Generator, count: int) -> np.ndarray:
 
 def _doubles(generator: Generator, count: int) -> np.ndarray:
     """``count`` float64 numbers in [0, 1): the low 53 bits of two words each."""
-    low = _doublewords(generator, count)
+    return _in_chunks(_few_doubles, generator, count, _FLOAT64)
+
+
+def _few_doubles(generator: Generator, count: int) -> np.ndarray:
+    low = _few_doublewords(generator, count)
     low &= _LOW_53
     return low.view(np.int64) * _PER_53
 
@@ -107,24 +147,25 @@ def uniform(
     generator: Generator, shape: Shape, dtype: np.dtype, low: float = 0.0, high: float = 1.0
 ) -> np.ndarray:
     """Numbers uniform in [low, high), of a floating dtype."""
-    count = math.prod(shape)
-    with generator.lock:
-        values = _doubles(generator, count) if dtype == _FLOAT64 else _singles(generator, count)
-    if low == 0.0 and high == 1.0 and values.dtype == dtype:
-        return values.reshape(shape)
-    if values.dtype == _FLOAT64:
-        span = high - low
-    else:
+    single = dtype != _FLOAT64
+    span = high - low
+    if single:
         low, high = float(np.float32(low)), float(np.float32(high))
         span = float(np.float32(high - low))
-    if low != 0.0 or span != 1.0:
-        values = fused_multiply_add(values, span, low)
-    values = _finish(values, shape, dtype)
-    if low != 0.0 or dtype.itemsize < 4:  # rounding may have reached the open end
-        reached = values == dtype.type(high)
-        if reached.any():
-            values[reached] = low
-    return values
+
+    def few(generator: Generator, count: int) -> np.ndarray:
+        values = _few_singles(generator, count) if single else _few_doubles(generator, count)
+        if low != 0.0 or span != 1.0:
+            values = fused_multiply_add(values, span, low)
+        values = _finish(values, values.shape, dtype)
+        if low != 0.0 or dtype.itemsize < 4:  # rounding may have reached the open end
+            reached = values == dtype.type(high)
+            if reached.any():
+                values[reached] = low
+        return values
+
+    with generator.lock:
+        return _in_chunks(few, generator, math.prod(shape), dtype).reshape(shape)
 
 
 # -- normal numbers -----------------------------------------------------------------------------
@@ -165,11 +206,15 @@ def _block_normals(
         if whole != count:
             normals_from_uniforms(_doubles(generator, 16), values[-16:], _log)
         return fused_multiply_add(values, std, mean)
-    # The 16-bit kernel draws no number for the elements that the last block overwrites.
-    words = generator.words(count if dtype == _FLOAT32 else whole)
     values = np.empty(count, np.float32)
-    _fill_with_normals(values[:whole], words[:whole], mean, std)
+    kernels(count * _NORMAL_SECONDS)
+    for start in range(0, whole, _CHUNK):  # a multiple of 16
+        part = values[start : min(start + _CHUNK, whole)]
+        _fill_with_normals(part, generator.words(part.size), mean, std)
     if whole != count:
+        if dtype == _FLOAT32:
+            # The 16-bit kernel draws no number for the elements that the last block overwrites.
+            generator.words(count - whole)
         _fill_with_normals(values[-16:], generator.words(16), mean, std)
     return values
 
@@ -187,6 +232,10 @@ def _fill_with_normals(out: np.ndarray, words: np.ndarray, mean: float, std: flo
             out[...] = fused_multiply_add(out, std, mean)
 
     spent(work)
+
+
+_NORMAL_SECONDS = 3e-8
+"""What a normal number takes NumPy."""
 
 
 def _scalar_normals(generator: Generator, count: int) -> np.ndarray:
@@ -262,12 +311,32 @@ def bernoulli(
     """
     count = math.prod(shape)
     with generator.lock:
-        if isinstance(p, np.ndarray) and p.dtype != _FLOAT64:
+        if not isinstance(p, np.ndarray):
+            return _trials(generator, count, dtype, 1, p).reshape(shape)
+        if p.dtype != _FLOAT64:
             values: np.ndarray = _singles(generator, count)
             p = p.astype(np.float32)
         else:
             values = _doubles(generator, count)
     return (values.reshape(shape) < p).astype(dtype, copy=False)
+
+
+def _trials(
+    generator: Generator, count: int, dtype: np.dtype, success: float | np.ndarray, p: float
+) -> np.ndarray:
+    """``success`` with probability ``p``, else 0, for ``count`` elements."""
+    # k / 2**53 < p, said of whole numbers
+    limit = np.uint64(math.ceil(min(max(p, 0.0), 1.0) * 2.0**53) if p == p else 0)
+
+    def few(generator: Generator, count: int) -> np.ndarray:
+        low = _few_doublewords(generator, count)
+        low &= _LOW_53
+        chosen = (low < limit).astype(dtype)
+        if success.__class__ is not int:
+            chosen *= success
+        return chosen
+
+    return _in_chunks(few, generator, count, dtype)
 
 
 def dropout_mask(generator: Generator, shape: Shape, dtype: np.dtype, p: float) -> np.ndarray:
@@ -277,9 +346,9 @@ def dropout_mask(generator: Generator, shape: Shape, dtype: np.dtype, p: float) 
     """
     if p == 0.0 or p == 1.0:
         return np.full(shape, 1.0 - p, dtype)
-    keep = bernoulli(generator, shape, dtype, 1.0 - p)
-    keep *= _dropout_factor(p, keep.dtype)
-    return keep
+    with generator.lock:
+        factor = _dropout_factor(p, dtype)
+        return _trials(generator, math.prod(shape), dtype, factor, 1.0 - p).reshape(shape)
 
 
 @lru_cache(64)
@@ -301,13 +370,15 @@ def integers(
                 values %= np.uint64(span)
                 values += np.uint64(low % _UINT64)  # wraps around, as two's complement does
             return _finish(values.view(np.int64), shape, dtype)
-        values = generator.words(count) % np.uint32(span)
-    if dtype == np.int64:
-        wide = values.astype(np.int64)
-        if low:
-            wide += low
-        return wide.reshape(shape)
-    return _finish(values.astype(np.int64) + low if low else values, shape, dtype)
+
+        def few(generator: Generator, count: int) -> np.ndarray:
+            values: np.ndarray = generator.words(count) % np.uint32(span)
+            if low or dtype == np.int64:
+                values = values.astype(np.int64)
+                values += low
+            return _finish(values, values.shape, dtype)
+
+        return _in_chunks(few, generator, count, np.dtype(dtype)).reshape(shape)
 
 
 def words_as_integers(generator: Generator, shape: Shape, dtype: np.dtype) -> np.ndarray:

@@ -39,11 +39,48 @@ def test_normals_of_the_extreme_words(kernels):
 
 @pytest.mark.parametrize("n", [2, 3, 10, 1000, 60_000])
 def test_shuffles_are_those_of_numpy(kernels, n, monkeypatch):
-    monkeypatch.setattr(sampling, "kernels", lambda: None)
+    monkeypatch.setattr(sampling, "kernels", lambda seconds=0.0: None)
     words = Generator().manual_seed(n).words(n - 1).copy()
     values = np.arange(n)
     kernels.shuffle(words, values)
     assert (values == sampling.permutation(Generator().manual_seed(n), (n,))).all()
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 64, 65, 200])
+def test_words_are_those_of_numpy(kernels, blocks):
+    bits = Generator().manual_seed(blocks)._seeded_bits()
+    bits.random_raw(624)
+    words, key = kernels.words(bits.state["state"]["key"], blocks * 624)
+    assert (words == bits.random_raw(blocks * 624)).all()
+    assert (key == bits.state["state"]["key"]).all()
+
+
+def test_large_draws_are_many_small_ones(kernels, monkeypatch):
+    """In chunks and by machine code: the numbers that are drawn a few at a time."""
+
+    def draws(size):
+        generator = Generator().manual_seed(3)
+        generator.words(5)
+        count = 160_000
+        samplers = [
+            (sampling.uniform, FLOAT32, ()), (sampling.uniform, FLOAT32, (-1.0, 2.5)),
+            (sampling.uniform, np.dtype(np.float64), (0.5, 0.75)),
+            (sampling.bernoulli, FLOAT32, (0.3,)), (sampling.dropout_mask, FLOAT32, (0.3,)),
+            (sampling.integers, np.dtype(np.int64), (3, 1000)),
+            (sampling.integers, np.dtype(np.int32), (-3, 1 << 29)),
+            (sampling.normal, FLOAT32, (0.5, 2.0)),
+        ]  # fmt: skip
+        made = [
+            np.concatenate([
+                sampler(generator, (size,), dtype, *options) for _ in range(count // size)
+            ]).tobytes()
+            for sampler, dtype, options in samplers
+        ]  # fmt: skip
+        return [*made, generator.state_bytes().tobytes()]
+
+    expected = draws(800)
+    monkeypatch.setattr(native, "_kernels", kernels)
+    assert draws(160_000) == expected
 
 
 def test_samplers_use_them(kernels, monkeypatch):
@@ -56,9 +93,9 @@ def test_samplers_use_them(kernels, monkeypatch):
             generator.state_bytes().tobytes(),
         ]
 
-    monkeypatch.setattr(sampling, "kernels", lambda: None)
+    monkeypatch.setattr(sampling, "kernels", lambda seconds=0.0: None)
     expected = draws()
-    monkeypatch.setattr(sampling, "kernels", lambda: kernels)
+    monkeypatch.setattr(sampling, "kernels", lambda seconds=0.0: kernels)
     assert draws() == expected
 
 
