@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,8 +81,26 @@ def tidy(ax: Axes, title: str | None = None) -> Axes:
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     if title is not None:
-        ax.set_title(title)
+        ax.set_title(title, wrap=True)
     return ax
+
+
+def legend_of(ax: Axes, names: Sequence[str]) -> None:
+    """A legend: on the axes where it is small, else beside them, or below them if names are long.
+
+    Args:
+        ax: the axes.
+        names: the labels that it shows.
+    """
+    longest = max(map(len, names))
+    if longest > 40:
+        place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16)}
+    elif longest > 24 or len(names) > 8:
+        place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+    else:
+        place = {}
+    small = place or len(names) > 6
+    ax.legend(frameon=False, fontsize="small" if small else None, **place)
 
 
 def numbers(values: Any) -> np.ndarray:

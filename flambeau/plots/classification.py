@@ -46,15 +46,25 @@ def plot_classification_2d(
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: the shapes do not fit, or there is no such layer.
+        ValueError: the shapes do not fit, there are no samples, a value is not finite, a class is
+            none, or there is no such layer.
     """
     features, labels = numbers(X), column(y, "y").astype(np.int64)
     if features.ndim != 2 or features.shape[1] != 2:
         raise ValueError(f"X should have two features, of shape (N, 2), not {features.shape}")
     same_length(X=features, y=labels)
+    if not len(labels):
+        raise ValueError("there are no samples to draw")
+    if not np.isfinite(features).all():
+        raise ValueError("X has values that are infinite or NaN, which have no place in the plane")
+    least, greatest = labels.min(), labels.max()
+    if least < 0 or classes is not None and greatest >= len(classes):
+        numbered = "from 0" if classes is None else f"from 0 to {len(classes) - 1}"
+        raise ValueError(f"classes are numbered {numbered}, and there are {least} to {greatest}")
     axes = axes_or_new(ax, (5.0, 4.2))
     low, high = features.min(axis=0), features.max(axis=0)
-    margin = 0.08 * np.maximum(high - low, 1e-6)
+    # Of points that all lie on a line there is no range to take a part of.
+    margin = 0.08 * np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
     low, high = low - margin, high + margin
     if model is not None:
         _regions(axes, model, transform, low, high, resolution)
@@ -248,11 +258,14 @@ def plot_confusion_matrix(
                         color="white" if shares[row, across] > 0.55 else "0.15",
                     )
     names = [str(index) for index in range(count)] if classes is None else list(classes)
+    # Of very many classes every few have their name.
+    named = range(0, count, -(-count // 30))
+    names = [names[index] for index in named]
     slanted = max(len(name) for name in names) > 3
     axes.set_xticks(
-        range(count), names, rotation=45 if slanted else 0, ha="right" if slanted else "center"
+        named, names, rotation=45 if slanted else 0, ha="right" if slanted else "center"
     )
-    axes.set_yticks(range(count), names)
+    axes.set_yticks(named, names)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .axes import count_along
+import numpy as np
+
+from .axes import axes_or_new, count_along, numbers, require_matplotlib, tidy
+from .runs import smoothed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["plot_accuracy", "plot_loss", "training_curves"]
 
@@ -26,12 +28,20 @@ History = Mapping[str, Sequence[float]]
 _COLOURS = {"train": "#0072B2", "test": "#D55E00"}
 
 
-def plot_loss(history: History, ax: Axes | None = None, *, title: str | None = None) -> Axes:
+def plot_loss(
+    history: History,
+    ax: Axes | None = None,
+    *,
+    smoothing: float = 0.0,
+    title: str | None = None,
+) -> Axes:
     """Draw the loss in training and testing over the epochs, on a logarithmic scale if it fits.
 
     Arguments:
         history: columns `epoch`, `train_loss` and perhaps `test_loss`, of one length.
         ax: where to draw; a new figure's axes if None.
+        smoothing: weight of the past in a moving average, from 0 to less than 1; the values
+            themselves stay visible behind it.
         title: above the axes.
 
     Returns:
@@ -39,9 +49,10 @@ def plot_loss(history: History, ax: Axes | None = None, *, title: str | None = N
 
     Raises:
         ImportError: there is no matplotlib.
-        ValueError: the history has no `epoch` or no `train_loss`, or they differ in length.
+        ValueError: the history has no `epoch` or no `train_loss`, they differ in length, or
+            `smoothing` is out of range.
     """
-    axes = _plot(history, "loss", ax, title)
+    axes = _plot(history, "loss", ax, smoothing, title)
     columns = (history.get("train_loss", ()), history.get("test_loss", ()))
     drawn = [value for column in columns for value in column if math.isfinite(value)]
     if drawn and min(drawn) > 0 and max(drawn) > 20 * min(drawn):
@@ -49,12 +60,20 @@ def plot_loss(history: History, ax: Axes | None = None, *, title: str | None = N
     return axes
 
 
-def plot_accuracy(history: History, ax: Axes | None = None, *, title: str | None = None) -> Axes:
+def plot_accuracy(
+    history: History,
+    ax: Axes | None = None,
+    *,
+    smoothing: float = 0.0,
+    title: str | None = None,
+) -> Axes:
     """Draw the accuracy in training and testing over the epochs, in percent.
 
     Arguments:
         history: columns `epoch`, `train_accuracy` and perhaps `test_accuracy` (shares, 0 to 1).
         ax: where to draw; a new figure's axes if None.
+        smoothing: weight of the past in a moving average, from 0 to less than 1; the values
+            themselves stay visible behind it.
         title: above the axes.
 
     Returns:
@@ -62,9 +81,10 @@ def plot_accuracy(history: History, ax: Axes | None = None, *, title: str | None
 
     Raises:
         ImportError: there is no matplotlib.
-        ValueError: the history has no `epoch` or no `train_accuracy`, or they differ in length.
+        ValueError: the history has no `epoch` or no `train_accuracy`, they differ in
+            length, or `smoothing` is out of range.
     """
-    axes = _plot(history, "accuracy", ax, title)
+    axes = _plot(history, "accuracy", ax, smoothing, title)
     from matplotlib.ticker import PercentFormatter
 
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
@@ -88,9 +108,10 @@ def training_curves(
     history: History,
     ax: Sequence[Axes] | None = None,
     *,
+    smoothing: float = 0.0,
     title: str | None = None,
     path: str | Path | None = None,
-) -> Figure:
+) -> Sequence[Axes]:
     """Draw loss and, where it was measured, accuracy next to each other.
 
     Arguments:
@@ -98,21 +119,23 @@ def training_curves(
             panels.
         ax: the axes to draw on, as many as there are panels; those of a new figure if None. The
             new figure belongs to no window and needs no display.
+        smoothing: as for `plot_loss`.
         title: above the panels.
         path: where to write the picture (PNG, SVG, PDF by its ending), if anywhere.
 
     Returns:
-        The figure.
+        The axes; `axes[0].figure` is the figure.
 
     Raises:
         ImportError: there is no matplotlib.
-        ValueError: a column is missing, lengths differ, or `ax` are too few.
+        ValueError: a column is missing, lengths differ, `smoothing` is out of range, or `ax` are
+            too few.
     """
     panels: list[Any] = [plot_loss]
     if any(math.isfinite(value) for value in history.get("train_accuracy", ())):
         panels.append(plot_accuracy)
     if ax is None:
-        _require_matplotlib()
+        require_matplotlib()
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure as NewFigure
 
@@ -122,61 +145,50 @@ def training_curves(
     elif len(ax) < len(panels):
         raise ValueError(f"training_curves: {len(panels)} panels to draw, but {len(ax)} axes given")
     for panel, axes in zip(panels, ax):
-        panel(history, axes)
+        panel(history, axes, smoothing=smoothing)
     drawn_on: Any = ax[0].figure
     if title is not None:
         drawn_on.suptitle(title)
     if path is not None:
         drawn_on.savefig(path, dpi=120)
-    return drawn_on  # type: ignore[no-any-return]
+    return ax
 
 
-def _plot(history: History, quantity: str, ax: Axes | None, title: str | None) -> Axes:
+def _plot(
+    history: History, quantity: str, ax: Axes | None, smoothing: float, title: str | None
+) -> Axes:
     for column in ("epoch", f"train_{quantity}"):
         if column not in history:
             raise ValueError(f"the history has no column {column!r}; it has {', '.join(history)}")
-    epochs = list(history["epoch"])
-    if ax is None:
-        _require_matplotlib()
-        from matplotlib import pyplot
-
-        ax = pyplot.subplots(figsize=(5.2, 3.6), layout="constrained")[1]
-    for part, colour in _COLOURS.items():
-        values = history.get(f"{part}_{quantity}")
-        if values is None:
+    epochs = numbers(history["epoch"])
+    axes = axes_or_new(ax)
+    for part, hue in _COLOURS.items():
+        column = history.get(f"{part}_{quantity}")
+        if column is None:
             continue
+        values = numbers(column)
         if len(values) != len(epochs):
             raise ValueError(
                 f"the history has {len(epochs)} epochs, but {len(values)} of {part}_{quantity}"
             )
-        known = [(x, y) for x, y in zip(epochs, values) if math.isfinite(y)]
-        if known:
-            ax.plot(
-                [x for x, _ in known],
-                [y for _, y in known],
-                color=colour,
-                label=part,
-                marker="o" if len(known) <= 20 else None,
-                markersize=3.5,
-                linewidth=1.5,
-            )
-    count_along(ax, epochs)
-    ax.set_xlabel("epoch")
-    ax.set_ylabel(quantity)
-    ax.grid(alpha=0.25)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    if ax.get_lines():
-        ax.legend(frameon=False)
-    if title is not None:
-        ax.set_title(title)
-    return ax
-
-
-def _require_matplotlib() -> None:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "plots are drawn with matplotlib, which is not installed: pip install 'flambeau[plots]'"
-        ) from error
+        known = np.isfinite(values)
+        if not known.any():
+            continue
+        marker = "o" if known.sum() <= 20 else None
+        if smoothing:
+            axes.plot(epochs[known], values[known], color=hue, alpha=0.25, linewidth=1.0)
+        axes.plot(
+            epochs[known],
+            smoothed(values, smoothing)[known],
+            color=hue,
+            label=part,
+            marker=marker,
+            markersize=3.5,
+            linewidth=1.5,
+        )
+    count_along(axes, epochs)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(quantity)
+    if axes.get_lines():
+        axes.legend(frameon=False)
+    return tidy(axes, title)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .axes import axes_or_new, colour, count_along, numbers, tidy
+from .axes import axes_or_new, colour, count_along, legend_of, numbers, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,11 +116,7 @@ def plot_runs(
         count_along(axes, places)
     axes.set_xlabel(counted)
     axes.set_ylabel(quantity.replace("_", " "))
-    axes.legend(
-        frameon=False,
-        fontsize="small" if len(runs) > 6 else None,
-        ncols=1 if len(runs) <= 8 else 2,
-    )
+    legend_of(axes, list(runs))
     return tidy(axes, title)
 
 

@@ -66,6 +66,31 @@ def test_wrong_shapes_and_names_are_refused() -> None:
         plot_classification_2d(X, Y, Halves(1), transform="Sigmund", ax=Figure().subplots())
 
 
+@pytest.mark.parametrize(
+    ("X", "y", "classes", "message"),
+    [
+        (np.zeros((0, 2)), [], None, "no samples"),
+        ([[np.nan, 1.0]], [0], None, "infinite or NaN"),
+        ([[0.0, 1.0]], [-1], None, "numbered from 0, and there are -1 to -1"),
+        ([[0.0, 1.0]], [2], ["a", "b"], "numbered from 0 to 1, and there are 2 to 2"),
+    ],
+)
+def test_samples_that_cannot_be_drawn_are_refused(X, y, classes, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        plot_classification_2d(np.array(X), y, classes=classes, ax=Figure().subplots())
+
+
+def test_a_single_sample_has_room_around_it() -> None:
+    axes = plot_classification_2d([[3.0, 0.0]], [0], ax=Figure().subplots())
+    assert axes.get_xlim() == pytest.approx((2.76, 3.24))
+    assert axes.get_ylim() == pytest.approx((-0.08, 0.08))
+
+
+def test_of_very_many_classes_every_few_have_their_name() -> None:
+    axes = plot_confusion_matrix(range(50), range(50), ax=Figure().subplots())
+    assert [label.get_text() for label in axes.get_xticklabels()][:3] == ["0", "2", "4"]
+
+
 def test_the_confusion_matrix_counts_as_scikit_learn_does() -> None:
     true, found = [0, 1, 2, 2, 1], [0, 2, 2, 1, 1]
     expected = [[1, 0, 0], [0, 1, 1], [0, 1, 1]]

@@ -37,6 +37,24 @@ def test_values_that_were_not_measured_are_left_out() -> None:
     assert list(lines["test"].get_xdata()) == [1.0, 3.0]
 
 
+def test_smoothed_curves_show_their_values_behind() -> None:
+    panels = training_curves(HISTORY, ax=list(Figure().subplots(1, 2)), smoothing=0.5)
+    behind, smooth, *_ = panels[0].get_lines()
+    assert list(behind.get_ydata()) == HISTORY["train_loss"]
+    # (0.5 * 4 + 1) / 1.5 and (0.25 * 4 + 0.5 * 1 + 0.1) / 1.75
+    assert list(smooth.get_ydata()) == pytest.approx([4.0, 2.0, 1.6 / 1.75])
+    assert smooth.get_label() == "train" and len(panels[1].get_lines()) == 5
+    with pytest.raises(ValueError, match="less than 1, not 1"):
+        plot_loss(HISTORY, ax=Figure().subplots(), smoothing=1.0)
+
+
+def test_a_history_without_epochs_or_numbers_gives_empty_axes() -> None:
+    nothing = {"epoch": [], "train_loss": []}
+    assert not plot_loss(nothing, ax=Figure().subplots()).get_lines()
+    nan = {"epoch": [1, 2], "train_loss": [math.nan, math.nan]}
+    assert not plot_loss(nan, ax=Figure().subplots()).get_lines()
+
+
 def test_without_axes_there_is_a_new_figure() -> None:
     from matplotlib import pyplot
 
@@ -47,17 +65,16 @@ def test_without_axes_there_is_a_new_figure() -> None:
 
 def test_the_figure_has_a_panel_for_what_there_is(tmp_path: Path) -> None:
     path = tmp_path / "curves.png"
-    figure = training_curves(HISTORY, title="run", path=path)
-    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy"]
+    drawn = training_curves(HISTORY, title="run", path=path)
+    assert [axes.get_ylabel() for axes in drawn] == ["loss", "accuracy"]
     assert path.read_bytes().startswith(b"\x89PNG")
     loss_only = {name: HISTORY[name] for name in ("epoch", "train_loss")}
-    assert len(training_curves(loss_only).axes) == 1
+    assert len(training_curves(loss_only)) == 1
 
 
 def test_the_figure_takes_axes() -> None:
     both = list(Figure().subplots(1, 2))
-    figure = training_curves(HISTORY, ax=both)
-    assert figure is both[0].figure and all(axes.get_lines() for axes in both)
+    assert training_curves(HISTORY, ax=both) is both and all(axes.get_lines() for axes in both)
     with pytest.raises(ValueError, match="2 panels to draw, but 1 axes"):
         training_curves(HISTORY, ax=both[:1])
 

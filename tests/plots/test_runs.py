@@ -74,3 +74,20 @@ def test_a_single_epoch_is_drawn_as_a_point_over_a_whole_number():
     left, right = axes.get_xlim()
     ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
     assert ticks == [round(tick) for tick in ticks]
+
+
+@pytest.mark.parametrize(
+    ("names", "place"),
+    [(["a", "b"], "inside"), ([str(i) for i in range(20)], "right"), (["long " * 12], "below")],
+)
+def test_a_legend_covers_no_curves(names: list[str], place: str) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = Figure(layout="constrained")
+    FigureCanvasAgg(figure).draw()
+    axes = plot_runs({name: [1.0, 2.0] for name in names}, ax=figure.subplots())
+    figure.canvas.draw()
+    legend, frame = axes.get_legend().get_window_extent(), axes.get_window_extent()
+    found = "right" if legend.x0 >= frame.x1 else "below" if legend.y1 <= frame.y0 else "inside"
+    assert found == place
+    assert legend.x1 <= figure.bbox.x1 and legend.y0 >= 0
