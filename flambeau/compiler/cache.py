@@ -63,11 +63,11 @@ def _compiler_hash() -> bytes:
     return digest.digest()
 
 
-def _attribute(value: Any) -> str:
+def attribute_text(value: Any) -> str:
     if isinstance(value, slice):
         return f"slice({value.start},{value.stop},{value.step})"
     if isinstance(value, list | tuple):
-        return f"({','.join(_attribute(v) for v in value)})"
+        return f"({','.join(attribute_text(v) for v in value)})"
     if isinstance(value, np.dtype):
         return dtype_name(value)
     if isinstance(value, float | np.floating):
@@ -96,7 +96,7 @@ def graph_key(graph: Graph, target: str) -> str:
             if isinstance(attribute, np.ndarray):
                 add(np.ascontiguousarray(attribute).tobytes())
             else:
-                add(f"{name}={_attribute(attribute)};".encode())
+                add(f"{name}={attribute_text(attribute)};".encode())
     add(f"outputs {[number[id(v)] for v in graph.outputs]}".encode())
     add(f"updates {[(i, number[id(v)]) for i, v in sorted(graph.updates.items())]}".encode())
     return digest.hexdigest()
@@ -226,4 +226,4 @@ def _shrink(place: Path) -> None:
         cache_log.info("removed entry %s: more than %d bytes were kept", path.stem[:12], limit)
 
 
-__all__ = ["directory", "graph_key", "load", "store"]
+__all__ = ["attribute_text", "directory", "graph_key", "load", "store"]

@@ -399,9 +399,11 @@ def fuse(graph: Graph) -> tuple[list[Kernel], Callable[[Value], bool]]:
     """The kernels of ``graph`` in an order that respects dependencies, and what a leaf is."""
     joiner = _Joiner(graph, materialised_values(graph))
     kernels = joiner.join_all()
-    roots = {id(v) for v in graph.roots()}
+    needed = {id(v) for v in graph.roots()}
     for kernel in kernels:
-        kernel.stored = _stored(kernel, kernels, joiner, roots)
+        needed.update(key for key in joiner.reads_of(kernel) if joiner.home.get(key) is not kernel)
+    for kernel in kernels:
+        kernel.stored = _stored(kernel, joiner, needed)
     return kernels, joiner.is_leaf
 
 
@@ -419,12 +421,9 @@ def obstacles(graph: Graph, kernels: list[Kernel]) -> list[tuple[Kernel, Kernel,
     return found
 
 
-def _stored(kernel: Kernel, kernels: list[Kernel], joiner: _Joiner, roots: set[int]) -> list[Value]:
-    """The values of ``kernel`` that others read, or that it reads itself at another index."""
+def _stored(kernel: Kernel, joiner: _Joiner, read: set[int]) -> list[Value]:
+    """The values of ``kernel`` that others ``read``, or that it reads itself at another index."""
     needed: set[int] = set()
-    for other in kernels:
-        if other is not kernel:
-            needed.update(joiner.reads_of(other))
     places = {id(m.value): (g, m.position) for g in kernel.groups for m in g.members}
     for group in kernel.groups:
         for member in group.members:
@@ -439,7 +438,7 @@ def _stored(kernel: Kernel, kernels: list[Kernel], joiner: _Joiner, roots: set[i
                 )
                 if not in_register:
                     needed.add(id(access.value))
-    return [v for v in kernel.values if id(v) in needed or id(v) in roots]
+    return [v for v in kernel.values if id(v) in needed or id(v) in read]
 
 
 __all__ = ["fuse", "materialised_values", "obstacles"]

@@ -14,7 +14,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
+from .cache import attribute_text
 from .codegen.expressions import ELEMENTWISE, Source, sources
 from .codegen.indexing import Index, contiguous_strides, linear
 from .codegen.loops import arrange_loops
@@ -223,6 +225,23 @@ def _flat(source: Source, strides: Callable[[Value], tuple[int, ...]]) -> tuple[
     return operand, linear(index, strides(operand))
 
 
+def _form(value: Value) -> Any:
+    """What a primitive does, whatever its operands are."""
+    attributes = sorted(value.attributes.items())
+    return (
+        value.primitive,
+        tuple((name, attribute_text(attribute)) for name, attribute in attributes),
+        value.shape,
+        value.dtype,
+    )
+
+
+def _seen_through(operand: Value, layouts: Layouts) -> Any:
+    """What ``operand`` is to its reader: views, and the kind and layout of what they show."""
+    base, chain = _base(operand)
+    return *(_form(view) for view in chain), base.shape, base.dtype, layouts.strides(base)
+
+
 def _no_dynamic(*read: object) -> Index:
     raise RuntimeError("a view reads no index")
 
@@ -232,6 +251,8 @@ class _CopyChooser:
         self.layouts = layouts
         self.lanes = lanes
         self.copies: dict[tuple[int, int], Value] = {}
+        self.costs: dict[Any, float] = {}
+        """What contractions cost, by all that it depends on: equal layers have equal ones."""
 
     def rewritten(self, value: Value) -> Value:
         """``value``, a contraction, with operands copied where that pays."""
@@ -284,6 +305,17 @@ class _CopyChooser:
         for which, dim in copied.items():
             base, _ = _base(value.operands[which])
             trial.set(base, self._order(base, dim))
+        key = (
+            _form(value),
+            trial.strides(value),
+            *(_seen_through(v, trial) for v in value.operands),
+        )
+        cost = self.costs.get(key)
+        if cost is None:
+            cost = self.costs[key] = self._planned_cost(value, trial)
+        return cost
+
+    def _planned_cost(self, value: Value, trial: Layouts) -> float:
         kernel = kernel_of(value)
         kernel.stored = [value]
         arrange_loops(kernel, lambda v: v.primitive not in _VIEWS, trial.strides)

@@ -20,6 +20,7 @@ from .graph import Graph, Value
 from .host import HOST, hosted
 from .host_call import HostCall
 from .host_code import DECLARATIONS, host_text
+from .kernel_form import kernel_form
 from .kernels import CONTRACTIONS, Kernel, member_accesses
 from .layout import choose_layouts
 from .memory import Lifetime, plan_arena
@@ -287,6 +288,22 @@ class Lowering:
         self, kernel: Kernel, reads: dict[int, Value], arrays: dict[int, Value], large: bool
     ) -> tuple[str, int]:
         """The kernel's function, and into how many units it can be divided (1: it is not)."""
+        stored = {self.places[id(v)] for v in kernel.stored}
+        written = [self.places[key] in stored for key in arrays]
+        values = list(arrays.values())
+        form = kernel_form(kernel, values, self.is_leaf, self.strides, written)
+        if form is None:
+            return self._new_kernel_text(kernel, reads, arrays, large)
+        known = self.module.texts.get((form, large))
+        if known is None:
+            known = self._new_kernel_text(kernel, reads, arrays, large)
+            self.module.texts[form, large] = known
+        return known
+
+    def _new_kernel_text(
+        self, kernel: Kernel, reads: dict[int, Value], arrays: dict[int, Value], large: bool
+    ) -> tuple[str, int]:
+        """The same, of a form that has not been written yet."""
         parameters = [("ptr", "%table"), *(("ptr", f"%a{i}") for i in range(len(arrays)))]
         builder = Builder("KERNEL", parameters, self.module.declarations)
         pointers = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,8 @@ class Module:
     declarations: set[str] = field(default_factory=set)
     functions: dict[str, str] = field(default_factory=dict)
     """Text with ``@KERNEL`` for the name -> name."""
+    texts: dict[Any, tuple[str, int]] = field(default_factory=dict)
+    """A kernel's form -> its text, and into how many units it can be divided."""
     others: list[str] = field(default_factory=list)
     hosts: list[HostCall] = field(default_factory=list)
     count: int = 0
