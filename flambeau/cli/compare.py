@@ -22,7 +22,7 @@ from flambeau.plots.axes import COLOURS
 from flambeau.training import RECIPES, Comparison, Outcome
 from flambeau.training import comparison as comparing
 from flambeau.training.metrics import COLUMNS
-from flambeau.training.pictures import comparison_curves
+from flambeau.training.pictures import comparison_curves, iteration_curves
 from flambeau.training.progress import stop_on_signal
 from flambeau.training.recipe import UnknownRecipeError, recipe_named
 
@@ -43,7 +43,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="flambeau compare",
         allow_abbrev=False,
         description="Trains a recipe once for each combination of the settings that vary, several "
-        "runs at a time.\nPrints a table, writes comparison.csv and comparison.png.",
+        "runs at a time.\nPrints a table, writes comparison.csv and comparison.png (and by recipe "
+        "iterations.png).",
         epilog=f"{EXAMPLES}\nrecipes:\n{list_of_recipes()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -217,6 +218,8 @@ def _carry_out(comparison: Comparison, options: argparse.Namespace, out: Path) -
         print(f"{len(outcomes)} runs in {seconds:.1f} s")
         picture = _draw(comparison, outcomes, out / "comparison.png", options.smoothing)
         print(f"metrics  {table}\ncurves   {picture}")
+        if comparison.by_iteration:
+            print(f"steps    {_draw_steps(comparison, outcomes, out / 'iterations.png')}")
     if progress.stop:
         print(f"stopped after {len(outcomes)} of {len(comparison.settings)} runs")
         return 128 + (stopped_by[0] if stopped_by else signal.SIGINT)
@@ -288,5 +291,30 @@ def _draw(comparison: Comparison, outcomes: Sequence[Outcome], path: Path, smoot
             smoothing=smoothing,
         )
     except (ImportError, ValueError) as error:
+        return f"none: {error}"
+    return str(path)
+
+
+def _draw_steps(comparison: Comparison, outcomes: Sequence[Outcome], path: Path) -> str:
+    """Each iteration's loss and accuracy, panels for each value of the recipe's setting."""
+    setting = comparison.recipe.panels_of
+    assert setting is not None
+    rows: dict[str, dict[str, Any]] = {}
+    for outcome in outcomes:
+        others = {name: v for name, v in outcome.variation.values.items() if name != setting}
+        words = [comparing.in_words(value) for value in others.values()]
+        if comparison.seeds > 1:
+            words.append(f"seed {outcome.seed}")
+        value = comparing.in_words(outcome.variation.values[setting])
+        row = rows.setdefault(f"{setting.replace('_', ' ')} {value}", {})
+        if outcome.steps is not None and outcome.steps["train_loss"]:
+            row[", ".join(words) or comparison.recipe.name] = outcome.steps
+    rows = {name: row for name, row in rows.items() if row}
+    if not rows:
+        return "none: no run has come to the end of an iteration"
+    legend = ", ".join(name.replace("_", " ") for name in comparison.vary if name != setting)
+    try:
+        iteration_curves(rows, path, title=comparison.recipe.name, legend=legend or None)
+    except ImportError as error:
         return f"none: {error}"
     return str(path)

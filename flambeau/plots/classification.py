@@ -240,7 +240,8 @@ def plot_confusion_matrix(
     count = len(counts)
     of_each = np.maximum(counts.sum(axis=1, keepdims=True), 1)
     shares = counts / of_each
-    side = min(2.4 + 0.42 * count, 12.0)
+    names = [str(index) for index in range(count)] if classes is None else list(classes)
+    side = min(2.4 + 0.42 * count, 12.0) + 0.07 * max(len(name) for name in names)
     axes = axes_or_new(ax, (side, side))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if count <= 25:
@@ -257,7 +258,6 @@ def plot_confusion_matrix(
                         fontsize=9 if count <= 12 else 7,
                         color="white" if shares[row, across] > 0.55 else "0.15",
                     )
-    names = [str(index) for index in range(count)] if classes is None else list(classes)
     # Of very many classes every few have their name.
     named = range(0, count, -(-count // 30))
     names = [names[index] for index in named]

@@ -112,7 +112,7 @@ def plot_runs(
 
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=0))
     places = np.concatenate([places for run in series.values() for places, _ in run])
-    if places.size and places.min() == places.max():
+    if (places == np.rint(places)).all():
         count_along(axes, places)
     axes.set_xlabel(counted)
     axes.set_ylabel(quantity.replace("_", " "))

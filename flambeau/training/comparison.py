@@ -28,6 +28,10 @@ from flambeau.training.recipe import Recipe, Settings
 __all__ = ["Comparison", "Outcome", "Variation", "processors", "write_outcomes"]
 
 
+Steps = dict[str, list[float]]
+"""`train_loss` and `train_accuracy` of each iteration."""
+
+
 @dataclass(frozen=True)
 class Variation:
     """One combination of the settings that vary.
@@ -56,6 +60,7 @@ class Outcome:
         history: the rows of its metrics.
         seconds: how long it took.
         complaint: why it ended early, or None: a loss that is no longer finite.
+        steps: loss and accuracy of each iteration, where `Comparison.by_iteration` asks for them.
     """
 
     variation: Variation
@@ -63,6 +68,7 @@ class Outcome:
     history: History
     seconds: float
     complaint: str | None = None
+    steps: Steps | None = None
 
 
 class Progress:
@@ -104,6 +110,8 @@ class Comparison:
     Attributes:
         variations: the combinations, the last setting varying fastest.
         settings: those of each run, variation by variation.
+        by_iteration: whether loss and accuracy of each iteration are kept: where the setting varies
+            that the recipe has panels of.
 
     Raises:
         ValueError: nothing varies, a value is given twice, a setting makes no sense.
@@ -121,6 +129,7 @@ class Comparison:
         self.vary = dict(recipe.comparison if vary is None else vary)
         self.seeds = seeds
         self.data_folder = data_folder
+        self.by_iteration = recipe.panels_of in self.vary
         changes = dict(changes or {})
         if seeds < 1:
             raise ValueError(f"there must be 1 seed or more, not {seeds}")
@@ -188,7 +197,7 @@ class Comparison:
     def _one_by_one(self, progress: Progress) -> Iterator[tuple[int, Outcome]]:
         done = 0
         for index, settings in enumerate(self.settings):
-            watcher = _Here(progress, done)
+            watcher = _Here(progress, done, self.by_iteration)
             result = _train(self.recipe, settings, self.data_folder, watcher)
             if result is None:
                 return
@@ -211,9 +220,14 @@ class Comparison:
         try:
             with _interrupts_held():  # the processes start here, and are not to hear of Ctrl-C
                 waiting = {
-                    executor.submit(_train_there, self.recipe, settings, self.data_folder, index): (
-                        index
-                    )
+                    executor.submit(
+                        _train_there,
+                        self.recipe,
+                        settings,
+                        self.data_folder,
+                        index,
+                        self.by_iteration,
+                    ): index
                     for index, settings in enumerate(self.settings)
                 }
             while waiting:
@@ -228,13 +242,9 @@ class Comparison:
                     result = future.result()
                     if result is None:
                         continue
-                    columns, seconds, complaint = result
+                    columns, *rest = result
                     outcome = Outcome(
-                        self._variation(index),
-                        self.settings[index].seed,
-                        History(columns),
-                        seconds,
-                        complaint,
+                        self._variation(index), self.settings[index].seed, History(columns), *rest
                     )
                     progress.finished(outcome)
                     yield index, outcome
@@ -248,10 +258,24 @@ class Comparison:
             executor.shutdown(wait=True, cancel_futures=True)
 
 
+class _Recorder(Watcher):
+    """Keeps loss and accuracy of each iteration, if asked to."""
+
+    def __init__(self, by_iteration: bool) -> None:
+        self.steps: Steps | None = (
+            {"train_loss": [], "train_accuracy": []} if by_iteration else None
+        )
+
+    def after_step(self, run: Run, loss: float) -> None:
+        if self.steps is not None:
+            self.steps["train_loss"].append(loss)
+            self.steps["train_accuracy"].append(run.right_of_step)
+
+
 def _train(
-    recipe: Recipe, settings: Settings, data_folder: Path, watcher: Watcher
-) -> tuple[History, float, str | None] | None:
-    """History, seconds and complaint of a run; None if it was stopped."""
+    recipe: Recipe, settings: Settings, data_folder: Path, watcher: _Recorder
+) -> tuple[History, float, str | None, Steps | None] | None:
+    """History, seconds, complaint and iterations of a run; None if it was stopped."""
     began = time.perf_counter()
     run = Run(recipe, settings, data_folder)
     complaint = None
@@ -260,18 +284,20 @@ def _train(
             return None
     except DivergedError as error:
         complaint = str(error)
-    return run.history, time.perf_counter() - began, complaint
+    return run.history, time.perf_counter() - began, complaint, watcher.steps
 
 
-class _Here(Watcher):
+class _Here(_Recorder):
     """Passes on the progress of a run in this process."""
 
-    def __init__(self, progress: Progress, done_before: int) -> None:
+    def __init__(self, progress: Progress, done_before: int, by_iteration: bool) -> None:
+        super().__init__(by_iteration)
         self._progress = progress
         self._before = self.done = done_before
         self._told = time.monotonic()
 
     def after_step(self, run: Run, loss: float) -> None:
+        super().after_step(run, loss)
         self.stop = self._progress.stop
         self.done = self._before + run.epoch
         now = time.monotonic()
@@ -303,23 +329,25 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-class _There(Watcher):
+class _There(_Recorder):
     """Tells the epochs of a run to the process that began it; stops when told."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, by_iteration: bool) -> None:
+        super().__init__(by_iteration)
         assert _shared is not None
         self._stop, self._epochs = _shared
         self._index = index
 
     def after_step(self, run: Run, loss: float) -> None:
+        super().after_step(run, loss)
         self._epochs[self._index] = run.epoch
         self.stop = bool(self._stop.value)
 
 
 def _train_there(
-    recipe: Recipe, settings: Settings, data_folder: Path, index: int
-) -> tuple[dict[str, list[float]], float, str | None] | None:
-    watcher = _There(index)
+    recipe: Recipe, settings: Settings, data_folder: Path, index: int, by_iteration: bool
+) -> tuple[dict[str, list[float]], float, str | None, Steps | None] | None:
+    watcher = _There(index, by_iteration)
     if watcher._stop.value:
         return None
     result = _train(recipe, settings, data_folder, watcher)

@@ -77,6 +77,7 @@ class Run:
         step: steps done in the epoch that is under way.
         steps_per_epoch: how many it has.
         sums, sums_of_last_epoch: the metrics of the epoch so far, and of the one before.
+        right_of_step: the share of right answers in the latest step's batch; NaN without a metric.
 
     Raises:
         ValueError: a setting that does not fit: more rows in a batch than there are, a momentum
@@ -104,6 +105,7 @@ class Run:
         self.epoch = 0
         self.step = 0
         self.sums = self.sums_of_last_epoch = RunningMean()
+        self.right_of_step = math.nan
         # The order of the rows has a generator of its own, which each epoch seeds anew: a run that
         # goes on in the middle of an epoch finds its order again.
         self._shuffler = torch.Generator()
@@ -159,8 +161,11 @@ class Run:
                         f"the loss is {value} in epoch {self.epoch + 1}, step {self.step + 1}: "
                         f"the learning rate {self.settings.lr:g} is perhaps too high"
                     )
-                metric = self.recipe.metric
-                self.sums.add(value, metric(outputs, targets) if metric else 0, len(targets))
+                right = 0
+                if (metric := self.recipe.metric) is not None:
+                    right = metric(outputs, targets)
+                    self.right_of_step = right / len(targets)
+                self.sums.add(value, right, len(targets))
                 self.step += 1
                 if self.step == self.steps_per_epoch:
                     self._finish_epoch(watcher)

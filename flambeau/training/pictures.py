@@ -22,6 +22,7 @@ __all__ = [
     "fitted_curve",
     "fitted_curve_and_nodes",
     "fitted_polynomial",
+    "iteration_curves",
     "predicted_against_true",
     "regions",
 ]
@@ -163,6 +164,9 @@ def classes_of_rows(names: Sequence[str], axes: Sequence[Any], run: Run) -> None
 
 # --- several runs ---------------------------------------------------------------------------------
 
+ITERATION_SMOOTHING = 0.95
+"""Weight of the past in a mean over about twenty iterations."""
+
 QUANTITIES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 
 
@@ -229,6 +233,50 @@ def comparison_curves(
         frameon=False,
         fontsize="small",
     )
+    if title is not None:
+        figure.suptitle(title)
+    figure.savefig(path, dpi=120)
+
+
+def iteration_curves(
+    rows: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]],
+    path: Path,
+    *,
+    title: str | None = None,
+    legend: str | None = None,
+) -> None:
+    """Draw loss and accuracy over the iterations: a row of panels for each group of runs.
+
+    Arguments:
+        rows: by the row's title and the run's label what the run recorded at each iteration:
+            `train_loss` and `train_accuracy`.
+        path: the file to write.
+        title: above the panels.
+        legend: above the labels.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    from flambeau.plots import plot_runs
+
+    figure, axes = _figure(len(rows), 2, (10.8, 3.4 * len(rows)))
+    labels: dict[str, Any] = {}
+    for row, (name, runs) in enumerate(rows.items()):
+        for column, quantity in enumerate(("train_loss", "train_accuracy")):
+            ax = axes[2 * row + column]
+            values = {label: record[quantity] for label, record in runs.items()}
+            plot_runs(values, quantity, smoothing=ITERATION_SMOOTHING, title=name, ax=ax)
+            ax.set_xlabel("iteration")
+            ax.get_legend().remove()
+            drawn = [line for line in ax.get_lines() if line.get_label() in runs]
+            for index, line in enumerate(drawn):
+                # Dashes, so that runs that coincide show through each other.
+                line.set_linestyle(("-", "--", ":", "-.")[index % 4])
+                labels.setdefault(str(line.get_label()), line)
+    figure.legend(
+        labels.values(), labels, loc="outside right upper", title=legend, frameon=False,
+        fontsize="small",
+    )  # fmt: skip
     if title is not None:
         figure.suptitle(title)
     figure.savefig(path, dpi=120)

@@ -110,6 +110,8 @@ class Recipe:
         remark: what to say about the trained model, if anything.
         picture: what to draw of the trained model, if anything.
         comparison: what `flambeau compare` varies unless told: the settings' names and values.
+        panels_of: a setting: where it varies, `flambeau compare` draws a picture by iterations
+            too, with panels for each of its values.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Recipe:
     remark: Callable[[Any], str] | None = field(default=None, repr=False)
     picture: Picture | None = field(default=None, repr=False)
     comparison: Mapping[str, Sequence[Any]] = field(default_factory=dict, repr=False)
+    panels_of: str | None = None
 
     def make_model(self, settings: Settings) -> Module:
         """The network of the settings, untrained.

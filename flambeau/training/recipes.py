@@ -439,6 +439,7 @@ RECIPES: dict[str, Recipe] = {
             metric=count_correct,
             picture=ANSWERS,
             comparison={"momentum": (0.0, 0.9), "optimizer": ("sgd", "sgd-by-hand")},
+            panels_of="momentum",
         ),
         Recipe(
             name="mnist-cnn",

@@ -6,12 +6,14 @@ import csv
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flambeau.cli import main
+from flambeau.training import RECIPES
 
 pytest.importorskip("sklearn")
 pytest.importorskip("tqdm")
@@ -64,6 +66,19 @@ def test_the_recipe_s_own_comparison_is_the_default(compare: Any, capsys: Any) -
     assert compare("sine", "--epochs", 100, "--jobs", 1) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["0.001", "0.0001", "1e-05", "1e-06"]
+
+
+def test_a_picture_by_iterations_where_the_recipe_has_one(
+    compare: Any, capsys: Any, monkeypatch: Any
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.setitem(RECIPES, "circles", replace(RECIPES["circles"], panels_of="momentum"))
+    words = ("--optimizer", "sgd", "--vary", "momentum=0,0.9", "--seeds", 2, "--epochs", 2)
+    assert compare("circles", *words, "--jobs", 1, "--out", "out") == 0
+    assert "steps    out/iterations.png" in capsys.readouterr().out
+    assert Path("out/iterations.png").read_bytes().startswith(b"\x89PNG")
+    assert compare("circles", "--vary", "lr=0.1", "--epochs", 1, "--jobs", 1, "--out", "no") == 0
+    assert not Path("no/iterations.png").exists()
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

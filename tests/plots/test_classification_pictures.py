@@ -86,6 +86,16 @@ def test_a_single_sample_has_room_around_it() -> None:
     assert axes.get_ylim() == pytest.approx((-0.08, 0.08))
 
 
+def test_long_names_leave_room_for_the_matrix() -> None:
+    from matplotlib import pyplot
+
+    axes = plot_confusion_matrix([0, 1], [0, 1], ["a name of thirty-eight characters or so", "b"])
+    axes.figure.canvas.draw()
+    frame = axes.get_window_extent()
+    assert frame.width > 100 and axes.title.get_window_extent().x1 < axes.figure.bbox.x1
+    pyplot.close(axes.figure)
+
+
 def test_of_very_many_classes_every_few_have_their_name() -> None:
     axes = plot_confusion_matrix(range(50), range(50), ax=Figure().subplots())
     assert [label.get_text() for label in axes.get_xticklabels()][:3] == ["0", "2", "4"]

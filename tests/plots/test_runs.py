@@ -91,3 +91,8 @@ def test_a_legend_covers_no_curves(names: list[str], place: str) -> None:
     found = "right" if legend.x0 >= frame.x1 else "below" if legend.y1 <= frame.y0 else "inside"
     assert found == place
     assert legend.x1 <= figure.bbox.x1 and legend.y0 >= 0
+
+
+def test_steps_are_counted_in_whole_numbers() -> None:
+    axes = plot_runs({"a": [3.0, 2.0, 1.0]}, ax=Figure().subplots())
+    assert all(place == round(place) for place in axes.get_xticks())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,59 @@ def test_a_run_is_what_it_would_be_alone(jobs: int) -> None:
         losses = outcome.history.columns["train_loss"]
         assert losses == pytest.approx(alone.history.columns["train_loss"], rel=1e-5)
         assert outcome.complaint is None and outcome.seconds > 0
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_each_iteration_is_kept_where_the_recipe_has_panels_for_it(jobs: int) -> None:
+    recipe = replace(RECIPES["circles"], panels_of="lr")
+    outcomes = Comparison(recipe, {"lr": [0.1, 0.01]}, SHORT).run(jobs)
+    for outcome in outcomes:
+        assert outcome.steps is not None
+        for column, values in outcome.steps.items():  # 300 rows, 50 in a batch
+            assert len(values) == 3 * 6
+            for epoch, mean in enumerate(outcome.history.columns[column]):
+                assert sum(values[6 * epoch : 6 * epoch + 6]) / 6 == pytest.approx(mean)
+    assert Comparison(recipe, {"momentum": [0, 0.9]}, {"optimizer": "sgd"}).by_iteration is False
+
+
+def test_the_labs_four_plots_are_those_of_the_mnist_mlp() -> None:
+    comparison = Comparison(RECIPES["mnist-mlp"])
+    assert comparison.by_iteration
+    assert [v.values for v in comparison.variations] == [
+        {"momentum": momentum, "optimizer": optimizer}
+        for momentum in (0.0, 0.9)
+        for optimizer in ("sgd", "sgd-by-hand")
+    ]
+
+
+def test_iterations_are_drawn_in_a_row_of_panels_for_each_group(
+    monkeypatch: Any, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    from flambeau.training import pictures
+
+    drawn: list[Any] = []
+
+    def figure_kept(*arguments: Any) -> Any:
+        drawn.append(original(*arguments))
+        return drawn[-1]
+
+    original = pictures._figure
+    monkeypatch.setattr(pictures, "_figure", figure_kept)
+    record = {"train_loss": [3.0, 2.0, 1.0], "train_accuracy": [0.1, 0.2, 0.3]}
+    rows = {name: {"sgd": record, "sgd-by-hand": record} for name in ("momentum 0", "momentum 0.9")}
+    pictures.iteration_curves(rows, tmp_path / "a.png", title="lab", legend="optimizer")
+    figure, axes = drawn[0]
+    assert [(ax.get_title(), ax.get_ylabel(), ax.get_xlabel()) for ax in axes] == [
+        (name, quantity, "iteration")
+        for name in ("momentum 0", "momentum 0.9")
+        for quantity in ("train loss", "train accuracy")
+    ]
+    for ax in axes:
+        labels = [str(line.get_label()) for line in ax.get_lines()]
+        assert [label for label in labels if label[0] != "_"] == ["sgd", "sgd-by-hand"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["sgd", "sgd-by-hand"]
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_momentum_is_kept_for_the_recipe_s_own_optimizer() -> None:
