@@ -24,6 +24,10 @@ class ConcreteValueNeeded(RuntimeError):
         )
 
 
+class NotYet(RuntimeError):
+    """A program cannot be captured at this call, but may be at a later one."""
+
+
 class _Structure:
     """Counts changes of modules, hooks and optimizers, so that compiled programs notice them."""
 

@@ -20,9 +20,25 @@ import numpy as np
 from .. import dtypes
 from ..autograd.grad_mode import no_grad
 from ..device import device as Device
+from ..modes import MODES, NotYet
 from ..tensor import Tensor, wrap
 
 _READY, _UNSCALED, _STEPPED = "ready", "unscaled", "stepped"
+
+
+def _step_unless(found: Tensor, optimizer: Any, args: Any, kwargs: Any) -> None:
+    """The optimizer's step in a program that is being captured, undone where ``found`` is true."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    states = [v for p in parameters for v in optimizer.state.get(p, {}).values()]
+    tensors = [t for t in (*parameters, *states) if isinstance(t, Tensor)]
+    before = [MODES.capture.array_of(t) for t in tensors]
+    count = sum(len(state) for state in optimizer.state.values())
+    optimizer.step(*args, **kwargs)
+    if sum(len(state) for state in optimizer.state.values()) != count:
+        raise NotYet("the optimizer's state is made by its first step with finite gradients")
+    for tensor, array in zip(tensors, before, strict=True):
+        if tensor._array is not array:
+            tensor._array = MODES.capture.namespace.where(found._array, array, tensor._array)
 
 
 class GradScaler:
@@ -69,9 +85,10 @@ class GradScaler:
         self._growth_factor = growth_factor
         self._backoff_factor = backoff_factor
         self._growth_interval = growth_interval
-        self._growth_tracker = 0
+        self._growth_tracker = wrap(np.array(0, np.int32))
         self._stages: dict[int, str] = {}
-        self._found: dict[int, bool] = {}
+        self._found: dict[int, Any] = {}
+        """Whether gradients are not finite, by optimizer; a tensor in a step that is captured."""
 
     # -- a training step ----------------------------------------------------------------------
 
@@ -108,8 +125,9 @@ class GradScaler:
         if stage == _STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
         scale = self._current_scale("unscale_")
-        inverse = 1.0 / float(scale.item())
-        found = False
+        captured = MODES.capture is not None
+        inverse: Any = 1.0 / (scale.double() if captured else float(scale.item()))
+        found: Any = False
         with no_grad():
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
@@ -119,7 +137,10 @@ class GradScaler:
                     if gradient.dtype is dtypes.float16:
                         raise ValueError("Attempting to unscale FP16 gradients.")
                     gradient.mul_(inverse)
-                    found = found or not bool(gradient.isfinite().all())
+                    if captured:
+                        found = ~gradient.isfinite().all() | found
+                    else:
+                        found = found or not bool(gradient.isfinite().all())
         self._found[id(optimizer)] = found
         self._stages[id(optimizer)] = _UNSCALED
 
@@ -143,7 +164,11 @@ class GradScaler:
         if stage == _READY:
             self.unscale_(optimizer)
         result = None
-        if not self._found[id(optimizer)]:
+        found = self._found[id(optimizer)]
+        if isinstance(found, Tensor):
+            with no_grad():
+                _step_unless(found, optimizer, args, kwargs)
+        elif not found:
             result = optimizer.step(*args, **kwargs)
         self._stages[id(optimizer)] = _STEPPED
         return result
@@ -158,25 +183,48 @@ class GradScaler:
             return
         scale = self._current_scale("update")
         if new_scale is not None:
-            value = new_scale.item() if isinstance(new_scale, Tensor) else new_scale
-            scale._array[...] = value
+            with no_grad():
+                if isinstance(new_scale, Tensor):
+                    scale.copy_(new_scale)  # type: ignore[attr-defined]
+                else:
+                    scale.fill_(new_scale)  # type: ignore[attr-defined]
+        elif MODES.capture is not None:
+            self._update_captured(scale)
         else:
             if not self._found:
                 raise AssertionError("No inf checks were recorded prior to update.")
             current = float(scale.item())
             if any(self._found.values()):
                 current *= self._backoff_factor
-                self._growth_tracker = 0
+                self._growth_tracker._array[...] = 0
             else:
-                self._growth_tracker += 1
-                if self._growth_tracker == self._growth_interval:
+                self._growth_tracker._array[...] += 1
+                if self._growth_tracker._array == self._growth_interval:
                     grown = current * self._growth_factor
                     current = grown if np.isfinite(np.float32(grown)) else current
-                    self._growth_tracker = 0
+                    self._growth_tracker._array[...] = 0
             scale._array[...] = current
-        scale._bump_version()
+            scale._bump_version()
         self._stages.clear()
         self._found.clear()
+
+    def _update_captured(self, scale: Any) -> None:
+        """:meth:`update` in a step that is captured, where nothing is known yet."""
+        if not self._found:
+            raise AssertionError("No inf checks were recorded prior to update.")
+        tracker: Any = self._growth_tracker
+        with no_grad():
+            found: Any = False
+            for one in self._found.values():
+                found = one | found
+            steps = tracker + 1
+            is_time = steps == self._growth_interval
+            current = scale.double()
+            grown = (current * self._growth_factor).to(scale.dtype)
+            grown = grown.where(is_time & grown.isfinite(), scale)
+            shrunk = (current * self._backoff_factor).to(scale.dtype)
+            scale.copy_(shrunk.where(found, grown))
+            tracker.copy_(steps.where(~(is_time | found), 0))
 
     def _current_scale(self, method: str) -> Tensor:
         if self._scale is None:
@@ -196,7 +244,7 @@ class GradScaler:
         """The scale; 1 if disabled."""
         if not self._enabled:
             return 1.0
-        return self._init_scale if self._scale is None else float(self._scale.item())
+        return self._init_scale if self._scale is None else self._scale.item()
 
     def get_growth_factor(self) -> float:
         """What the scale grows by."""
@@ -231,7 +279,7 @@ class GradScaler:
             "growth_factor": self._growth_factor,
             "backoff_factor": self._backoff_factor,
             "growth_interval": self._growth_interval,
-            "_growth_tracker": self._growth_tracker,
+            "_growth_tracker": int(self._growth_tracker._array),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -253,4 +301,4 @@ class GradScaler:
         self._growth_factor = state_dict["growth_factor"]
         self._backoff_factor = state_dict["backoff_factor"]
         self._growth_interval = state_dict["growth_interval"]
-        self._growth_tracker = state_dict["_growth_tracker"]
+        self._growth_tracker._array[...] = state_dict["_growth_tracker"]

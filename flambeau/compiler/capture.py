@@ -98,6 +98,8 @@ class Program:
         cleared: tensors whose ``grad`` the program sets to None.
         had_grad: tensors (or positions) whose ``grad`` the program meets, and whether it was there.
         updated: the tensors (or positions) that the program writes to.
+        afterwards: what each call does when the program has run, with its arguments: schedules'
+            steps.
         checks: of inputs, before anything is done.
         differentiable: outputs that are on the tape, with their symbolic tensors.
         joint: the backward program for those.
@@ -116,6 +118,7 @@ class Program:
     updated: list[Any] = field(default_factory=list)
     differentiable: list[tuple[int, Tensor]] = field(default_factory=list)
     checks: list[RangeCheck] = field(default_factory=list)
+    afterwards: list[tuple[Callable[..., Any], tuple[Any, ...]]] = field(default_factory=list)
     joint: Joint | None = None
     spent: list[int] = field(default_factory=list)
     training: list[tuple[Any, bool]] = field(default_factory=list)
@@ -179,6 +182,9 @@ class Capture:
         self.original_grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.hyperparameters: dict[tuple[int, str, int | None], Tensor] = {}
         self.groups: dict[int, dict[str, Any]] = {}
+        self.afterwards: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self.moved: set[int] = set()
+        """Optimizers' groups that :attr:`afterwards` changes."""
         self.cut: list[Tensor] = []
         """Arguments that were computed under the tape."""
         self.checks: list[RangeCheck] = []
@@ -268,6 +274,8 @@ class Capture:
     def hyperparameter(self, group: dict[str, Any], name: str) -> Any:
         """An optimizer's option: ``lr``, and what has varied, as an input, others as they are."""
         self.groups[id(group)] = group
+        if id(group) in self.moved:
+            raise CaptureError(f"the optimizer reads '{name}' after its schedule's step")
         value = group[name]
         if name == "lr":
             return value if isinstance(value, Tensor) else self._number(group, name, None, Tensor)
@@ -295,6 +303,17 @@ class Capture:
             tensor._array = symbol
             self.hyperparameters[key] = tensor
         return self.hyperparameters[key]
+
+    def later(self, optimizer: Any, call: Callable[..., Any], *arguments: Any) -> None:
+        """Have each call of the program end with ``call(*arguments)``, a schedule's step.
+
+        Args:
+            optimizer: whose groups ``call`` changes.
+            call, arguments: what is called; tensors among the arguments become numbers.
+        """
+        known = (DeferredNumber(a) if isinstance(a, Tensor) else a for a in arguments)
+        self.afterwards.append((call, tuple(known)))
+        self.moved.update(map(id, optimizer.param_groups))
 
     def concrete(self, array: Any, wanted: str) -> np.ndarray:
         """The elements of ``array``, which must be the same at every call."""
@@ -488,6 +507,8 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
         return item
 
     program.result = describe(returned)
+    program.afterwards = [(call, describe(args)) for call, args in recording.afterwards]
+    recording.afterwards.clear()
     outputs.extend(recording.requirements)
 
     for tensor in recording.cut:

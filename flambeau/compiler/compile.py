@@ -28,7 +28,7 @@ import numpy as np
 
 from ..autograd.grad_mode import GRAD_MODE
 from ..dtypes import get_default_dtype
-from ..modes import MODES, ConcreteValueNeeded
+from ..modes import MODES, ConcreteValueNeeded, NotYet
 from ..tensor import Tensor
 from .capture import CaptureError, Program, capture, same_program
 from .direct_call import MISS, direct_call
@@ -184,9 +184,21 @@ class CompiledFunction:
         except (ConcreteValueNeeded, CaptureError, Unsupported) as error:
             _restore_generator(generator_state)
             return self._go_eager(variant, error, args, kwargs)
-        except Exception:  # the program's own: it is to happen after what it does before that
+        except NotYet as error:
+            capture_log.info("%s: to be captured later: %s", self.__name__, error)
             _restore_generator(generator_state)
+            variant.calls = 1
             return self._function(*args, **kwargs)
+        except Exception as error:  # the program's own: it happens after what is done before it
+            _restore_generator(generator_state)
+            result = self._function(*args, **kwargs)
+            variant.eager_reason = (
+                f"its capture raised {type(error).__name__}: {error}{_user_frame(error)}"
+            )
+            self._report(variant.eager_reason)
+            if self._fullgraph:
+                raise
+            return result
         variant.capture_seconds.append(time.perf_counter() - start)
         capture_log.info(
             "%s: variant %d captured in %s: %s", self.__name__, variant.number,

@@ -136,6 +136,7 @@ def _repeatable(program: Program, ahead: bool) -> bool:
     returned = set(_indices(program.result))
     return (
         program.joint is None
+        and not program.afterwards
         and (ahead or not draws)
         and not any(isinstance(program.sources[i], Draw) for i in checked_inputs(program))
         and not grads & returned

@@ -1,8 +1,8 @@
 """Options of optimizers that change from call to call: learning rates, and what schedules move.
 
-Learning rates are always inputs of a program.  Other options (momentum, weight decay) are constants,
-which makes better code, until one is seen to change: from then on it is an input too.  The update
-rules branch on such numbers (is there a weight decay at all?): a branch is taken by the number's
+Learning rates are always inputs of a program.  Other options (momentum, weight decay) are
+constants, which makes better code, until one is seen to change: from then on it is an input too.
+The update rules branch on such numbers (is there a weight decay at all?): a branch is taken by the number's
 present value, and noted; the program serves every value that takes the same branches.
 """
 
@@ -52,7 +52,9 @@ class Varying:
         self.form = form(value)
         self.branches: list[tuple[int, Callable[[Any, Any], Any], float, bool]] = []
 
-    def branch(self, place: int, number: Any, test: Callable[[Any, Any], Any], bound: float) -> bool:
+    def branch(
+        self, place: int, number: Any, test: Callable[[Any, Any], Any], bound: float
+    ) -> bool:
         """The present outcome of a test, on which the program depends from now on."""
         outcome = bool(test(number, bound))
         self.branches.append((place, test, bound, outcome))

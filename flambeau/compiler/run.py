@@ -212,6 +212,8 @@ class Runner:
         """Leave gradients and versions as the eager program does, and give back its result."""
         self.leave(outputs, tensors)
         program = self.program
+        for call, arguments in program.afterwards:
+            call(*build_result(arguments, outputs, tensors))
         if program.joint is not None:
             return program.joint.deliver(self, outputs, tensors)
         if program.spent:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from flambeau.autograd.grad_mode import no_grad
 from flambeau.dtypes import finfo
-from flambeau.optim.hyperparameter import hyperparameter
+from flambeau.modes import MODES
+from flambeau.optim.elementwise import TensorNamespace
+from flambeau.optim.hyperparameter import as_scalar, hyperparameter
 from flambeau.optim.initial_state import filled_like, scalar_state
 from flambeau.optim.optimizer import Optimizer
 from flambeau.tensor import Tensor
@@ -113,15 +117,22 @@ class Adafactor(Optimizer):
         state = self.state[param]
         if not state:
             state.update(self._initial_state(group, param))
-        lr = float(hyperparameter(group, "lr"))
+        is_known = type(param._array) is np.ndarray and MODES.capture is None
+        lr = hyperparameter(group, "lr")
+        if isinstance(lr, Tensor):
+            lr = _number(as_scalar(lr), is_known)
         eps1, eps2 = group["eps"]
         if eps1 is None:
             eps1 = finfo(param.dtype).eps
         state["step"] += 1
-        step = state["step"].item()
+        step = _number(state["step"], is_known)
         new_share = step ** group["beta2_decay"]
-        scale = max(eps2, param.norm(2).item() / max(1, param.numel()) ** 0.5)
-        rate = scale * min(lr, 1 / step**0.5)
+        xp = TensorNamespace
+        largest, least = (max, min) if is_known else (xp.maximum, xp.minimum)
+        scale = largest(eps2, _number(param.norm(2), is_known) / max(1, param.numel()) ** 0.5)
+        rate = scale * least(lr, 1 / step**0.5)
+        if not is_known:
+            new_share = new_share.to(param.dtype)
         if group["weight_decay"] != 0:
             param.mul_(1 - lr * group["weight_decay"])
 
@@ -135,5 +146,10 @@ class Adafactor(Optimizer):
             state["variance"].lerp_(squares, new_share)
             variance = state["variance"]
         update = variance.clamp(min=eps1 * eps1).rsqrt() * grad
-        root_mean_square = update.norm(2).item() / max(1, update.numel()) ** 0.5
-        param.sub_(update * (rate / max(1.0, root_mean_square / group["d"])))
+        root_mean_square = _number(update.norm(2), is_known) / max(1, update.numel()) ** 0.5
+        param.sub_(update * (rate / largest(1.0, root_mean_square / group["d"])))
+
+
+def _number(value: Tensor, is_known: bool) -> Any:
+    """A 0-d tensor as a number, or in double precision if its value is not known yet."""
+    return value.item() if is_known else value.double()

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from flambeau.autograd.grad_mode import no_grad
-from flambeau.optim.hyperparameter import hyperparameter
+from flambeau.modes import MODES
+from flambeau.optim.hyperparameter import as_scalar, hyperparameter
 from flambeau.optim.initial_state import filled_like
 from flambeau.optim.optimizer import Optimizer
 from flambeau.tensor import Tensor, wrap
@@ -109,7 +110,10 @@ class Muon(Optimizer):
         buffer.lerp_(grad, 1 - momentum)
         update = grad.lerp(buffer, momentum) if group["nesterov"] else buffer
         update = orthogonalise(update, group["ns_coefficients"], group["ns_steps"], group["eps"])
-        lr = float(hyperparameter(group, "lr"))
+        lr = hyperparameter(group, "lr")
+        if isinstance(lr, Tensor):
+            is_known = type(lr._array) is np.ndarray and MODES.capture is None
+            lr = lr.item() if is_known else as_scalar(lr).double()
         rows, columns = param.shape
         if group["adjust_lr_fn"] == "match_rms_adamw":
             ratio = 0.2 * math.sqrt(max(rows, columns))

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any, Literal
 
+import numpy as np
+
 from flambeau.autograd.grad_mode import no_grad
 from flambeau.dtypes import int64
+from flambeau.modes import MODES
 from flambeau.nn import Module
 from flambeau.optim.lr_scheduler.scheduler import LRScheduler, per_group, warn_outside_step
 from flambeau.optim.optimizer import Optimizer
@@ -101,11 +104,21 @@ def get_swa_multi_avg_fn() -> _Average:
         with no_grad():
             for mean, value in zip(averaged, current, strict=True):
                 if mean.is_floating_point() or mean.is_complex():
-                    mean.lerp_(value, 1 / (float(num_averaged) + 1))
+                    if _is_known(num_averaged):
+                        mean.lerp_(value, 1 / (float(num_averaged) + 1))
+                    else:
+                        mean.lerp_(value, (1 / (num_averaged.double() + 1)).to(mean.dtype))
                 else:
                     mean.copy_(mean + (value - mean) / (num_averaged + 1))
 
     return average
+
+
+def _is_known(count: Any) -> bool:
+    """Whether the value of a count can be asked for: not while a step is being captured."""
+    return not isinstance(count, Tensor) or (
+        type(count._array) is np.ndarray and MODES.capture is None
+    )
 
 
 class AveragedModel(Module):
@@ -166,7 +179,8 @@ class AveragedModel(Module):
         ):
             means.append(mean.detach())
             values.append(value.detach().to(mean.device))
-        if self.n_averaged == 0:
+        is_known = _is_known(self.n_averaged)
+        if is_known and self.n_averaged == 0:
             for mean, value in zip(means, values, strict=True):
                 mean.copy_(value)
         elif self.avg_fn is None:
@@ -175,6 +189,11 @@ class AveragedModel(Module):
         else:
             for mean, value in zip(means, values, strict=True):
                 mean.copy_(self.avg_fn(mean, value, self.n_averaged))
+        if not is_known:
+            is_first = self.n_averaged == 0
+            with no_grad():
+                for mean, value in zip(means, values, strict=True):
+                    mean.copy_(value.where(is_first, mean))
         if not self.use_buffers:
             for mean, value in zip(self.module.buffers(), model.buffers(), strict=True):
                 mean.detach().copy_(value.detach().to(mean.device))

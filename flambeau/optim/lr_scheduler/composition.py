@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from flambeau.optim.lr_scheduler.plateau import ReduceLROnPlateau
-from flambeau.optim.lr_scheduler.scheduler import LRScheduler, group_values, set_group_value
+from flambeau.optim.lr_scheduler.scheduler import (
+    LRScheduler,
+    group_values,
+    postponed,
+    set_group_value,
+)
 from flambeau.optim.optimizer import Optimizer
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
@@ -115,6 +120,8 @@ class SequentialLR(_Composition):
 
     def step(self) -> None:  # type: ignore[override]
         """Step the schedule that is on; at a milestone, begin the next."""
+        if postponed(self):
+            return
         self.last_epoch += 1
         index = bisect_right(self._milestones, self.last_epoch)
         scheduler = self._schedulers[index]
@@ -154,6 +161,8 @@ class ChainedScheduler(_Composition):
 
     def step(self) -> None:  # type: ignore[override]
         """Step every schedule."""
+        if postponed(self):
+            return
         for scheduler in self._schedulers:
             scheduler.step()
         self._last_lr = group_values(self.optimizer, "lr")

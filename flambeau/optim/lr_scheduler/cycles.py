@@ -11,6 +11,7 @@ from flambeau.optim.lr_scheduler.scheduler import (
     LRScheduler,
     check_optimizer,
     per_group,
+    postponed,
     set_group_value,
     warn_outside_step,
 )
@@ -351,6 +352,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             epoch: the epoch to go to, rather than the next; it may have a fraction, for calls
                 after each batch: ``scheduler.step(epoch + batch / batches)``.
         """
+        if postponed(self, epoch):
+            return
         if epoch is None and self.last_epoch < 0:
             epoch = 0
         if epoch is None:

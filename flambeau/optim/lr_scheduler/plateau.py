@@ -9,6 +9,7 @@ from flambeau.optim.lr_scheduler.scheduler import (
     LRScheduler,
     check_optimizer,
     group_values,
+    postponed,
     set_group_value,
     warn_epoch_argument,
 )
@@ -110,6 +111,8 @@ class ReduceLROnPlateau(LRScheduler):
             metrics: the watched value.
             epoch: deprecated: the epoch's number.
         """
+        if postponed(self, metrics, epoch):
+            return
         current = float(metrics)
         if epoch is None:
             epoch = self.last_epoch + 1

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+from flambeau.modes import MODES, ConcreteValueNeeded
 from flambeau.optim.hyperparameter import as_scalar
 from flambeau.optim.optimizer import Optimizer
 from flambeau.tensor import Tensor
@@ -82,10 +83,27 @@ class LRScheduler:
     Source: ``torch.optim.lr_scheduler.LRScheduler``.
     """
 
+    _steps_after_programs: bool = True
+    """In a step that is being captured, ``step`` is postponed to the end of each call."""
+
     _get_lr_called_within_step: bool = False
     _is_initial: bool = False
     last_epoch: int
     _last_lr: list[Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        step = cls.__dict__.get("step")
+        if step is None or cls.__module__.startswith("flambeau."):
+            return
+
+        @functools.wraps(step)
+        def postponable(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if kwargs and MODES.capture is not None:
+                raise ConcreteValueNeeded("a schedule's step with named arguments")
+            return None if postponed(self, *args) else step(self, *args, **kwargs)
+
+        cls.step = postponable  # type: ignore[method-assign]
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         check_optimizer(optimizer)
@@ -126,6 +144,8 @@ class LRScheduler:
 
     def get_last_lr(self) -> list[Any]:
         """The learning rates that the last step set, one for each parameter group."""
+        if MODES.capture is not None:
+            raise ConcreteValueNeeded("get_last_lr()")
         return self._last_lr
 
     def get_lr(self) -> list[Any]:
@@ -140,6 +160,8 @@ class LRScheduler:
         Args:
             epoch: deprecated: the epoch to go to, rather than the next one.
         """
+        if postponed(self, epoch):
+            return
         if self._step_count == 1:
             if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
                 warnings.warn(
@@ -195,6 +217,16 @@ class LRScheduler:
 
 class _LRScheduler(LRScheduler):
     """The base class's name before PyTorch 2.0, which older programs subclass."""
+
+
+def postponed(scheduler: Any, *arguments: Any) -> bool:
+    """Whether a step is being captured: each of its calls ends with the schedule's step then."""
+    if MODES.capture is None:
+        return False
+    if getattr(scheduler, "_is_initial", False):
+        raise ConcreteValueNeeded("making a schedule")
+    MODES.capture.later(scheduler.optimizer, scheduler.step, *arguments)
+    return True
 
 
 def warn_epoch_argument() -> None:
