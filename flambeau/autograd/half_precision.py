@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..modes import MODES
+from ..namespaces import namespace_of
 from ..tensor.tensor import wrap
 from .node import Node
 
@@ -32,17 +34,28 @@ def rounding(node_class: type[Node]) -> type[Node]:
 
 def _widened(value: Any) -> Any:
     """What a node saved, in float32 where it is in half precision."""
-    if value.__class__ is np.ndarray:
-        return value.astype(FLOAT32) if value.dtype.name in HALF else value
-    array = getattr(value, "_array", None)
-    if array.__class__ is not np.ndarray or array.dtype.name not in HALF:
+    array = getattr(value, "_array", value)
+    if not _is_half(array):
         return value
+    if array is value:
+        return _cast(array, FLOAT32)
     if value._base is not None:
         value._refresh()
         array = value._array
-    wide = wrap(array.astype(FLOAT32))
+    wide = wrap(_cast(array, FLOAT32))
     wide._versions = (value if value._base is None else value._base)._versions
     return wide
+
+
+def _is_half(array: Any) -> bool:
+    dtype = getattr(array, "dtype", None)
+    return dtype is not None and getattr(dtype, "name", None) in HALF
+
+
+def _cast(array: Any, dtype: np.dtype) -> Any:
+    if array.__class__ is np.ndarray:
+        return array.astype(dtype)
+    return namespace_of(array).astype(array, dtype)
 
 
 class _Rounding(Node):
@@ -51,9 +64,9 @@ class _Rounding(Node):
 
     def backward(self, xp: Any, grad: Any) -> tuple[Any, ...]:
         narrow: dict[str, Any] = {}
-        if grad.__class__ is np.ndarray:
-            if grad.dtype.name in HALF:
-                grad = grad.astype(FLOAT32)
+        if grad.__class__ is np.ndarray or MODES.capture is not None:
+            if _is_half(grad):
+                grad = _cast(grad, FLOAT32)
             if not self.released:
                 narrow = {name: getattr(self, name) for name in self.saved_names}
         try:
@@ -64,9 +77,7 @@ class _Rounding(Node):
             for name, value in narrow.items():
                 setattr(self, name, value)
         return tuple(
-            value
-            if value is None or dtype is None or value.dtype == dtype
-            else (value.astype(dtype) if value.__class__ is np.ndarray else xp.astype(value, dtype))
+            value if value is None or dtype is None or value.dtype == dtype else _cast(value, dtype)
             for value, dtype in zip(found, self.edge_dtypes, strict=True)
         )
 

@@ -39,6 +39,7 @@ from .scan_code import ScanCode
 from .schedule import Schedule, updates_in_place
 from .stopwatch import Stopwatch
 from .unsupported import Unsupported
+from .widening import widened
 
 DIVIDED_FROM = 5.0
 """Microseconds from which a kernel is divided among threads."""
@@ -86,7 +87,7 @@ class Lowering:
         """``unchanging`` are the inputs that are the same at every run of the code."""
         self.module = module
         self.vector_bytes = module.vector_bytes
-        graph = hosted(_distinct_roots(simplify(graph)), module.half)
+        graph = widened(hosted(_distinct_roots(simplify(graph)), module.half))
         self.graph, self.layouts = choose_layouts(graph, self.vector_bytes // 4)
         self.kernels, self.is_leaf = fuse(self.graph)
         self.inputs = {id(v): i for i, v in enumerate(self.graph.inputs)}

@@ -43,6 +43,23 @@ def _lift(x: Any, dtype: np.dtype | None = None) -> Value:
     return constant(np.asarray(x, dtype=None if hasattr(x, "dtype") else dtype))
 
 
+def _promoted(operands: Sequence[Value]) -> Sequence[Value]:
+    """``operands`` with half precision beside wider numbers as those, as NumPy does."""
+    dtypes = {v.dtype for v in operands if v.dtype.kind in "fV"}
+    if len(dtypes) < 2 or not any(d.itemsize == 2 for d in dtypes):
+        return operands
+    widest = max((d for d in dtypes), key=lambda d: d.itemsize)
+    if widest.itemsize == 2:
+        return operands
+    astype = globals()["astype"]
+    return tuple(
+        astype(v, widest) if v.dtype.kind in "fV" and v.dtype.itemsize == 2 else v for v in operands
+    )
+
+
+_CONTRACTIONS = frozenset("matmul conv conv_input conv_weight".split())
+
+
 def _trace(name: str) -> Callable[..., Value]:
     """The namespace's function for the primitive ``name``."""
     rule = RULES[name]
@@ -58,6 +75,8 @@ def _trace(name: str) -> Callable[..., Value]:
             typed = operands if name != "where" else operands[1:]
             dtype = next((x.dtype for x in typed if hasattr(x, "dtype")), None)
             lifted = tuple(_lift(x, dtype) for x in operands)
+            if arity > 1 and lifted[-1].dtype is not lifted[-2].dtype:
+                lifted = (*lifted[:-2], *_promoted(lifted[-2:]))
             shape, result_dtype = rule(*lifted)
             return Value(name, lifted, {}, shape, result_dtype)
 
@@ -84,6 +103,10 @@ def _trace(name: str) -> Callable[..., Value]:
                 attributes["indexed"] = tuple(a is not None for a in lifted_indices)
             else:
                 attributes[parameter] = argument
+        if name in _CONTRACTIONS and operands[0].dtype is not operands[1].dtype:
+            operands = list(_promoted(operands))
+            for parameter, operand in zip(parameters, operands):  # the arrays come first
+                bound.arguments[parameter] = operand
         shape, dtype = rule(*bound.args, **bound.kwargs)
         return Value(name, tuple(operands), attributes, tuple(int(n) for n in shape), dtype)
 

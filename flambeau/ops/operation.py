@@ -445,6 +445,8 @@ class Operation:
                 result = _run_numpy(self, arrays, found)
             elif batched:
                 result = xp.run(self, arrays)
+            elif capture is not None:
+                result = _run_captured(self, xp, arrays, found)
             else:
                 result = self.forward(xp, *arrays)
         except ValueError as error:
@@ -686,6 +688,32 @@ def _run_numpy(operation: Operation, arrays: list[Any], found: Sequence[Any]) ->
     if isinstance(result, tuple):
         return tuple(_narrow(r, dtype) for r in result)
     return _narrow(result, dtype)
+
+
+def _run_captured(operation: Operation, xp: Any, arrays: list[Any], found: Sequence[Any]) -> Any:
+    """The definition on symbolic arrays; half precision is rounded where it is in NumPy."""
+    dtype = next(
+        (a.dtype for a in found if a.dtype.char not in _COMMON and a.dtype.name in _HALF), None
+    )
+    if dtype is None or operation.view or operation.name == "astype":
+        return operation.forward(xp, *arrays)
+
+    def widened(value: Any) -> Any:
+        if isinstance(value, list):
+            return [widened(v) for v in value]
+        if getattr(value, "dtype", None) is not None and value.dtype.name in _HALF:
+            return xp.astype(value, np.dtype(np.float32))
+        return value
+
+    def narrowed(value: Any) -> Any:
+        if getattr(value, "dtype", None) == np.float32:
+            return xp.astype(value, dtype)
+        return value
+
+    result = operation.forward(xp, *[widened(a) for a in arrays])
+    if isinstance(result, tuple):
+        return tuple(narrowed(r) for r in result)
+    return narrowed(result)
 
 
 def _widen(value: Any) -> Any:

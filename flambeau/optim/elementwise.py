@@ -202,6 +202,9 @@ def apply_rule(
             for name in ("param", *names):
                 targets[name] = view_as_real(targets[name])
         values: dict[str, Any] = dict(targets)
+        if param.dtype.itemsize == 2 and not differentiable:  # computed in float32, rounded once
+            grad = grad.float()
+            values.update((n, v.float()) for n, v in targets.items() if v.dtype.itemsize == 2)
         for name in optimizer.scalar_states:
             values[name] = float(state[name]) if is_concrete else state[name].double()
         result = type(optimizer).rule(TensorNamespace, grad=grad, **values, **scalars, **options)

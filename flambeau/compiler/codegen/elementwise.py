@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ Emit = Callable[..., Register]
 _TYPES = {
     "?": BOOL, "b": "i8", "B": "i8", "h": "i16", "H": "i16", "i": "i32", "I": "i32",
     "l": "i64", "L": "i64", "q": "i64", "Q": "i64", "e": "half", "f": "float", "d": "double",
+    "E": "i16",
 }  # fmt: skip
 
 
@@ -33,7 +35,16 @@ def _is_float(dtype: np.dtype) -> bool:
 
 def has_type(dtype: np.dtype) -> bool:
     """Whether elements of ``dtype`` have an LLVM type."""
-    return dtype.char in _TYPES
+    return dtype.char in _TYPES and (dtype.char != "E" or dtype.name == "bfloat16")
+
+
+def number(b: Builder, dtype: np.dtype, value: Any) -> Register:
+    """The constant ``value`` as an element of ``dtype``."""
+    if dtype.char == "E":  # its bits; no literal that arithmetic could be done with
+        with np.errstate(over="ignore"):
+            bits = int(np.asarray(value).astype(dtype).view(np.int16))
+        return Register(str(bits), "i16")
+    return b.constant(llvm_type(dtype), np.asarray(value).astype(dtype).item())
 
 
 # -- conversions --------------------------------------------------------------------------------
@@ -43,6 +54,8 @@ def as_bool(b: Builder, x: Register, dtype: np.dtype) -> Register:
     """Whether ``x`` is not zero (NaN is not)."""
     if dtype.kind == "b":
         return x
+    if dtype.char == "E":
+        return as_bool(b, _from_bfloat16(b, x), _SINGLE)
     if _is_float(dtype):
         return b.compare("fcmp une", x, b.constant(x.type, 0.0))
     return b.compare("icmp ne", x, b.constant(x.type, 0))
@@ -52,6 +65,10 @@ def convert(b: Builder, x: Register, source: np.dtype, target: np.dtype) -> Regi
     """``x`` of dtype ``source`` as ``target``, as a C cast would."""
     if source == target:
         return x
+    if source.char == "E":
+        return convert(b, _from_bfloat16(b, x), _SINGLE, target)
+    if target.char == "E":
+        return _to_bfloat16(b, convert(b, x, source, _SINGLE))
     if x.literal is not None and x.lanes == 1 and not (source.kind == "f" and target.kind in "iu"):
         return b.constant(llvm_type(target), np.asarray(x.literal).astype(target).item())
     type = llvm_type(target)
@@ -79,6 +96,31 @@ def convert(b: Builder, x: Register, source: np.dtype, target: np.dtype) -> Regi
     if source.kind == "b" or target.itemsize > source.itemsize:
         return b.cast("sext" if source.kind == "i" else "zext", x, type)
     return b.cast("trunc", x, type)
+
+
+_SINGLE = np.dtype(np.float32)
+
+
+def _from_bfloat16(b: Builder, x: Register) -> Register:
+    """Elements of bfloat16, which are the upper halves of singles, as singles."""
+    bits = b.binary("shl", b.cast("zext", x, "i32"), b.constant("i32", 16))
+    return b.cast("bitcast", bits, "float")
+
+
+def _to_bfloat16(b: Builder, x: Register) -> Register:
+    """Singles rounded to bfloat16, to nearest and ties to even; NaN stays NaN.
+
+    In integers: not every CPU has an instruction, nor every system a function for it.
+    """
+    if x.literal is not None:
+        x = Register(x.name, x.type, x.lanes, x.level)
+    bits = b.cast("bitcast", x, "i32")
+    upper = b.binary("lshr", bits, b.constant("i32", 16))
+    odd = b.binary("and", upper, b.constant("i32", 1))
+    up = b.binary("add", bits, b.binary("add", odd, b.constant("i32", 0x7FFF)))
+    rounded = b.binary("lshr", up, b.constant("i32", 16))
+    quiet = b.binary("or", upper, b.constant("i32", 0x40))
+    return b.cast("trunc", b.select(_is_nan(b, x), quiet, rounded), "i16")
 
 
 def _rounded_to_odd(b: Builder, x: Register) -> Register:
@@ -484,4 +526,5 @@ __all__ = [
     "has_type",
     "lanewise",
     "llvm_type",
+    "number",
 ]

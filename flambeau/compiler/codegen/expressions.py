@@ -17,7 +17,7 @@ from ...namespaces.primitives import BINARY, BINARY_PREDICATES, UNARY, UNARY_PRE
 from ..graph import Value
 from ..unsupported import Unsupported
 from .builder import BOOL, INDEX, Builder, Register
-from .elementwise import as_bool, convert, emit_elementwise, llvm_type
+from .elementwise import as_bool, convert, emit_elementwise, llvm_type, number
 from .indexing import (
     ZERO,
     Dynamic,
@@ -364,11 +364,10 @@ class Expressions:
         if name == "constant":
             array_value = attributes["array"]
             if array_value.size == 1:
-                return b.constant(llvm_type(v.dtype, name), array_value.reshape(()).item())
+                return number(b, v.dtype, array_value.reshape(()))
             raise RuntimeError("a constant array without memory")
         if name == "full":
-            number = np.asarray(attributes["value"]).astype(v.dtype).item()
-            return b.constant(llvm_type(v.dtype, name), number)
+            return number(b, v.dtype, attributes["value"])
         if name == "arange":
             return self._arange(v, index[0])
         if name in ELEMENTWISE:
@@ -381,10 +380,9 @@ class Expressions:
         if len(found) == 1 and not found[0].conditions:
             return self.value(found[0].operand, found[0].index, predicate)
         if name == "pad":
-            number = np.asarray(attributes["value"]).astype(v.dtype).item()
-            result = b.constant(llvm_type(v.dtype, name), number)
+            result = number(b, v.dtype, attributes["value"])
         else:
-            result = b.constant(llvm_type(v.dtype, name), 0)
+            result = number(b, v.dtype, 0)
         for source in reversed(found):
             holds = self.conditions(source.conditions)
             there = self.value(source.operand, source.index, b.logical_and(predicate, holds))
@@ -411,10 +409,8 @@ class Expressions:
     def _arange(self, v: Value, index: Index) -> Register:
         b = self.builder
         start, step = v.attributes["start"], v.attributes["step"]
-        type = llvm_type(v.dtype, "arange")
         if index.is_constant:
-            number = np.asarray(start + step * index.constant).astype(v.dtype).item()
-            return b.constant(type, number)
+            return number(b, v.dtype, start + step * index.constant)
         position = lane_register(b, index)
         if v.dtype.kind in "iu":
             scaled = b.binary("mul", position, b.index(int(step)))
