@@ -17,10 +17,15 @@ from .expressions import Array, Condition, Expressions, Source, trace
 from .indexing import Index, Variable, linear, scalar_register
 from .loops import Combiner, IsLeaf, LoopCode, Strides, lanes_for
 from .partition import best_loop, divided_loop, unit_count
-from .tile_plan import TilePlan, TileProblem, plan_tiles, register_count
+from .tile_plan import (
+    WRITTEN_OUT,
+    TilePlan,
+    TileProblem,
+    innermost_steps,
+    plan_tiles,
+    register_count,
+)
 
-_WRITTEN_OUT = 128
-"""Multiply-adds in the innermost loop."""
 _SLICE = 128
 """Terms of a long sum that are added for all tiles before the next ones."""
 _PANEL = 64 << 10
@@ -378,7 +383,7 @@ class TileCode(LoopCode):
             return totals
         steps = math.prod(-(-v.extent // (self.lanes if v is self.plan.vector else 1))
                           for v in loops)  # fmt: skip
-        if steps * len(totals) <= _WRITTEN_OUT and variable is not self.sliced:
+        if steps * len(totals) <= WRITTEN_OUT and variable is not self.sliced:
             return self._loop(variable, lanes, totals, inner, steps)
         if len(loops) > 1:
             return self._loop(variable, lanes, totals, inner, 1)
@@ -414,7 +419,7 @@ class TileCode(LoopCode):
         step: Callable[[list[Register]], list[Register]],
     ) -> list[Register]:
         b = self.builder
-        times = max(1, min(4, 64 // len(totals)))
+        times = innermost_steps(len(totals))
         stride = lanes * times
         start, extent = b.index(0), variable.extent
         if variable is self.sliced and self.slice is not None:
