@@ -136,7 +136,7 @@ class CompiledFunction:
             try:
                 result = runner(tensors)
             except GuardFailed as error:
-                failed.append((variant, error))
+                failed.append((variant, error.with_traceback(None)))  # its frames would refer to it
                 continue
             if runner.executable is not None:  # bound to the arrays that the state has now
                 runner.direct = direct_call(runner, args, kwargs, GRAD_MODE.enabled)

@@ -2,8 +2,8 @@
 
 Learning rates are always inputs of a program.  Other options (momentum, weight decay) are
 constants, which makes better code, until one is seen to change: from then on it is an input too.
-The update rules branch on such numbers (is there a weight decay at all?): a branch is taken by the number's
-present value, and noted; the program serves every value that takes the same branches.
+The update rules branch on such numbers (is there a weight decay at all?): a branch is taken by the
+number's present value, and noted; the program serves every value that takes the same branches.
 """
 
 from __future__ import annotations
@@ -104,9 +104,7 @@ def changed_options(
         (id(group), name)
         for group, options in groups
         for name, value in options.items()
-        if form(value) is not None
-        and form(group.get(name)) == form(value)
-        and group[name] != value
+        if form(value) is not None and form(group.get(name)) == form(value) and group[name] != value
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from flambeau.autograd.grad_mode import enable_grad, no_grad
+from flambeau.modes import MODES, ConcreteValueNeeded
 from flambeau.optim.blocks import real_dtype
 from flambeau.optim.hyperparameter import check_lr
 from flambeau.optim.optimizer import Optimizer
@@ -81,6 +82,11 @@ class LBFGS(Optimizer):
             raise TypeError(
                 "LBFGS.step() missing 1 required positional argument: 'closure' (it evaluates the "
                 "loss at several points, so it has to be told how)"
+            )
+        if MODES.capture is not None:
+            raise ConcreteValueNeeded(
+                "LBFGS.step() (it evaluates its closure as often as the losses ask for; compile "
+                "the closure instead of the step)"
             )
         with no_grad():
             return self._minimise(_Objective(closure, self._params))
