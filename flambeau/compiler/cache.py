@@ -102,6 +102,11 @@ def graph_key(graph: Graph, target: str) -> str:
     return digest.hexdigest()
 
 
+def source_key(source: str, target: str) -> str:
+    """The name under which what is compiled from ``source`` for ``target`` is kept."""
+    return hashlib.sha256(f"{FLAMBEAU_VERSION} {target} {source}".encode()).hexdigest()
+
+
 def load(key: str) -> tuple[Program, bytes] | None:
     """The program kept under ``key`` and its machine code; None if there is none to be used."""
     place = directory()
@@ -226,4 +231,4 @@ def _shrink(place: Path) -> None:
         cache_log.info("removed entry %s: more than %d bytes were kept", path.stem[:12], limit)
 
 
-__all__ = ["attribute_text", "directory", "graph_key", "load", "store"]
+__all__ = ["attribute_text", "directory", "graph_key", "load", "source_key", "store"]

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from . import runtime
+from . import cache, runtime
+from .module import Program
 
 GENERATION, FUNCTION, TABLE, SLEEPERS, ACTIVE, STOP = 0, 8, 16, 24, 32, 40
 LONG_WAITS, ALONE, PENALTY, BUSY = 48, 49, 50, 56
@@ -297,6 +298,18 @@ leave:
 """
 
 
+def _worker_code() -> bytes:
+    """The workers' machine code, which is kept on disk like that of programs."""
+    source = worker_source()
+    key = cache.source_key(source, runtime.target_description())
+    kept = cache.load(key)
+    if kept is not None:
+        return kept[1]
+    code = runtime.object_code(source)
+    cache.store(key, Program(source, [], 0), code)
+    return code
+
+
 class Team:
     """The workers of this process."""
 
@@ -316,7 +329,7 @@ class Team:
             return
         count = max(0, min(count, _MOST_WORKERS, _cores() - 1))
         if count and self.code is None:
-            self.code = runtime.LoadedCode(runtime.object_code(worker_source()))
+            self.code = runtime.LoadedCode(_worker_code())
         while len(self.workers) < count:
             assert self.code is not None
             function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(

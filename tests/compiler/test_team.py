@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 import flambeau.compiler.symbolic as xp
-from flambeau.compiler import team
+from flambeau.compiler import runtime, team
 from flambeau.compiler.executable import Executable, compile_graph
 from flambeau.compiler.graph import Graph, Value, evaluate
 from flambeau.compiler.program import Call, dependencies
@@ -134,7 +135,7 @@ def test_a_process_with_a_team_ends() -> None:
     program = """
 import numpy as np
 import flambeau.compiler.symbolic as xp
-from flambeau.compiler import team
+from flambeau.compiler import runtime, team
 from flambeau.compiler.executable import compile_graph
 from flambeau.compiler.graph import Graph, input_value
 team.set_count(2)
@@ -217,3 +218,10 @@ def test_a_scan_whose_rows_meet_is_not_divided() -> None:
         lambda s, x, w: xp.cat([xp.slice(s, (slice(1, 64),)), xp.slice(x, (slice(0, 1),))], 0),
     ):
         assert divided_body(graph(meeting), 2, 2) is None
+
+
+def test_the_workers_code_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FLAMBEAU_CACHE", str(tmp_path))
+    first = team._worker_code()
+    monkeypatch.setattr(runtime, "object_code", lambda source: pytest.fail("compiled again"))
+    assert team._worker_code() == first
