@@ -45,6 +45,11 @@ def operations(torch: Any) -> dict[str, Callable[[], Any]]:
     mask = leaf > 0
     images = torch.randn(2, 1, 8, 8, requires_grad=True)
     convolution = torch.nn.Conv2d(1, 4, 3)
+    batch_norm = torch.nn.BatchNorm1d(10)
+    weight, bias = torch.ones(10, requires_grad=True), torch.zeros(10, requires_grad=True)
+    probabilities = torch.rand(10, 10).mul(0.9).add(0.05).requires_grad_()
+    wanted = mask.float()
+    tokens = torch.randn(2, 2, 5, 4, requires_grad=True)
     optimizer = torch.optim.SGD(layer.parameters(), lr=1e-6)
     layer(leaf).sum().backward()
 
@@ -72,11 +77,14 @@ def operations(torch: Any) -> dict[str, Callable[[], Any]]:
         "sigmoid": lambda: torch.sigmoid(a),
         "softmax": lambda: functional.softmax(a, dim=1),
         "log_softmax": lambda: functional.log_softmax(a, dim=1),
+        "logsumexp": lambda: a.logsumexp(1),
         "sum": lambda: a.sum(),
         "sum of a dimension": lambda: a.sum(dim=1),
         "mean": lambda: a.mean(),
+        "var of a dimension": lambda: a.var(1),
         "max of a dimension": lambda: a.max(dim=1),
         "argmax": lambda: a.argmax(dim=1),
+        "topk": lambda: a.topk(3),
         "compare": lambda: a > b,
         "where": lambda: torch.where(mask, a, b),
         "matmul": lambda: a @ b,
@@ -94,8 +102,15 @@ def operations(torch: Any) -> dict[str, Callable[[], Any]]:
         "item": lambda: a[0, 0].item(),
         "mse_loss": lambda: functional.mse_loss(a, leaf),
         "cross_entropy": lambda: functional.cross_entropy(a, labels),
+        "binary_cross_entropy": lambda: functional.binary_cross_entropy(probabilities, wanted),
         "binary_cross_entropy_with_logits": lambda: functional.binary_cross_entropy_with_logits(
-            a, mask.float()
+            a, wanted
+        ),
+        "dropout": lambda: functional.dropout(a, 0.3),
+        "layer_norm": lambda: functional.layer_norm(a, (10,), weight, bias),
+        "BatchNorm1d module": lambda: batch_norm(a),
+        "scaled_dot_product_attention": lambda: functional.scaled_dot_product_attention(
+            tokens, tokens, tokens
         ),
         "conv2d": lambda: convolution(images),
         "max_pool2d": lambda: functional.max_pool2d(images, 2),

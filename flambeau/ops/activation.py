@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..namespaces import numpy
+from ..namespaces import numpy_small_rows as small_rows
 from ..namespaces.numpy_blas import dot
 from ..namespaces.numpy_constants import ones
 from . import native
@@ -141,6 +142,15 @@ def prelu(xp, input: Array, weight: Array):
     if input.ndim == 0 and weight.ndim and weight.shape[0] != 1:
         raise ValueError("a 0-d input")  # `checked` says it in words
     return xp.where(input > 0, input, input * _per_channel(xp, weight, input))
+
+
+@prelu.checked_operands
+def _(input, weight):
+    if input._array.dtype != weight._array.dtype:
+        raise RuntimeError(
+            "prelu: Type promoting not supported. Got "
+            f"{type_word(input._array)} and {type_word(weight._array)}"
+        )
 
 
 def _per_channel(xp: Any, weight: Any, input: Any) -> Any:
@@ -453,6 +463,8 @@ def softmax_along(xp, input: Array, dim: int):
 @softmax_along.kernel
 def _(input, dim):
     dim = wrap_dim(dim, input.ndim)
+    if dim == 1 and small_rows.are_few(input):
+        return small_rows.softmax(input)
     if not input.size or not input.ndim:
         return np.ones_like(input)
     result = np.subtract(input, maximum_along(input, dim, None, None, True))
@@ -509,6 +521,8 @@ def log_softmax_along(xp, input: Array, dim: int):
 @log_softmax_along.kernel
 def _(input, dim):
     dim = wrap_dim(dim, input.ndim)
+    if dim == 1 and small_rows.are_few(input):
+        return small_rows.log_softmax(input)
     if not input.size or not input.ndim:
         return np.zeros_like(input)
     result = np.subtract(input, maximum_along(input, dim, None, None, True))

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..namespaces import numpy
+from ..namespaces import numpy_small_rows as small_rows
 from ..namespaces.numpy_blas import dot
 from ..namespaces.numpy_constants import numbers, ones
 from . import native
-from .activation import maximum_along, sum_along
+from .activation import sum_along
 from .dtype_checks import type_word
 from .index_checks import require_in_range
 from .operation import Array, operation
@@ -144,14 +145,18 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
     check_classes("nll_loss", input, target, weight, ignore_index)
 
 
+@lru_cache(256)
+def _classes(n: int) -> frozenset[int]:
+    return frozenset(range(n))
+
+
 def _refuse(input: np.ndarray, target: np.ndarray, ignore_index: int) -> bool:
     """Whether targets are ignored or wrong: one pass, negative ones being huge when unsigned."""
     if target.dtype != _INT64 or target.shape[0] != input.shape[0]:
         return True
     n = input.shape[1]
-    if target.size < 32:  # a list is quicker
-        classes = target.tolist()
-        return not 0 <= min(classes) <= max(classes) < n or 0 <= ignore_index < n
+    if target.size < 64:  # a list is quicker
+        return 0 <= ignore_index < n or not _classes(n).issuperset(target.tolist())
     return bool(np.maximum.reduce(target.view(np.uint64)) >= n) or 0 <= ignore_index < n
 
 
@@ -281,17 +286,17 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean", label_smo
         return cross_entropy_classes.forward(
             numpy, input, target, weight, ignore_index, reduction, label_smoothing
         )
-    if input.size < _SMALL:
-        n, classes = input.shape
-        starts, column, row = _constants(n, classes, input.dtype.char)
-        e = input - maximum_along(input, 1, None, None, True)
-        places = starts + target
-        picked = e.take(places)
+    if small_rows.are_few(input):
+        rows = small_rows.rows_of(input.shape, input.dtype)
+        e = small_rows.less_maxima(input, rows)
+        places = rows.starts + target
+        picked = e.reshape(-1)[places]
         np.exp(e, e)
-        sums = e.dot(row)
+        sums = e.dot(rows.ones)
         values = np.log(sums)
         values -= picked
-        total = values.dot(column)
+        n = input.shape[0]
+        total = values.dot(ones(n, input.dtype))
         return (total / n if reduction == "mean" else total), (e, sums, places)
     n, classes = input.shape
     if classes < _WIDE:
@@ -326,9 +331,12 @@ def _(grad, input, target, weight, ignore_index, reduction, label_smoothing, aux
     n, classes = input.shape
     if reduction == "mean":
         grad = grad / n
-    if input.size < _SMALL:
-        result = e * (grad / sums).reshape(-1, 1)
-        result.reshape(-1)[places] -= grad
+    if small_rows.are_few(input):
+        rows = small_rows.rows_of(input.shape, input.dtype)
+        result = (grad / sums)[rows.row]
+        result *= e
+        flat = result.reshape(-1)
+        flat[places] -= grad
         return result
     if classes < _WIDE:
         result = e * (grad / sums)

@@ -280,21 +280,24 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
     ]
     targets = [t for vjp in operation.vjps for t in vjp.targets]
     named = {p.name: p for p in parameters}
-    if operation.aux and operation.outputs:
-        inner += ["aux = result[-1]", "result = result[:-1]"]
+    arrays = [f"array_{i}" for i in range(len(operation.outputs))]
+    if operation.outputs:
+        inner.append(f"{', '.join([*arrays, 'aux'] if operation.aux else arrays)}, = result")
     elif operation.aux:
         inner.append("result, aux = result")
     if operation.outputs:
         first_differentiable = (*operation.differentiable, True).index(True) % len(
             operation.outputs
         )
+        for array in arrays:
+            inner += [
+                f"tensor_{array} = new(Tensor)",
+                f"tensor_{array}._array = "
+                f"{array} if {array}.__class__ is ARRAY else asarray({array})",
+            ]
         inner += [
-            "tensors = []",
-            "for array in result:",
-            "    tensor = new(Tensor)",
-            "    tensor._array = array if array.__class__ is ARRAY else asarray(array)",
-            "    tensors.append(tensor)",
-            f"tensor = tensors[{first_differentiable}]",
+            f"tensors = ({', '.join(f'tensor_{array}' for array in arrays)},)",
+            f"tensor = tensor_array_{first_differentiable}",
         ]
         if "out" in _needs(operation):
             inner.append("result = [t._array for t in tensors]")
@@ -313,7 +316,8 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
             for p in tensors
             if p.name in targets
         ]
-        inner.append(f"if ({' or '.join(grads)}) and GRAD_MODE.enabled:")
+        kind = " and result.dtype.kind in 'fcV'" if operation.name == "astype" else ""
+        inner.append(f"if ({' or '.join(grads)}) and GRAD_MODE.enabled{kind}:")
         record = [f"node = new(node_{operation.name})",
                   "node._sequence = next_sequence()"]  # fmt: skip
         edge_names = []

@@ -68,24 +68,35 @@ def check_no_inference(saved: Any) -> None:
 
 
 def keep_versions(node: Any, results: Sequence[Tensor], kept: Any) -> None:
-    """Note the versions of those of an operation's ``results`` whose memory ``node`` keeps."""
-    owners = [_owner(array) for array in (kept if isinstance(kept, (list, tuple)) else (kept,))]
-    node.kept_versions = tuple(
-        (number, tensor._version_counter())
-        for number, tensor in enumerate(results)
-        if any(_owner(tensor._array) is owner for owner in owners)
-    )
+    """Note those of an operation's ``results`` whose memory ``node`` keeps, or their versions.
+
+    A result without a gradient is kept itself; one with a gradient would keep its node alive.
+    """
+    several = kept.__class__ is tuple or kept.__class__ is list
+    owners = [_owner(array) for array in kept] if several else [_owner(kept)]
+    found = []
+    number = 0
+    for tensor in results:
+        owner = _owner(tensor._array)
+        for other in owners:
+            if owner is other:
+                derived = node.__class__.operation.differentiable[number]
+                found.append((number, tensor._version_counter() if derived else tensor))
+                break
+        number += 1
+    node.kept_versions = found
 
 
 def _owner(array: Any) -> Any:
-    base = getattr(array, "base", None)
+    base = array.base if array.__class__ is np.ndarray else getattr(array, "base", None)
     return array if base is None else base
 
 
 def _check_kept(node: Node) -> None:
     """Raise if a result that ``node`` kept was written in place."""
-    for number, versions in node.kept_versions:
-        if versions.stamp > node._sequence:
+    for number, kept in node.kept_versions:
+        versions = kept._versions if isinstance(kept, Tensor) else kept
+        if versions is not None and versions.stamp > node._sequence:
             _raise_modified(node, f"output {number}")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..namespaces import numpy
+from ..namespaces import numpy_small_rows as small_rows
 from ..namespaces.numpy_constants import ones
 from .activation import maximum_along, sum_along
 from .dims import wrap_dim, wrap_dims
@@ -154,6 +155,10 @@ def logsumexp(xp, input: Array, dim: Any, keepdim: bool = False):
 def _(input, dim, keepdim=False):
     if dim.__class__ is int and 0 < input.size < 1024 and input.ndim and input.dtype.char in "fd":
         dim = wrap_dim(dim, input.ndim)
+        if dim == 1 and small_rows.are_few(input):
+            found = small_rows.logsumexp(input)
+            if found is not None:
+                return found.reshape(-1, 1) if keepdim else found
         largest = maximum_along(input, dim, None, None, True)
         if math.isfinite(largest.reshape(-1).dot(ones(largest.size, largest.dtype))):
             shares = input - largest

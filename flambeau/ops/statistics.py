@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..namespaces import numpy
+from ..namespaces import numpy_small_rows as small_rows
 from ..namespaces.numpy_constants import ones
 from .activation import sum_along
 from .dims import wrap_dim, wrap_dims
@@ -44,6 +45,9 @@ def _variance_along(input: Any, dim: Any, correction: float, keepdim: bool) -> A
         dim = wrap_dim(dim, input.ndim)
         shape = input.shape
         if correction < shape[dim]:
+            if dim == 1 and small_rows.are_few(input):
+                total = small_rows.variance(input, shape[1] - correction)
+                return total.reshape(-1, 1) if keepdim else total
             centred = input - sum_along(input, dim) / shape[dim]
             centred *= centred
             total = sum_along(centred, dim)
