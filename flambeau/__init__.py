@@ -220,6 +220,13 @@ def result_type(tensor1: _Any, tensor2: _Any) -> _dtypes.dtype:
     """The dtype of an operation on the two operands (tensors or numbers)."""
     promotion = _dtypes.Promotion()
     for operand in (tensor1, tensor2):
+        array = hasattr(operand, "__array_finalize__") and operand.shape
+        if array or isinstance(operand, _dtypes.dtype):
+            found = ", ".join(type(value).__name__ for value in (tensor1, tensor2))
+            raise TypeError(
+                f"result_type() received an invalid combination of arguments - got ({found}), but "
+                "expected tensors and numbers"
+            )
         if isinstance(operand, Tensor):
             promotion.add_array(operand.dtype, operand.dim())
         else:

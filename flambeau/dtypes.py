@@ -139,7 +139,8 @@ def set_default_dtype(d: dtype) -> None:
     """
     global _default
     if not isinstance(d, dtype) or not d.is_floating_point:
-        raise TypeError(f"only floating-point types are supported as the default type, got {d}")
+        what = "" if isinstance(d, dtype) else "invalid dtype object: "
+        raise TypeError(f"{what}only floating-point types are supported as the default type")
     _default = d
 
 
@@ -153,6 +154,25 @@ def default_complex_dtype() -> dtype:
 _FLOAT_ORDER = {float16: 1, bfloat16: 1, float32: 2, float64: 3}
 
 
+def as_dtype(function: str, value: Any, argument: str = "dtype", position: int = 0) -> dtype:
+    """The dtype that ``value`` names: a dtype, or ``float``, ``int``, ``bool``, ``complex``.
+
+    Raises:
+        TypeError: it is anything else (NumPy's dtypes are not PyTorch's); the error names
+            ``function`` and its ``argument`` (at ``position``, if that is given).
+    """
+    if value.__class__ is dtype:
+        return value
+    known = _OF_PYTHON.get(value) if isinstance(value, _PYTHON_TYPE) else None
+    if known is not None:
+        return known
+    kind = type(value)
+    name = f"{kind.__module__}.{kind.__name__}" if kind.__module__ != "builtins" else kind.__name__
+    place = f" (position {position})" if position else ""
+    call = f"{function}(): " if function else ""
+    raise TypeError(f"{call}argument '{argument}'{place} must be torch.dtype, not {name}")
+
+
 def promote_types(type1: dtype, type2: dtype) -> dtype:
     """The smallest dtype that can hold values of both.
 
@@ -160,6 +180,9 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     >>> torch.promote_types(torch.int32, torch.float16)
     torch.float16
     """
+    if type1.__class__ is not dtype or type2.__class__ is not dtype:
+        type1 = as_dtype("promote_types", type1, "type1", 1)
+        type2 = as_dtype("promote_types", type2, "type2", 2)
     if type1 is type2:
         return type1
     if type1._kind < type2._kind:
@@ -199,6 +222,9 @@ def number_dtype(value: Any) -> dtype:
 
 
 _PYTHON_FLOAT = (1.0).__class__
+_PYTHON_TYPE = object.__class__
+_OF_PYTHON = {_PYTHON_FLOAT: float64, (1).__class__: int64, True.__class__: bool,
+              1j.__class__: complex128}  # fmt: skip
 
 
 class Promotion:
@@ -240,6 +266,9 @@ class Promotion:
 
 def can_cast(from_: dtype, to: dtype) -> Any:
     """Whether PyTorch allows a result of dtype ``from_`` to be written as ``to``."""
+    if from_.__class__ is not dtype or to.__class__ is not dtype:
+        from_ = as_dtype("can_cast", from_, "from_", 1)
+        to = as_dtype("can_cast", to, "to", 2)
     if from_._kind == COMPLEX and to._kind != COMPLEX:
         return False
     if from_._kind == FLOATING and to._kind < FLOATING:
@@ -257,7 +286,7 @@ class finfo:
     """
 
     def __init__(self, type: dtype | None = None) -> None:
-        type = _default if type is None else type
+        type = _default if type is None else as_dtype("finfo", type, "type", 1)
         if not (type.is_floating_point or type.is_complex):
             raise TypeError(
                 f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
@@ -293,6 +322,7 @@ class iinfo:
     """
 
     def __init__(self, type: dtype) -> None:
+        type = as_dtype("iinfo", type, "type", 1)
         if type._kind != INTEGER:
             raise TypeError(
                 f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'"

@@ -92,7 +92,11 @@ def run(
             results = node.backward_recorded(grad)
         else:
             xp = numpy_namespace if grad.__class__ is ndarray else namespace_of(grad)
-            results = node.backward(xp, grad)
+            try:
+                results = node.backward(xp, grad)
+            except (RuntimeWarning, FloatingPointError):  # somebody made errors of NumPy's warnings
+                with np.errstate(all="ignore"):
+                    results = node.backward(xp, grad)
         if node.hooks is not None:
             results = _run_hooks(node, results, grad, create_graph)
         if node.traceback is not None:

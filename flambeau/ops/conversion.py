@@ -5,6 +5,7 @@ Source: https://pytorch.org/docs/stable/tensors.html
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if kwargs:
         raise TypeError(f"to() received an unexpected keyword argument '{next(iter(kwargs))}'")
     for argument in args:
-        if isinstance(argument, dtypes.dtype):
+        if isinstance(argument, (dtypes.dtype, builtins.type)):
             dtype = argument
         elif isinstance(argument, (Device, str)) or argument.__class__ is int:
             device = argument
@@ -81,7 +82,7 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         dtype = other.dtype if dtype is None else dtype
     if device is not None:
         resolve(device)
-    wanted = input._array.dtype if dtype is None else dtype.numpy
+    wanted = input._array.dtype if dtype is None else dtypes.as_dtype("to", dtype).numpy
     if wanted == input._array.dtype:
         return clone(input) if copy else input
     return astype(input, wanted)
@@ -119,7 +120,9 @@ def type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         return f"torch.{word.get(name, name)}Tensor"
     if isinstance(dtype, str):
         dtype = getattr(creation, dtype.split(".")[-1]).dtype
-    elif not isinstance(dtype, dtypes.dtype):
+    elif isinstance(dtype, builtins.type) and issubclass(dtype, np.generic):
+        raise ValueError(f"invalid type: 'numpy.{dtype.__name__}'")
+    elif not isinstance(dtype, (dtypes.dtype, builtins.type)):
         dtype = dtype.dtype
     return to(input, dtype)
 
@@ -146,6 +149,8 @@ def cuda(input: Tensor, device: Any = None, non_blocking: bool = False) -> Tenso
 def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
     """This tensor if its elements lie in memory in row-major order, else a copy where they do."""
     array = input._array
+    if MODES.capture is not None and not hasattr(array, "batch_memory"):
+        return input if MODES.capture.lies_in_order(array) else clone(input)
     if array.__class__ is not np.ndarray or array.flags.c_contiguous:
         return input
     return clone(input, memory_format="contiguous")
@@ -314,6 +319,11 @@ def fill_(input: Tensor, value: Any) -> Tensor:
                 f"{value._array.ndim} dimensions."
             )
         return copy_(input, value)
+    if isinstance(value, np.ndarray):
+        raise TypeError(
+            "fill_() received an invalid combination of arguments - got (numpy.ndarray), but "
+            "expected one of:\n * (Number value)\n * (Tensor value)\n"
+        )
     return _fill_with_number(input, value, "fill_")
 
 

@@ -12,7 +12,7 @@ from ..namespaces import numpy_convolution as kernels
 from ..namespaces import numpy_small_windows as few
 from . import native
 from .dims import repeated
-from .dtype_checks import type_word
+from .dtype_checks import cpp_word, type_word
 from .operation import Array, composite, operation
 
 _ONE = ((1,), (0,), (1,), False, (0,), 1)
@@ -259,14 +259,6 @@ def _seconds(input, weight, stride, padding, dilation, transposed) -> float:
     return 2e-5 + 2e-11 * multiplications + 1e-10 * columns
 
 
-_C_WORDS = {
-    "Long": "long int", "Short": "short int", "Char": "signed char", "Byte": "unsigned char",
-    "ComplexDouble": "c10::complex<double>", "ComplexFloat": "c10::complex<float>",
-    "Half": "c10::Half", "BFloat16": "c10::BFloat16",
-}  # fmt: skip
-"""Where PyTorch speaks of biases, it calls dtypes as C++ does."""
-
-
 @convolution.checked
 def check_convolution(
     input, weight, bias, stride, padding, dilation, transposed, output_padding, groups
@@ -276,7 +268,7 @@ def check_convolution(
     if input.dtype != weight.dtype or (bias is not None and bias.dtype != input.dtype):
         words = [type_word(a) for a in (input, weight, bias) if a is not None]
         if bias is not None and bias.dtype != input.dtype:
-            words = [_C_WORDS.get(word, word.lower()) for word in words]
+            words = [cpp_word(word) for word in words]
         raise RuntimeError(
             f"Input type ({words[0]}) and weight type ({words[1]}) should be the same"
             if bias is None or bias.dtype == input.dtype

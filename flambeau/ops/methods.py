@@ -106,6 +106,8 @@ def _reflected(operation: Operation) -> Callable[..., Any]:
             if operation.name == "true_div" and isinstance(other, np.ndarray):
                 return self.reciprocal() * other  # type: ignore[attr-defined]
             return NotImplemented
+        if operation.name == "matmul" and not isinstance(other, Tensor):
+            return NotImplemented
         if not operation.parameters[0].kind == "operand":
             return operation.function(self.new_full((), other), self)
         return operation.function(other, self)
@@ -117,6 +119,8 @@ def _tensor_operator(function: Callable[..., Any]) -> Callable[..., Any]:
     """An in-place operator: NotImplemented for an operand it does not know."""
 
     def operator(self: Tensor, other: Any) -> Any:
+        if isinstance(other, np.ndarray):  # its reflected operator makes a new tensor of both
+            return NotImplemented
         if isinstance(other, (Tensor, int, float, complex)) or hasattr(other, "dtype"):
             return function(self, other)
         return NotImplemented

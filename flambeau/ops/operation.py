@@ -64,6 +64,7 @@ from ..namespaces import namespace_of
 from ..namespaces import numpy as numpy_namespace
 from ..tensor import TENSORS, Tensor, wrap
 from .dims import broadcast_error
+from .dtype_checks import RESTRICTED, TAKEN, refuse_dtypes
 from .generate import build, dunder_function, kept_results, make_stub
 from .generated_calls import MISSING, check_no_inference, keep_versions, sum_to
 
@@ -190,7 +191,8 @@ class Operation:
         self.description = forward.__doc__
         self.parameters = _parameters(forward)
         self.promote = promote
-        self.dtypes = dtypes
+        # what takes few dtypes leaves the others to the general path, which refuses them
+        self.dtypes = "inexact" if dtypes == "any" and self.name in TAKEN else dtypes
         self.outputs = outputs
         self.differentiable = differentiable or (True,) * max(1, len(outputs))
         self.aux = aux
@@ -358,6 +360,8 @@ class Operation:
             _refuse_numbers(self, values)
         if MODES.autocast is not None:
             values = MODES.autocast.cast(self, values)
+        if self.name in RESTRICTED:
+            refuse_dtypes(self.name, values)
         if self.check_operands is not None:
             self.check_operands(*values)
         if self.promote is not None:
@@ -674,6 +678,15 @@ _COMMON = "fdlqi?B"  # dtypes that are known at a glance; to ask for a name take
 
 
 def _run_numpy(operation: Operation, arrays: list[Any], found: Sequence[Any]) -> Any:
+    """The result on NumPy arrays, also where somebody made errors of NumPy's warnings."""
+    try:
+        return _compute(operation, arrays, found)
+    except (RuntimeWarning, FloatingPointError):
+        with np.errstate(all="ignore"):
+            return _compute(operation, arrays, found)
+
+
+def _compute(operation: Operation, arrays: list[Any], found: Sequence[Any]) -> Any:
     """The definition, or its kernel, on NumPy arrays; half precision is computed in float32."""
     dtype = next(
         (a.dtype for a in found if a.dtype.char not in _COMMON and a.dtype.name in _HALF), None

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..namespaces import numpy as numpy_namespace
 from . import native
-from .dtype_checks import NUMBERS, ORDERED, REALS, require_kinds
+from .dtype_checks import NUMBERS, ORDERED, REALS, cpp_word, require_kinds, type_word
 from .operation import Array, Number, Operation, operation
 
 _BINARY_SAMPLES = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1), (1, 3)), ((), (2,)))
@@ -621,11 +621,24 @@ def _(xp, grad, input, min, max):
     return xp.where(inside, grad, xp.full((), 0, xp.dtype(grad)))
 
 
-@operation(promote="number", dtypes="number", inplace=True,
+@operation(promote="number", dtypes="inexact", inplace=True,
            samples=(((3, 4), (3, 4), 0.3), ((3, 4), (4,), (3, 1))))  # fmt: skip
 def lerp(xp, input: Array, end: Array, weight: Array | Number):
     """``input + weight * (end - input)``, with broadcasting."""
     return input + (end - input) * weight
+
+
+@lerp.checked_operands
+def _(input, end, weight):
+    """Raise what PyTorch raises for operands of several dtypes."""
+    for name, operand in (("end", end), ("weight", weight)):
+        if hasattr(operand, "_array") and operand._array.dtype != input._array.dtype:
+            if name == "weight" and operand._array.ndim == 0:
+                continue  # as good as a number
+            wanted, found = (cpp_word(type_word(a._array)) for a in (input, operand))
+            raise RuntimeError(f"expected dtype {wanted} for `{name}` but got dtype {found}")
+    if isinstance(weight, complex) and not input.is_complex():
+        raise RuntimeError("value cannot be converted to type float without overflow")
 
 
 @lerp.vjp("input")

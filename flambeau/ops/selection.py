@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import dtypes
 from ..tensor import Tensor
 from .dims import require_tensors
 from .dtype_checks import type_word
@@ -102,6 +103,19 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
 
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    min, max = builtin(min), builtin(max)
+    for bound in (min, max):
+        if bound is not None and not isinstance(bound, (Tensor, int, float, complex)):
+            got = ", ".join("Tensor" if isinstance(b, Tensor) else type(b).__name__
+                            for b in (input, min, max) if b is not None)  # fmt: skip
+            raise TypeError(
+                f"clamp() received an invalid combination of arguments - got ({got}), but expected "
+                "one of:\n"
+                " * (Tensor input, Tensor min = None, Tensor max = None, *, Tensor out = None)\n"
+                " * (Tensor input, Number min = None, Number max = None, *, Tensor out = None)\n"
+            )
+        if isinstance(bound, complex):
+            raise RuntimeError("value cannot be converted to type double without overflow")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         result = input
         for bound, limit in ((min, maximum), (max, minimum)):
@@ -113,14 +127,12 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
         if input._array.dtype.kind in "iub" and any(
             isinstance(b, float) for b in (min, max) if b is not None
         ):
-            from .. import dtypes
-
             input = input.to(dtypes.get_default_dtype())
-        low = None if min is None else builtin(min)
-        high = None if max is None else builtin(max)
-        if any(b is not None and math.isnan(b) for b in (low, high)):
+        elif input._array.dtype.kind == "b":
+            input = input.to(dtypes.int64)
+        if any(b is not None and math.isnan(b) for b in (min, max)):
             return input + math.nan
-        result = clamp_number(input, low, high)
+        result = clamp_number(input, min, max)
     if out is not None:
         from ..tensor.views import write_out
 

@@ -63,14 +63,7 @@ def shape_of(size: tuple[Any, ...]) -> tuple[int, ...]:
 def _dtype(dtype: Any) -> np.dtype:
     if dtype is None:
         return dtypes.get_default_dtype().numpy
-    if not isinstance(dtype, dtypes.dtype):
-        if dtype in (float, int, bool, complex):
-            return {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool,
-                    complex: dtypes.complex128}[dtype].numpy  # fmt: skip
-        raise TypeError(
-            f"argument 'dtype' must be torch.dtype, not {type(dtype).__name__} ({dtype!r})"
-        )
-    return dtype.numpy
+    return dtypes.as_dtype("", dtype).numpy
 
 
 def _from_data(data: Any, dtype: Any) -> np.ndarray:

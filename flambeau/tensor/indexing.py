@@ -320,13 +320,13 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
 
     number = None
     if not isinstance(value, Tensor):
-        if not isinstance(value, (bool, int, float, complex, np.ndarray, np.generic)):
+        if not isinstance(value, (bool, int, float, complex, np.generic)):
             from .views import type_name
 
-            raise TypeError(f"can't assign a {type(value).__name__} to a {type_name(self)}")
-        if not isinstance(value, np.ndarray):
-            require_real(value, self._array.dtype)
-            number = value
+            found = "numpy.ndarray" if isinstance(value, np.ndarray) else type(value).__name__
+            raise TypeError(f"can't assign a {found} to a {type_name(self)}")
+        require_real(value, self._array.dtype)
+        number = value
         value = wrap(np.asarray(value))
     if value._array.dtype != self._array.dtype:
         value = value.to(self.dtype)  # type: ignore[attr-defined]

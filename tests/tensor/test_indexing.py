@@ -264,9 +264,12 @@ def test_values_of_other_dtypes_are_converted() -> None:
     assert flags.tolist() == [True, False]
 
 
-def test_an_array_can_be_written() -> None:
+def test_an_array_is_written_as_a_tensor_only() -> None:
     tensor = torch.zeros(2, 3)
-    tensor[0] = np.array([1.0, 2.0, 3.0])
+    row = np.array([1.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match=r"can't assign a numpy\.ndarray to a torch\.FloatTensor"):
+        tensor[0] = row
+    tensor[0] = torch.from_numpy(row)
     assert tensor.tolist() == [[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]]
 
 
