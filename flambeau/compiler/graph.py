@@ -8,6 +8,7 @@ refer only to their operands, so a graph is what its outputs reach.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,16 +124,27 @@ def evaluate(graph: Graph, arrays: Sequence[np.ndarray]) -> tuple[list[Any], dic
 def interpret(
     xp: Any, graph: Graph, arrays: Sequence[Any], finished: Callable[[Any], Any]
 ) -> dict[int, Any]:
-    """The arrays of the namespace ``xp`` that the values of ``graph`` are, by their ids.
+    """The arrays of the namespace ``xp`` that the roots of ``graph`` are, by their ids.
 
-    ``finished`` is applied to the result of each primitive.
+    ``finished`` is applied to the result of each primitive.  Others are let go after their last
+    use, so that their memory is used again: memory that is new costs more than most primitives.
     """
     from .scan import call_scan
     from .symbolic import call_primitive
 
     results: dict[int, Any] = {id(v): a for v, a in zip(graph.inputs, arrays, strict=True)}
     scans: dict[Any, list[Any]] = {}
-    for value in graph.values():
+    values = list(graph.values())
+    users = Counter(id(operand) for value in values for operand in value.operands)
+    users.update(id(value) for value in graph.roots())
+
+    def let_go(value: Value) -> None:
+        for operand in value.operands:
+            users[id(operand)] -= 1
+            if not users[id(operand)]:
+                del results[id(operand)]
+
+    for value in values:
         if id(value) in results:
             continue
         if value.primitive == "constant":
@@ -147,6 +159,8 @@ def interpret(
             results[id(value)] = finished(scans[key][value.attributes["output"]])
         else:
             results[id(value)] = finished(call_primitive(xp, value, operands))
+        del operands
+        let_go(value)
     return results
 
 
