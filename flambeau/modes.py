@@ -29,9 +29,18 @@ class NotYet(RuntimeError):
 
 
 class _Structure:
-    """Counts changes of modules, hooks and optimizers, so that compiled programs notice them."""
+    """Counts changes of modules, hooks and optimizers, so that compiled programs notice them.
+
+    ``watched`` holds the ids of tensors whose ``requires_grad`` some program depends on.
+    """
 
     version = 0
+    watched: set[int] = set()
+
+    def note_tensor(self, tensor: Any) -> None:
+        """``requires_grad`` of ``tensor`` changes."""
+        if id(tensor) in self.watched:
+            self.version += 1
 
 
 STRUCTURE = _Structure()

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..modes import MODES
 from ..namespaces import namespace_of
 from ..namespaces import numpy as numpy_namespace
 from ..tensor import tensor as tensors
@@ -170,6 +171,8 @@ def _accumulate_leaf(leaf: Any, grad: Any, create_graph: bool) -> None:
         return
     if leaf._hooks is not None:
         grad = run_tensor_hooks(leaf, grad, create_graph)
+    if MODES.capture is not None:
+        MODES.capture.note_grad(leaf)
     previous = leaf._grad
     if create_graph:
         leaf._grad = grad if previous is None else previous + grad
@@ -185,7 +188,10 @@ def _accumulate_leaf(leaf: Any, grad: Any, create_graph: bool) -> None:
         leaf._grad = tensors.wrap(grad)
     else:
         array = previous._array
-        if array.__class__ is ndarray and grad.__class__ is ndarray and not previous._requires_grad:
+        if MODES.capture is not None and not previous._requires_grad:
+            with _NoGrad():
+                previous.add_(tensors.wrap(grad))  # in place as well, on what stands for arrays
+        elif array.__class__ is ndarray and grad.__class__ is ndarray and not previous._requires_grad:
             np.add(array, grad, out=array)
             previous._bump_version()
         else:

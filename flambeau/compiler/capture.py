@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from sys import getrefcount
 from typing import Any
@@ -30,11 +30,13 @@ from ..tensor import Tensor
 from . import symbolic
 from .graph import Graph, Value, constant, evaluate, input_value
 from .joint import Joint, make_joint
-from .options import Hyperparameter, OptionNumber, Varying, form
+from .memory_order import MAY_COPY, in_row_major_order
 from .newborn import Newborn
+from .options import Hyperparameter, OptionNumber, Varying, form
 from .origin import find_origin
 from .requirements import required, singular_places
-from .python_state import PythonState, Surroundings
+from .python_state import PythonState, Surroundings, hooks_of, same_value
+from .side_effects import refused_output
 
 
 class CaptureError(RuntimeError):
@@ -57,6 +59,37 @@ class Draw:
 
         generator = default_generator if self.generator is None else self.generator
         return self.sampler(generator, self.shape, self.dtype, *self.parameters)
+
+
+@dataclass(frozen=True)
+class Grad:
+    """The ``grad`` that a tensor, or the argument at a position, has at the call."""
+
+    owner: Any
+
+    def tensor(self, tensors: Sequence[Tensor]) -> Tensor | None:
+        """That gradient, in a call with the arguments ``tensors``."""
+        owner = tensors[self.owner] if self.owner.__class__ is int else self.owner
+        grad: Tensor | None = owner._grad
+        return grad
+
+
+@dataclass(frozen=True)
+class View:
+    """In what a program delivers: a view of another tensor.
+
+    Attributes:
+        base: what the view is taken of: a :class:`Result`, an :class:`Argument`, a Tensor or a
+            :class:`Grad`.
+        chain: the view operations that lead from it to the view, with their arguments.
+        recorded: whether it is on the tape if its base is.
+        part_of: the function that gave it along with other views.
+    """
+
+    base: Any
+    chain: tuple[Any, ...]
+    recorded: bool
+    part_of: tuple[str, int] | None
 
 
 _MOVES = ("reshape", "permute", "expand", "flip", "astype")
@@ -92,18 +125,22 @@ class Program:
     Attributes:
         graph: its inputs are those of ``sources``, its outputs those of ``results`` and ``grads``.
         sources: for each input an argument's position (int), a state (Tensor), a
-            :class:`Draw` or a :class:`Hyperparameter`.
-        result: what the function returned, with :class:`Result` for each tensor of it.
-        grads: pairs of a tensor, or an argument's position, and the output that is its ``grad``.
+            :class:`Grad`, a :class:`Draw` or a :class:`Hyperparameter`.
+        result: what the function returned, with :class:`Result`, :class:`Argument`, :class:`View`,
+            :class:`Grad` or the very tensor for each tensor of it.
+        grads: pairs of a tensor, or an argument's position, and what becomes its ``grad``,
+            described in the same way.
         cleared: tensors whose ``grad`` the program sets to None.
-        had_grad: tensors (or positions) whose ``grad`` the program meets, and whether it was there.
-        updated: the tensors (or positions) that the program writes to.
+        had_grad: tensors (or positions) whose ``grad`` the program meets, and what must hold for
+            it: None, a tensor that it must be, or True for any.
+        updated: the tensors (or positions, or :class:`Grad`) that the program writes to.
         afterwards: what each call does when the program has run, with its arguments: schedules'
             steps.
         checks: of inputs, before anything is done.
         differentiable: outputs that are on the tape, with their symbolic tensors.
         joint: the backward program for those.
-        spent: those whose backward pass the program has run itself.
+        spent: outputs whose backward pass the program has run itself, and what they are on the
+            tape.
         training, guards, groups: module modes, plain Python values and optimizer options that the
             program was captured with.
         surroundings: names, containers, hooks and the structure of modules, likewise.
@@ -112,15 +149,15 @@ class Program:
     graph: Graph
     sources: list[Any]
     result: Any
-    grads: list[tuple[Any, int]] = field(default_factory=list)
+    grads: list[tuple[Any, Any]] = field(default_factory=list)
     cleared: list[Any] = field(default_factory=list)
-    had_grad: list[tuple[Any, bool]] = field(default_factory=list)
+    had_grad: list[tuple[Any, Any]] = field(default_factory=list)
     updated: list[Any] = field(default_factory=list)
     differentiable: list[tuple[int, Tensor]] = field(default_factory=list)
     checks: list[RangeCheck] = field(default_factory=list)
     afterwards: list[tuple[Callable[..., Any], tuple[Any, ...]]] = field(default_factory=list)
     joint: Joint | None = None
-    spent: list[int] = field(default_factory=list)
+    spent: dict[int, Any] = field(default_factory=dict)
     training: list[tuple[Any, bool]] = field(default_factory=list)
     guards: list[tuple[Any, str, Any]] = field(default_factory=list)
     groups: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
@@ -167,7 +204,13 @@ class Capture:
 
     namespace = symbolic
 
-    def __init__(self, varying: Set[tuple[int, str]] = frozenset()) -> None:
+    def __init__(
+        self,
+        varying: Set[tuple[int, str]] = frozenset(),
+        known: dict[int, Tensor] | None = None,
+    ) -> None:
+        self.known = {} if known is None else known
+        """The tensors that the program can name."""
         self.varying = varying
         """Options that are inputs: their groups' ids, and names."""
         self.varied: dict[tuple[int, str], Varying] = {}
@@ -180,6 +223,18 @@ class Capture:
         self.states: dict[int, tuple[Tensor, Value]] = {}
         self.original: dict[int, tuple[Tensor, Any, Any, bool, dict[str, Any]]] = {}
         self.original_grads: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self.grad_owners: dict[int, Tensor] = {}
+        """The tensors whose ``grad`` a tensor is, by its id, of those that have a ``grad``."""
+        self.original_flags: dict[int, tuple[Tensor, bool]] = {}
+        """The ``requires_grad`` of tensors that the program has changed."""
+        self.shared_grads: set[int] = set()
+        self.source_by_tensor: dict[int, Any] = {}
+        self.early: set[int] = set()
+        """The inputs that were made before the program met them."""
+        self.unasked: set[int] = set()
+        """States and arguments, while nobody has asked for their ``grad``."""
+        self.delivered: dict[int, Tensor] = {}
+        """The tensors that become outputs, by their ids."""
         self.hyperparameters: dict[tuple[int, str, int | None], Tensor] = {}
         self.groups: dict[int, dict[str, Any]] = {}
         self.afterwards: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
@@ -214,7 +269,60 @@ class Capture:
         if tensor in self.newborn:
             tensor._array = self.constant(tensor._array)
             return tensor._array
-        return self._bind(tensor, tensor)
+        owner = self.grad_owners.get(id(tensor))
+        if owner is None or id(tensor) in self.known:
+            return self._bind(tensor, tensor)
+        if id(tensor) in self.shared_grads:
+            raise CaptureError("two tensors have the same tensor as their grad")
+        if tensor._requires_grad:
+            raise CaptureError("it uses a grad that is itself on the tape (create_graph=True)")
+        self.note_grad(owner)
+        return self._bind(tensor, Grad(self.argument_positions.get(id(owner), owner)))
+
+    def lift_early(self, tensors: Iterable[Tensor]) -> None:
+        """Make ``tensors`` states before the program meets them.
+
+        Code that looks at a tensor's memory then sees that it has none.
+        """
+        for tensor in tensors:
+            if (
+                id(tensor) not in self.states
+                and isinstance(tensor._array, np.ndarray)
+                and tensor._base is None
+            ):
+                self.early.add(id(self._bind(tensor, tensor)))
+
+    def drop_unused(self, program: Program) -> None:
+        """Leave out states that were lifted early, and not used."""
+        graph, joint = program.graph, program.joint
+        used = {id(value) for value in graph.values()} | {id(c.value) for c in program.checks}
+        used |= {id(graph.inputs[i]) for i in graph.updates}
+        if joint is not None:
+            used |= {id(graph.inputs[k[1]]) for k in joint.kept if isinstance(k, tuple)}
+        kept = [
+            i for i, v in enumerate(self.inputs) if id(v) in used or id(v) not in self.early
+        ]
+        place = {old: new for new, old in enumerate(kept)}
+        graph.updates = {place[i]: value for i, value in graph.updates.items()}
+        if joint is not None:
+            joint.kept = [
+                ("input", place[k[1]]) if isinstance(k, tuple) else k for k in joint.kept
+            ]
+        for rows in (self.inputs, self.sources, self.arrays):
+            rows[:] = [rows[i] for i in kept]  # type: ignore[index]
+        graph.inputs = list(self.inputs)
+
+    def knows_grads_of(self, tensors: Iterable[Tensor]) -> None:
+        """Note whose ``grad`` the gradients of ``tensors`` are."""
+        for tensor in tensors:
+            grad = tensor._grad
+            if grad is not None:
+                if self.grad_owners.setdefault(id(grad), tensor) is not tensor:
+                    self.shared_grads.add(id(grad))
+
+    def note_requires_grad(self, tensor: Tensor) -> None:
+        """Remember ``requires_grad`` before the program sets it."""
+        self.original_flags.setdefault(id(tensor), (tensor, tensor._requires_grad))
 
     def argument(self, tensor: Tensor, position: int) -> Value:
         """Make ``tensor`` the argument ``position`` of the program."""
@@ -228,14 +336,17 @@ class Capture:
         self.sources.append(source)
         self.arrays.append(array)
         self.states[id(tensor)] = (tensor, value)
+        self.source_by_tensor[id(tensor)] = source
         kept: dict[str, Any] = {
             name: tensor.__dict__[name] for name in ("_rebased", "_seen") if name in tensor.__dict__
         }
         self.original[id(tensor)] = (tensor, array, tensor._node, tensor._requires_grad, kept)
-        self.note_grad(tensor)
+        if not isinstance(source, Grad) and id(tensor) not in self.original_grads:
+            self.note_grad(tensor)
+            self.unasked.add(id(tensor))
         tensor._array = value
-        if source.__class__ is int and tensor._node is not None and tensor._base is None:
-            tensor._node = None  # the program's tape begins at its arguments
+        if tensor._node is not None and tensor._base is None:
+            tensor._node = None  # the program's tape begins at its arguments and its state
             self.cut.append(tensor)
         return value
 
@@ -246,8 +357,12 @@ class Capture:
             replaced: it is about to be replaced; if it is still the one of before, then the
                 program does not depend on it.
         """
+        self.unasked.discard(id(tensor))
         if id(tensor) not in self.original_grads:
+            if tensor in self.newborn:
+                return
             self.original_grads[id(tensor)] = (tensor, tensor._grad)
+            self.knows_grads_of((tensor,))
         if replaced and tensor._grad is self.original_grads[id(tensor)][1]:
             self.forgotten.add(id(tensor))
 
@@ -338,6 +453,24 @@ class Capture:
         if source.primitive == "input":
             self.checks.append(RangeCheck(source, low, high, ignored, error))
 
+    def source_of(self, tensor: Tensor) -> Any:
+        """What ``tensor`` from outside is: a :class:`Grad`, an argument's position, or itself."""
+        if id(tensor) in self.states:
+            return self.source_by_tensor[id(tensor)]
+        owner = self.grad_owners.get(id(tensor))
+        if owner is None or id(tensor) in self.known:
+            return tensor
+        self.note_grad(owner)
+        return Grad(self.argument_positions.get(id(owner), owner))
+
+    def lies_in_order(self, array: Any) -> bool:
+        """Whether the elements of ``array`` certainly lie in row-major order in eager mode."""
+        return in_row_major_order(array, self)
+
+    def note_write(self, view: Tensor) -> None:
+        """A view is written in place: it must be one in eager mode too."""
+        _sure_chain(self, view)
+
     def singular_places(self, matrices: Any, result: Any) -> Value:
         """For each matrix 0, or where its elimination ends if ``result`` is not finite."""
         lifted = matrices if isinstance(matrices, Value) else self.constant(matrices)
@@ -364,8 +497,28 @@ class Capture:
             for name in ("_rebased", "_seen"):
                 tensor.__dict__.pop(name, None)
             tensor.__dict__.update(kept)
+        for tensor, requires_grad in self.original_flags.values():
+            if id(tensor) not in self.original and tensor._node is None:
+                tensor._requires_grad = requires_grad
         for tensor, grad in self.original_grads.values():
             tensor._grad = grad
+
+    def changed_flag(self) -> str | None:
+        """In words, a tensor from outside that the program leaves with another history."""
+        for tensor, requires_grad in self.original_flags.values():
+            if tensor._requires_grad is not requires_grad and tensor not in self.newborn:
+                return "requires_grad of a tensor"
+        for tensor, _, node, requires_grad, _ in self.original.values():
+            now = tensor._node
+            if id(tensor) in self.cut_ids():
+                node = None
+            if (now is not node and now is not None) or tensor._requires_grad is not requires_grad:
+                return f"what a tensor of shape {list(tensor.shape)} was computed from, in place"
+        return None
+
+    def cut_ids(self) -> set[int]:
+        """The ids of the tensors whose history the capture has set aside."""
+        return {id(tensor) for tensor in self.cut}
 
 
 def capture(
@@ -389,16 +542,21 @@ def capture(
         Exception: whatever the program raises.
     """
     state = PythonState(function, args, kwargs)
+    if state.refused is not None:
+        raise CaptureError(state.refused)
     grad_mode = GRAD_MODE.enabled
-    recording = Capture(varying)
+    recording = Capture(varying, state.tensors)
+    recording.knows_grads_of({id(t): t for t in (*state.tensors.values(), *tensors)}.values())
     MODES.capture = recording
     enter_mode()
     try:
         for position, tensor in enumerate(tensors):
             if id(tensor) not in recording.states:
                 recording.argument(tensor, position)
-        returned = function(*args, **kwargs)
-        changed = state.changed() or state.rebound()
+        recording.lift_early(state.tensors.values())
+        with refused_output():
+            returned = function(*args, **kwargs)
+        changed = state.changed() or state.rebound() or recording.changed_flag()
         if GRAD_MODE.enabled is not grad_mode:
             changed = "whether gradients are recorded"
         if changed is not None:
@@ -412,7 +570,16 @@ def capture(
         program = _finish(recording, returned, views)
         del returned
         program.training, program.guards = state.training, state.guards()
-        program.surroundings = Surroundings(state)
+        lifted = [source for source in program.sources if isinstance(source, Tensor)]
+        if any(hooks_of(t) for t in lifted if id(t) not in state.tensors):
+            raise CaptureError("a tensor that it cannot name has hooks")
+        program.surroundings = Surroundings(state, lifted)
+        program.groups += [
+            (group, _options(group, recording)) for group in state.groups
+            if id(group) not in recording.groups
+        ]  # fmt: skip
+        if state.rates_are_read():
+            program.guards += [(g, "lr", g["lr"]) for g, _ in program.groups if "lr" in g]
     except BaseException as error:
         state.restore()
         GRAD_MODE.enabled = grad_mode
@@ -423,6 +590,7 @@ def capture(
         MODES.capture = None
         recording.restore()
         recording.hyperparameters.clear()
+        recording.delivered.clear()
         escaped = _settle_escaped(recording)
         recording.newborn.close()
     if escaped:
@@ -474,27 +642,46 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
         outputs.append(value)
         return len(outputs) - 1
 
-    described: dict[int, Result] = {}
+    described: dict[int, Any] = {}
+    gradients = _new_gradients(recording)
+    roots = _shared_roots([*_tensors_in(returned), *(now for _, _, now in gradients)])
+
+    def describe_tensor(item: Tensor) -> Any:
+        if item._base is not None:
+            item._refresh()
+        if id(item) in recording.argument_positions:
+            return Argument(recording.argument_positions[id(item)])
+        if id(item) in recording.states or item not in recording.newborn:
+            source = recording.source_of(item)
+            if source.__class__ is not Grad:
+                return item  # a parameter, say: the result is that very tensor
+            owner = recording.grad_owners[id(item)]
+            if owner._grad is not item:
+                raise CaptureError("its result is a grad that it replaces")
+            return source
+        if id(item) in described:
+            return described[id(item)]
+        if not views and item._base is not None:
+            base = item._base
+            outside = id(base) in recording.states or base not in recording.newborn
+            if outside or id(base) in roots:
+                seen = described[id(item)] = View(
+                    describe_tensor(base), tuple(_sure_chain(recording, item)),
+                    not base._requires_grad or item._node is not None, item._part_of,
+                )  # fmt: skip
+                return seen
+        index = output(recording.array_of(item))
+        described[id(item)] = Result(index)
+        recording.delivered[id(item)] = item
+        if item._requires_grad and item._node is not None:
+            program.differentiable.append((index, item))
+        return Result(index)
 
     def describe(item: Any) -> Any:
         if isinstance(item, DeferredNumber):
             return Result(output(recording.array_of(item.tensor)), as_number=True)
         if isinstance(item, Tensor):
-            if item._base is not None:
-                item._refresh()
-            if id(item) in recording.argument_positions:
-                return Argument(recording.argument_positions[id(item)])
-            if id(item) in recording.states:
-                return item  # a parameter, say: the result is that very tensor
-            if not views and _is_view_of_memory(recording, item):
-                raise CaptureError("its result is a view of a tensor made outside the program")
-            if id(item) in described:
-                return described[id(item)]
-            index = output(recording.array_of(item))
-            described[id(item)] = Result(index)
-            if item._requires_grad and item._node is not None and not item._node.released:
-                program.differentiable.append((index, item))
-            return Result(index)
+            return describe_tensor(item)
         if isinstance(item, tuple) and hasattr(item, "_fields"):
             parts = [describe(i) for i in item]
             return type(item)(*parts) if not _is_return_type(item) else type(item)(parts)
@@ -507,9 +694,9 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
         return item
 
     program.result = describe(returned)
+    outputs.extend(recording.requirements)
     program.afterwards = [(call, describe(args)) for call, args in recording.afterwards]
     recording.afterwards.clear()
-    outputs.extend(recording.requirements)
 
     for tensor in recording.cut:
         if tensor._grad is not recording.original_grads[id(tensor)][1]:
@@ -517,21 +704,17 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
     for tensor, before in recording.original_grads.values():
         owner = recording.argument_positions.get(id(tensor), tensor)
         now = tensor._grad
-        if now is None:
-            if before is not None:
-                program.cleared.append(owner)
-        elif now is not before:
-            value = now._array
-            if not isinstance(value, Value):
-                raise CaptureError("a gradient was replaced by a tensor made outside the program")
-            if before is not None and id(before) in recording.states:
-                # what eager mode adds to the gradient in place
-                graph.updates[_input_of(recording, before)] = value
-                program.updated.append(before)
-            else:
-                program.grads.append((owner, output(value)))
-        if id(tensor) not in recording.forgotten:
-            program.had_grad.append((owner, before is not None))
+        if now is None and before is not None:
+            program.cleared.append(owner)
+        if id(tensor) in recording.unasked:
+            continue
+        if before is not None and id(before) in recording.states:
+            by_name = not isinstance(recording.source_of(before), Grad)
+            program.had_grad.append((owner, before if by_name else True))
+        elif id(tensor) not in recording.forgotten:
+            program.had_grad.append((owner, None if before is None else True))
+    for tensor, owner, now in gradients:
+        program.grads.append((owner, describe_tensor(now)))
 
     for tensor, value in recording.states.values():
         now = tensor._array
@@ -545,29 +728,71 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
         if tuple(now.shape) != value.shape or now.dtype != value.dtype:
             raise CaptureError("a tensor changed its shape or dtype in place")
         graph.updates[position] = now
-        program.updated.append(recording.argument_positions.get(id(tensor), tensor))
+        program.updated.append(recording.sources[position])
     if program.differentiable:
-        program.joint = make_joint(program, recording)
+        program.joint = make_joint(program, recording, described)
         program.differentiable = []
     graph.inputs = list(recording.inputs)  # the backward pass may have met further states
+    program.checks = _distinct(recording.checks)
+    recording.drop_unused(program)
     program.sources = list(recording.sources)
     program.groups = [(group, _options(group, recording)) for group in recording.groups.values()]
-    program.checks = _distinct(recording.checks)
     _refuse_shared_memory(recording, program)
     return program
 
 
-def _is_view_of_memory(recording: Capture, tensor: Tensor) -> bool:
-    """Whether ``tensor`` shares the memory of a state or of an argument."""
-    value = tensor._array
-    if not isinstance(value, Value):
-        return False
-    while value.primitive in ("reshape", "permute", "expand", "slice"):
-        value = value.operands[0]
-    if value.primitive != "input":
-        base = tensor._base
-        return base is not None and id(base) in recording.states
-    return any(value is known for _, known in recording.states.values())
+def _new_gradients(recording: Capture) -> list[tuple[Tensor, Any, Tensor]]:
+    """The tensors whose ``grad`` the program has replaced, who they are, and the new one."""
+    found = []
+    for tensor, before in recording.original_grads.values():
+        now = tensor._grad
+        if now is not None and now is not before:
+            found.append((tensor, recording.argument_positions.get(id(tensor), tensor), now))
+    return found
+
+
+def _tensors_in(item: Any) -> Iterator[Tensor]:
+    """The tensors of a result."""
+    if isinstance(item, Tensor):
+        yield item
+    elif isinstance(item, (list, tuple)):
+        for part in item:
+            yield from _tensors_in(part)
+    elif isinstance(item, dict):
+        yield from _tensors_in(list(item.values()))
+
+
+def _shared_roots(delivered: Iterable[Tensor]) -> set[int]:
+    """The ids of tensors that are delivered together with views of them, or with several views."""
+    counts: dict[int, int] = {}
+    for tensor in {id(t): t for t in delivered}.values():
+        root = id(tensor if tensor._base is None else tensor._base)
+        counts[root] = counts.get(root, 0) + 1
+    return {root for root, count in counts.items() if count > 1}
+
+
+def _sure_chain(recording: Capture, view: Tensor) -> list[tuple[Any, tuple[Any, ...]]]:
+    """The operations that lead to ``view``, each of which gives a view in eager mode too.
+
+    Raises:
+        CaptureError: one of them might copy.
+    """
+    chain: list[tuple[Any, tuple[Any, ...]]] = []
+    tensor = view
+    while tensor is not view._base:
+        if tensor._view is None:
+            raise CaptureError("its result shares memory with a tensor in another dtype")
+        operation, parent, arguments = tensor._view
+        if operation.name in MAY_COPY and not in_row_major_order(parent._array, recording):
+            raise CaptureError(
+                f"it writes to the result of {operation.name}, or returns it together with what "
+                "it was taken of, and whether that is a view is not known"
+            )
+        if any(isinstance(argument, Tensor) for argument in arguments):
+            raise CaptureError(f"its result is a view that {operation.name} takes by a tensor")
+        chain.append((operation, arguments))
+        tensor = parent
+    return chain[::-1]
 
 
 def _distinct(checks: list[RangeCheck]) -> list[RangeCheck]:
@@ -577,12 +802,15 @@ def _distinct(checks: list[RangeCheck]) -> list[RangeCheck]:
 
 
 def _options(group: dict[str, Any], recording: Capture) -> dict[str, Any]:
-    """The options of an optimizer's group that a program takes as constants."""
-    inputs = ("params", "lr", "initial_lr")
+    """The options of an optimizer's group that a program takes as constants.
+
+    Tensors among them are states, which must be those same tensors.
+    """
+    inputs = ("params", "initial_lr")
     return {
         name: recording.varied.get((id(group), name), value)
         for name, value in group.items()
-        if name not in inputs and not isinstance(value, Tensor)
+        if name not in inputs and (name != "lr" or isinstance(value, Tensor))
     }
 
 
@@ -626,10 +854,60 @@ def same_program(first: Program, second: Program) -> str | None:
                 return f"a constant of shape {list(x.shape)} changes between calls{shown}"
         elif not _same_attributes(x.attributes, y.attributes):
             return f"{x!r} has {x.attributes} at one call and {y.attributes} at the next"
-    for p, q in zip(first.sources, second.sources):
+    for p, q in zip(first.sources, second.sources, strict=True):
         if isinstance(p, Tensor) and p is not q:
             return "it uses other tensors at the next call"
+        if _source_kind(p) != _source_kind(q):
+            return "its inputs differ between two calls"
+    if [index_a[id(v)] for v in first.graph.outputs] != [
+        index_b[id(v)] for v in second.graph.outputs
+    ] or {i: index_a[id(v)] for i, v in first.graph.updates.items()} != {
+        i: index_b[id(v)] for i, v in second.graph.updates.items()
+    }:
+        return "what it computes differs between two calls"
+    for name in ("grads", "cleared", "had_grad", "updated"):
+        if not _same_description(getattr(first, name), getattr(second, name)):
+            return f"what it does to gradients differs between two calls ({name})"
+    if not _same_description(first.result, second.result):
+        return "its result differs between two calls in something other than tensors"
     return None
+
+
+def _source_kind(source: Any) -> Any:
+    """What inputs of two captures of one program have in common."""
+    if isinstance(source, Draw):
+        return (source.sampler, source.shape, source.dtype, repr(source.parameters),
+                id(source.generator))  # fmt: skip
+    if isinstance(source, Hyperparameter):
+        return id(source.group), source.name, source.index
+    if isinstance(source, Grad):
+        return "grad", source.owner if source.owner.__class__ is int else id(source.owner)
+    return source if source.__class__ is int else id(source)
+
+
+def _same_description(first: Any, second: Any) -> bool:
+    """Whether two captures deliver the same."""
+    if first is second:
+        return True
+    if first.__class__ is not second.__class__:
+        return False
+    if isinstance(first, (Result, Argument)):
+        return first == second
+    if isinstance(first, Grad):
+        return _source_kind(first) == _source_kind(second)
+    if isinstance(first, View):
+        return (
+            _same_description(first.base, second.base)
+            and repr(first.chain) == repr(second.chain)
+            and (first.recorded, first.part_of) == (second.recorded, second.part_of)
+        )
+    if isinstance(first, (list, tuple)):
+        return len(first) == len(second) and all(map(_same_description, first, second))
+    if isinstance(first, dict):
+        return list(first) == list(second) and all(
+            map(_same_description, first.values(), second.values())
+        )
+    return same_value(first, second)
 
 
 def _same_attributes(first: dict[str, Any], second: dict[str, Any]) -> bool:

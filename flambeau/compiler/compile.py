@@ -36,7 +36,7 @@ from .guards import GuardFailed
 from .log import capture_log, described_call, described_seconds, fallback_log, guard_log, time_log
 from .options import changed_options
 from .progress import compiling, stage
-from .python_state import is_module
+from .python_state import hooks_of, is_module
 from .run import Runner
 from .unsupported import Unsupported
 
@@ -296,7 +296,9 @@ def _kind(value: Any, tensors: list[Tensor]) -> Any:
     if isinstance(value, Tensor):
         tensors.append(value)
         array = value._array
-        return (array.shape, array.dtype, value._requires_grad)
+        if value._requires_grad and (value._hooks or value._post_accumulate_hooks):
+            return (array.shape, array.dtype, hooks_of(value), array.flags.c_contiguous)
+        return (array.shape, array.dtype, value._requires_grad, array.flags.c_contiguous)
     cls = value.__class__
     if cls is tuple or cls is list:
         return (cls, *[_kind(v, tensors) for v in value])

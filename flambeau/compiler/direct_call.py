@@ -10,7 +10,8 @@ from __future__ import annotations
 import linecache
 import threading
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,9 @@ from ..autograd.node import next_sequence
 from ..dtypes import get_default_dtype
 from ..modes import MODES, STRUCTURE
 from ..tensor import TENSORS, Tensor
-from .capture import Argument, Draw, Hyperparameter, Program, Result
-from .joint import _SPENT
-from .python_state import read_plain, same_value
+from .capture import Argument, Draw, Grad, Hyperparameter, Program, Result, View
+from .delivery import deliver_view
+from .python_state import hooks_of, read_plain, same_value
 from .run import Runner, build_result, checked_inputs
 
 
@@ -75,7 +76,8 @@ def direct_call(
         MISS=MISS, TENSORS=TENSORS, Tensor=Tensor, ndarray=np.ndarray, new=object.__new__,
         empty=np.empty, MODES=MODES, default_dtype=get_default_dtype, GRAD_MODE=GRAD_MODE,
         next_sequence=next_sequence, asarray=np.asarray, read_plain=read_plain,
-        same_value=same_value, STRUCTURE=STRUCTURE, build_result=build_result, SPENT=_SPENT,
+        same_value=same_value, STRUCTURE=STRUCTURE, build_result=build_result,
+        deliver_view=deliver_view, is_=is_,
     )  # fmt: skip
     updated = _updated_owners(program)
     if updated is None or not _write_arguments(w, program, args, updated):
@@ -83,6 +85,12 @@ def direct_call(
     w.conditions.append(f"GRAD_MODE.enabled is {grad_mode}")
     w.conditions.append("MODES.autocast is None")
     w.conditions.append(f"default_dtype() is {w.name(get_default_dtype(), 'y')}")
+    assert program.surroundings is not None
+    places = {
+        name: place
+        for name, place in program.surroundings.places().items()
+        if place[1].__class__ in (str, int)
+    }
     bound: list[np.ndarray | None] = []
     passed: list[str] = []
     setup: list[str] = []
@@ -93,16 +101,26 @@ def direct_call(
             if not array.flags.carray or array.shape != value.shape or array.dtype != value.dtype:
                 return None
             bound.append(array)
-            tensor = w.name(source, "s")
+            if id(source) in places:
+                container, key = places[id(source)]
+                tensor = f"{w.name(container, 'p')}[{key!r}]"
+            else:
+                tensor = w.name(source, "s")
             w.conditions.append(f"{tensor}._array is {w.name(array, 'a')}")
-            flag = "" if source._requires_grad else "not "
-            w.conditions.append(f"{flag}{tensor}._requires_grad")
+            if source._base is not None:  # else a change is one of the structure
+                flag = "" if source._requires_grad else "not "
+                w.conditions.append(f"{flag}{tensor}.requires_grad")
+        elif isinstance(source, Grad):
+            bound.append(None)
+            _write_gradient(w, i, source, value)
+            passed.append(f"g{i}")
         elif isinstance(source, Hyperparameter):
             buffer = source.read()
             bound.append(buffer)
             held, slot = w.name(source.group, "g"), w.name(buffer, "h")
             place = "" if source.index is None else f"[{source.index}]"
             setup.append(f"{slot}[()] = {held}[{source.name!r}]{place}")
+            w.conditions.append(f"{held}[{source.name!r}].__class__ is not Tensor")
         elif isinstance(source, Draw):
             bound.append(None)
             setup.append(f"d{i} = asarray({w.name(source, 'r')}.sample(), order='C')")
@@ -110,9 +128,10 @@ def direct_call(
         else:
             bound.append(None)
             passed.append(f"x{source}")
+    _write_separation(w, program, bound, args)
     for owner, had in program.had_grad:
-        tensor = f"t{owner}" if owner.__class__ is int else w.name(owner, "s")
-        w.conditions.append(f"{tensor}._grad is {'not ' if had else ''}None")
+        grad = f"{_owner(w, owner)}._grad"
+        w.conditions.append(f"{grad} is not None" if had is True else f"{grad} is {w.name(had)}")
     for holder, name, plain in program.guards:
         now, then = _present(w, holder, name), w.name(plain, "v")
         if plain.__class__ in (float, complex) and plain == 0:
@@ -125,8 +144,10 @@ def direct_call(
     _write_surroundings(w, program)
     for group, options in program.groups:
         held = w.name(group, "g")
+        w.conditions.append(f"len({held}) == {len(group)}")
         for key, option in options.items():
-            w.conditions.append(f"{held}[{key!r}] == {w.name(option, 'v')}")
+            same = "is" if isinstance(option, Tensor) else "=="
+            w.conditions.append(f"{held}[{key!r}] {same} {w.name(option, 'v')}")
     w.add(
         "try:",
         f"    if not ({' and '.join(w.conditions)}):",
@@ -154,6 +175,42 @@ def direct_call(
     return locked
 
 
+def _owner(w: _Writer, owner: Any) -> str:
+    """Source of the tensor that the program knows as ``owner``."""
+    if isinstance(owner, Grad):
+        return f"{_owner(w, owner.owner)}._grad"
+    return f"t{owner}" if owner.__class__ is int else w.name(owner, "s")
+
+
+def _write_gradient(w: _Writer, i: int, source: Grad, value: Any) -> None:
+    """Conditions of a gradient that is there at the call, which become the name ``g{i}``."""
+    grad = _owner(w, source)
+    w.conditions += [
+        f"{grad} is not None",
+        f"not {grad}._requires_grad",
+        f"(g{i} := {grad}._array).__class__ is ndarray",
+        f"g{i}.shape == {value.shape!r}",
+        f"g{i}.dtype is {w.name(value.dtype, 'y')}",
+        f"g{i}.flags.carray",
+    ]
+
+
+def _write_separation(
+    w: _Writer, program: Program, bound: Sequence[np.ndarray | None], args: Sequence[Any]
+) -> None:
+    """Conditions that the gradients share no memory with each other, state, or arguments."""
+    names = [f"g{i}" for i, s in enumerate(program.sources) if isinstance(s, Grad)]
+    if not names or not program.graph.updates:
+        return
+    memory = ", ".join(f"id({g} if {g}.base is None else {g}.base)" for g in names)
+    w.conditions.append(f"len(memory := {{{memory}}}) == {len(names)}")
+    owners = {id(a if a.base is None else a.base) for a in bound if a is not None}
+    w.conditions.append(f"memory.isdisjoint({w.name(owners, 'u')})")
+    for i, argument in enumerate(args):
+        if isinstance(argument, Tensor):
+            w.conditions.append(f"id(x{i} if x{i}.base is None else x{i}.base) not in memory")
+
+
 def _present(w: _Writer, holder: Any, name: str) -> str:
     """Source of what ``holder`` has under ``name`` now."""
     held = w.name(holder, "c")
@@ -178,6 +235,16 @@ def _write_surroundings(w: _Writer, program: Program) -> None:
         w.conditions.append(f"{_present(w, holder, name)} is {w.name(value, 'r')}")
     for container, _, length in around.lengths:
         w.conditions.append(f"len({w.name(container, 'l')}) == {length}")
+    bound = {id(source) for source in program.sources}
+    for params in around.params:
+        w.conditions += [
+            f"{w.name(params, 'p')}[{i}] is {w.name(parameter, 's')}"
+            for i, parameter in enumerate(params)
+            if id(parameter) not in bound
+        ]
+    for state, inner in around.optimizer_states:
+        if inner:
+            w.conditions.append(f"all(map(is_, {w.name(state, 'o')}.values(), {w.name(inner)}))")
     for watched in around.watched:
         w.conditions.append(f"{w.name(watched, 'w')}.same()")
 
@@ -187,6 +254,8 @@ def _updated_owners(program: Program) -> set[int] | None:
     owners = set()
     for i in program.graph.updates:
         source = program.sources[i]
+        if isinstance(source, Grad):
+            continue  # see _write_separation
         if not isinstance(source, Tensor):
             return None
         array = source._array
@@ -230,6 +299,10 @@ def _write_arguments(w: _Writer, program: Program, args: Sequence[Any], updated:
                 f"x{i}.flags.carray",
                 f"{flag}t{i}._requires_grad",
             ]
+            if argument._requires_grad:
+                if hooks_of(argument):
+                    return False
+                w.conditions += [f"not t{i}._hooks", f"not t{i}._post_accumulate_hooks"]
             if updated:
                 owners = w.name(updated, "u")
                 w.conditions.append(f"id(x{i} if x{i}.base is None else x{i}.base) not in {owners}")
@@ -281,15 +354,17 @@ def _write_call(w: _Writer, program: Program, passed: list[str]) -> None:
     if program.updated:
         w.add("stamp = next_sequence()")
     for owner in program.updated:
-        versions = w.name(owner._version_counter(), "n")
-        w.add(f"{versions}.count += 1", f"{versions}.stamp = stamp")
-    for owner in program.cleared:
-        tensor = f"t{owner}" if owner.__class__ is int else w.name(owner, "s")
-        w.add(f"{tensor}._grad = None")
-    for owner, index in program.grads:
-        tensor = f"t{owner}" if owner.__class__ is int else w.name(owner, "s")
-        w.add("grad = new(Tensor)", f"grad._array = o{index}", f"{tensor}._grad = grad")
+        if isinstance(owner, Tensor):
+            versions = w.name(owner._version_counter(), "n")
+            w.add(f"{versions}.count += 1", f"{versions}.stamp = stamp")
+        else:
+            w.add(f"{_owner(w, owner)}._bump_version()")
     result = _result(w, program, program.result, outputs)
+    gradients = [(_owner(w, o), _result(w, program, d, outputs)) for o, d in program.grads]
+    for owner in program.cleared:
+        w.add(f"{_owner(w, owner)}._grad = None")
+    for tensor, grad in gradients:
+        w.add(f"{tensor}._grad = {grad}")
     for call, arguments in program.afterwards:
         w.add(f"{w.name(call, 'f')}(*{_result(w, program, arguments, outputs)})")
     w.add(f"return {result}")
@@ -306,16 +381,49 @@ def _result(w: _Writer, program: Program, description: Any, outputs: list[str]) 
             return made  # what is returned twice is one tensor
         w.add(f"{made} = new(Tensor)", f"{made}._array = {name}")
         if description.index in program.spent:
-            w.add(f"{made}._requires_grad = True", f"{made}._node = SPENT")
+            node = w.name(program.spent[description.index], "b")
+            w.add(f"{made}._requires_grad = True", f"{made}._node = {node}")
         return made
     if description.__class__ is Argument:
         return f"t{description.position}"
+    if description.__class__ is Grad:
+        w.add(f"q{len(w.lines)} = {_owner(w, description)}")
+        return f"q{len(w.lines) - 1}"
+    if description.__class__ is View:
+        made = w.name(description, "w")
+        if not any(line.startswith(f"    v{made} = ") for line in w.lines):
+            base = _result(w, program, description.base, outputs)
+            w.add(f"v{made} = deliver_view({base}, {made})")
+        return f"v{made}"
+    if description.__class__ is dict:
+        pairs = [
+            f"{w.name(key, 'v')}: {_result(w, program, d, outputs)}"
+            for key, d in description.items()
+        ]
+        return f"{{{', '.join(pairs)}}}"
     if description.__class__ in (tuple, list):
         parts = [_result(w, program, d, outputs) for d in description]
         if description.__class__ is tuple:
             return f"({', '.join(parts)}{',' if parts else ''})"
         return f"[{', '.join(parts)}]"
-    if description is None or isinstance(description, Tensor):
+    if description is None or isinstance(description, (Tensor, bool, int, float, str)):
         return w.name(description, "s") if description is not None else "None"
-    every = ", ".join(outputs)
-    return f"build_result({w.name(description, 'w')}, ({every}{',' if every else ''}), args)"
+    made_outputs = list(outputs)
+    for part in _results_in(description):
+        made_outputs[part.index] = _result(w, program, part, outputs)
+    every = ", ".join(made_outputs)
+    return f"build_result({w.name(description, 'w')}, [{every}], args)"
+
+
+def _results_in(description: Any) -> Iterator[Result]:
+    """The tensors among the outputs in a description of a result."""
+    if description.__class__ is Result:
+        if not description.as_number:
+            yield description
+    elif isinstance(description, (tuple, list)):
+        for part in description:
+            yield from _results_in(part)
+    elif isinstance(description, dict):
+        yield from _results_in(list(description.values()))
+    elif description.__class__ is View:
+        yield from _results_in(description.base)

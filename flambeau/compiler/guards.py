@@ -37,6 +37,8 @@ class GuardFailed(Exception):
         if self.kind == "requires_grad":
             return f"requires_grad of {name} is {not expected}, was {expected}"
         if self.kind == "grad":
+            if expected is not None and expected is not True:
+                return f"the grad of {name} is another tensor"
             now, then = ("None", "a tensor") if expected else ("a tensor", "None")
             return f"the grad of {name} is {now}, was {then}"
         if self.kind == "mode":

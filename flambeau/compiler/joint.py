@@ -32,38 +32,58 @@ class Joint:
             the forward program.
         leaves: the tensors, or positions of arguments, whose gradients it computes.
         results: the outputs of the forward program that have a gradient.
+        names: what eager mode calls their nodes on the tape.
+        watched: what must not be written before the backward pass.
+        copied: the places in ``kept`` of what may be written.
     """
 
     def __init__(
-        self, graph: Graph, kept: list[Any], leaves: list[Any], results: list[int]
+        self,
+        graph: Graph,
+        kept: list[Any],
+        leaves: list[Any],
+        results: list[int],
+        names: list[str],
+        watched: list[Any],
+        copied: list[int],
     ) -> None:
         self.graph = graph
         self.kept = kept
         self.leaves = leaves
         self.results = results
+        self.names = names
+        self.watched = watched
+        self.copied = copied
         self.executable: Callable[[Sequence[np.ndarray]], list[np.ndarray]] | None = None
 
-    def deliver(self, runner: Any, outputs: Sequence[Any], tensors: Sequence[Tensor]) -> Any:
-        """The function's result, its tensors on the tape with the backward program."""
-        from .run import build_result
+    def deliver(self, runner: Any, delivered: list[Any], tensors: Sequence[Tensor]) -> Any:
+        """Put tensors on the tape in the places of the results' arrays; the backward pass's node.
 
+        Args:
+            runner: the program, with the inputs of this call.
+            delivered: its outputs.
+            tensors: the arguments of the call.
+        """
         node = object.__new__(CompiledBackward)
         node._sequence = next_sequence()
         node.joint = self
-        node.saved = [outputs[k] if k.__class__ is int else runner.inputs[k[1]] for k in self.kept]
+        saved = [delivered[k] if k.__class__ is int else runner.inputs[k[1]] for k in self.kept]
+        for place in self.copied:
+            saved[place] = np.array(saved[place])
+        node.saved = saved
         edges = []
         for leaf in self.leaves:
             tensor = tensors[leaf] if leaf.__class__ is int else leaf
             edges.append(tensor._node if tensor._node is not None else tensor)
         node.edges = tuple(edges)
-        node.shapes = [(outputs[i].shape, outputs[i].dtype) for i in self.results]
-        delivered: list[Any] = list(outputs)
+        node.shapes = [(delivered[i].shape, delivered[i].dtype) for i in self.results]
         for slot, index in enumerate(self.results):
-            tensor = wrap(outputs[index])
+            tensor = wrap(delivered[index])
             tensor._requires_grad = True
             tensor._node = OutputSlot(node, slot)
+            tensor._node.renamed = self.names[slot]
             delivered[index] = tensor
-        return build_result(runner.program.result, delivered, tensors)
+        return node
 
 
 class CompiledBackward(Node):
@@ -73,10 +93,36 @@ class CompiledBackward(Node):
     joint: Joint
     saved: Any
     shapes: list[tuple[tuple[int, ...], np.dtype]]
+    watched: list[tuple[Any, int]]
+    """Tensors that an eager backward pass needs, and how often each had been written."""
+
+    def watch(self, delivered: Sequence[Any], tensors: Sequence[Tensor]) -> None:
+        """Note the versions of what must not be written before the backward pass."""
+        watched = []
+        for owner in self.joint.watched:
+            if owner.__class__ is tuple:
+                tensor = delivered[owner[1]]
+            else:
+                tensor = tensors[owner] if owner.__class__ is int else owner
+            if isinstance(tensor, Tensor):
+                root = tensor if tensor._base is None else tensor._base
+                watched.append((root, 0 if root._versions is None else root._versions.count))
+        self.watched = watched
+
+    def _check_versions(self) -> None:
+        for tensor, count in self.watched:
+            versions = tensor._versions
+            if versions is not None and versions.count != count:
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been modified by an "
+                    f"inplace operation: a tensor of shape {list(tensor.shape)} was written after "
+                    "a compiled function had kept it for its gradient."
+                )
 
     def backward(self, xp: Any, grad: Any) -> tuple[Any, ...]:
         if self.released:
             raise _spent_error()
+        self._check_versions()
         given = [grad.grads.get(i) for i in range(len(self.shapes))]
         arrays = [
             np.zeros(shape, dtype) if g is None else np.asarray(g, order="C")
@@ -116,34 +162,34 @@ class SpentBackward(Node):
         raise _spent_error()
 
 
-_SPENT = SpentBackward()
+def _spent_node(name: str) -> SpentBackward:
+    node = SpentBackward()
+    node.renamed = name
+    return node
 
 
-def spend(outputs: Sequence[Any], indices: Sequence[int]) -> list[Any]:
-    """``outputs``, those at ``indices`` as tensors that have been differentiated already."""
-    delivered = list(outputs)
-    for index in indices:
-        tensor = wrap(outputs[index])
-        tensor._requires_grad = True
-        tensor._node = _SPENT
-        delivered[index] = tensor
-    return delivered
+def make_joint(program: Any, recording: Any, described: dict[int, Any]) -> Joint | None:
+    """Trace the backward pass of ``program``'s differentiable results; cut it off the forward.
 
-
-def make_joint(program: Any, recording: Any) -> Joint | None:
-    """Trace the backward pass of ``program``'s differentiable results; cut it off the forward."""
+    Args:
+        described: the outputs that are delivered, by the ids of the tensors that they were.
+    """
     roots, grads, results = [], [], []
+    nodes: dict[int, Any] = {}
     for index, tensor in program.differentiable:
+        reached = _reachable(tensor._node)
+        if any(node.released for node in reached.values()):
+            program.spent[index] = _spent_node(tensor._node.name())  # by the program itself
+            continue
+        nodes.update(reached)
         roots.append(tensor._node)
         grads.append(input_value(tensor._array.shape, tensor._array.dtype))
         results.append(index)
-    try:
-        found = engine.run(roots, list(grads), retain_graph=True, create_graph=False)
-    except RuntimeError as error:
-        if "a second time" not in str(error):
-            raise
-        program.spent = results  # the program has run their backward pass itself
+    if not roots:
         return None
+    names = [root.name() for root in roots]
+    watched = _watched(nodes.values(), recording, described)
+    found = engine.run(roots, list(grads), retain_graph=True, create_graph=False)
     owners: list[Any] = []
     values: list[Value] = []
     for key, value in found.sums.items():
@@ -153,7 +199,71 @@ def make_joint(program: Any, recording: Any) -> Joint | None:
     if not values:
         return None
     graph, kept = _cut(program.graph, grads, values)
-    return Joint(graph, kept, owners, results)
+    delivered = {d.index for d in described.values() if hasattr(d, "index")}
+    copied = [
+        place for place, k in enumerate(kept) if _must_be_copied(k, watched, delivered, recording)
+    ]
+    return Joint(graph, kept, owners, results, names, watched, copied)
+
+
+def _reachable(root: Any) -> dict[int, Any]:
+    """The nodes of the tape from ``root`` on, by their ids."""
+    found: dict[int, Any] = {}
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if id(node) not in found and node._sequence:
+            found[id(node)] = node
+            stack.extend(e for e in node.edges if e is not None)
+    return found
+
+
+def _watched(nodes: Any, recording: Any, described: dict[int, Any]) -> list[Any]:
+    """What must not be written before the backward pass of ``nodes``, as in eager mode.
+
+    Returns:
+        states, positions of arguments, and ``("output", index)`` for results.
+    """
+    watched: dict[Any, Any] = {}
+    outputs = {id(t._array): ("output", described[key].index)
+               for key, t in recording.delivered.items() if hasattr(described[key], "index")}  # fmt: skip
+
+    def note(value: Any) -> None:
+        if isinstance(value, (list, tuple)):
+            for item in value:
+                note(item)
+        elif isinstance(value, Tensor):
+            root = value if value._base is None else value._base
+            if id(root) in recording.states:
+                source = recording.source_of(root)
+                watched[source if source.__class__ is int else id(source)] = source
+            elif hasattr(described.get(id(root)), "index"):
+                index = described[id(root)].index
+                watched["output", index] = ("output", index)
+        elif id(value) in outputs:
+            watched[outputs[id(value)]] = outputs[id(value)]
+
+    for node in nodes:
+        for name in {*node.saved_names, *_KEPT}:
+            note(getattr(node, name, None))
+    return [source for source in watched.values() if source.__class__ in (int, tuple)
+            or isinstance(source, Tensor)]  # fmt: skip
+
+
+_KEPT = ("out", "_saved")
+
+
+def _must_be_copied(kept: Any, watched: list[Any], delivered: set[int], recording: Any) -> bool:
+    """Whether what the backward pass needs may be written before that, as eager mode allows."""
+    if kept.__class__ is int:
+        outputs = {w[1] for w in watched if w.__class__ is tuple}
+        return kept in delivered and kept not in outputs
+    source = recording.sources[kept[1]]
+    if source.__class__ is int:
+        return not any(w.__class__ is int and w == source for w in watched)
+    if isinstance(source, Tensor):
+        return not any(source is w for w in watched)
+    return hasattr(source, "owner")
 
 
 def _cut(forward: Graph, grads: list[Value], roots: list[Value]) -> tuple[Graph, list[Any]]:

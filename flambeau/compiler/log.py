@@ -31,10 +31,11 @@ def described_seconds(seconds: float) -> str:
 def described_kind(kind: object) -> str:
     """The key of a call's arguments in words; see ``_kind`` in :mod:`.compile`."""
     if isinstance(kind, tuple):
-        if len(kind) == 3 and hasattr(kind[1], "kind") and isinstance(kind[0], tuple):
-            shape, dtype, requires_grad = kind
+        if len(kind) == 4 and hasattr(kind[1], "kind") and isinstance(kind[0], tuple):
+            shape, dtype, requires_grad, in_order = kind
             grad = ", requires grad" if requires_grad else ""
-            return f"{dtype}{list(shape)}{grad}"
+            grad += ", with hooks" if isinstance(requires_grad, tuple) else ""
+            return f"{dtype}{list(shape)}{grad}{'' if in_order else ', not contiguous'}"
         if kind and kind[0] in (tuple, list):
             return f"({', '.join(described_kind(k) for k in kind[1:])})"
         if kind and kind[0] is dict:

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, wrap
-from .capture import Draw, Program, Result
+from .capture import Draw, Grad, Program, Result
 from .compile import CompiledFunction
 from .direct_call import MISS
-from .run import Runner, checked_inputs
+from .run import Runner, checked_inputs, owner_of
 
 SECONDS = 0.2
 """How long one native call may take."""
@@ -132,7 +132,7 @@ def _may_be_read_ahead(batches: Any) -> bool:
 def _repeatable(program: Program, ahead: bool) -> bool:
     """Whether the program's steps need nothing between them but addresses."""
     draws = any(isinstance(s, Draw) for s in program.sources)
-    grads = {index for _, index in program.grads}
+    grads = {d.index for _, d in program.grads if isinstance(d, Result)}
     returned = set(_indices(program.result))
     return (
         program.joint is None
@@ -141,7 +141,7 @@ def _repeatable(program: Program, ahead: bool) -> bool:
         and not any(isinstance(program.sources[i], Draw) for i in checked_inputs(program))
         and not grads & returned
         and _is_simple(program.result)
-        # a gradient that is added to is another array at each step
+        # a gradient that is replaced is another array at each step
         and not any(
             source is owner._grad
             for owner, _ in program.grads
@@ -149,7 +149,14 @@ def _repeatable(program: Program, ahead: bool) -> bool:
             for source in program.sources
         )
         and all(isinstance(owner, Tensor) for owner, _ in program.grads)
-        and all(isinstance(owner, Tensor) for owner in (*program.updated, *program.cleared))
+        and all(isinstance(d, (Result, Tensor)) for _, d in program.grads)
+        and not any(isinstance(s, Grad) and s.owner.__class__ is int for s in program.sources)
+        and not any(
+            isinstance(source, Grad) and (source.owner is owner)
+            for owner in (*program.cleared, *(o for o, _ in program.grads))
+            for source in program.sources
+        )
+        and all(isinstance(owner, (Tensor, Grad)) for owner in (*program.updated, *program.cleared))
     )
 
 
@@ -213,7 +220,7 @@ class _Run:
         arrays = []
         for i in checked_inputs(self.runner.program):
             source = sources[i]
-            arrays.append((tensors[source] if source.__class__ is int else source)._array)
+            arrays.append(owner_of(source, tensors)._array)
         return not any(self.runner.check(arrays))
 
     def _do(self, batches: Sequence[Sequence[Any]], steps: int) -> None:
@@ -227,6 +234,8 @@ class _Run:
         for source in program.sources:
             if source.__class__ is int:
                 columns.append([row[source]._array.ctypes.data for row in tensors])
+            elif isinstance(source, Grad):
+                columns.append([source.owner._grad._array.ctypes.data] * steps)
             elif isinstance(source, Draw):
                 which = draws.index(source)
                 columns.append([row[which].ctypes.data for row in drawn])
@@ -243,6 +252,7 @@ class _Run:
         done = executable.repeated(self.runner.bound, addresses)
         if done < steps:
             raise IndexError("an index is out of bounds in a compiled program")
+        self.runner.note_writes(())
         self.runner.leave(outputs, ())
         self.results.add_many(program.result, outputs, steps)
 

@@ -11,10 +11,15 @@ Of objects and modules of the user's, only attributes count that some code withi
 
 from __future__ import annotations
 
+import array
 import functools
+import os
+import random
 import sys
 import types
+from collections import deque
 from collections.abc import Callable, Iterator
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -23,17 +28,36 @@ from ..modes import STRUCTURE
 from ..tensor import Tensor
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
-_CONTAINERS = (list, dict, set)
+_CONTAINERS = (list, dict, set, deque, bytearray, array.array)
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _OWN = __name__.split(".")[0]
 _FOREIGN = {_OWN, "builtins", "numpy", "torch", "threading", "logging", "random", "_io"}
-_LONGEST = 64
+_LONGEST = 1 << 16
 """Containers of up to so many items are looked into."""
+_SHORT = 64
+"""Items of longer containers are compared by what they are before they are by their values."""
+_MOST_BYTES = 1 << 24
+"""Larger NumPy arrays are not compared at each call."""
+_REFLECTION = {"getattr", "setattr", "hasattr", "vars", "__dict__", "asdict", "astuple", "attrgetter"}
+"""Code that uses these may look at any attribute."""
+_OUTSIDE = {"open", "input"}
+"""Built-in functions that reach outside the program."""
 
 
 def is_module(value: Any) -> bool:
     """Whether ``value`` is an ``nn.Module``; there is none before that package is imported."""
     layer = sys.modules.get("flambeau.nn.modules.module")
     return layer is not None and isinstance(value, layer.Module)
+
+
+@functools.lru_cache(maxsize=1024)
+def _library(name: str | None) -> bool:
+    """Whether the module of this name is the framework's, Python's or another library's."""
+    first = (name or "builtins").split(".")[0]
+    if first in _FOREIGN or (first in sys.stdlib_module_names and first != "__main__"):
+        return True
+    file = getattr(sys.modules.get(name or "builtins"), "__file__", None) or ""
+    return "site-packages" in file or "dist-packages" in file
 
 
 def _is_own(value: Any) -> bool:
@@ -50,9 +74,19 @@ def _code_names(code: types.CodeType) -> set[str]:
     return names
 
 
+def _without_wrapper(function: Any) -> Any:
+    """What ``function`` wraps, if the wrapper is the framework's or has no Python code."""
+    while hasattr(function, "__wrapped__"):
+        code = getattr(function, "__code__", None)
+        if code is not None and not code.co_filename.startswith((_PACKAGE, "<flambeau")):
+            break
+        function = function.__wrapped__
+    return function
+
+
 def _cells(function: Any) -> Iterator[tuple[Any, str, Any]]:
     """``(holder, name, value)`` of what ``function`` refers to: closure cells and globals."""
-    function = getattr(function, "__wrapped__", function)
+    function = _without_wrapper(function)
     if isinstance(function, functools.partial):
         for i, value in enumerate((function.func, *function.args, *function.keywords.values())):
             yield None, f"partial[{i}]", value
@@ -91,28 +125,71 @@ def same_value(now: Any, then: Any) -> bool:
     """Whether a value is what it was: the same object, or an equal plain value of its type."""
     if now is then:
         return True
-    if now.__class__ is not then.__class__ or not isinstance(then, _PLAIN):
+    if now.__class__ is not then.__class__:
+        return False
+    if now.__class__ is tuple:
+        return len(now) == len(then) and all(map(same_value, now, then))
+    if not isinstance(then, _PLAIN):
         return False
     return now == then and (now != 0 or str(now) == str(then))  # -0.0 is another value
 
 
 def _contents(container: Any) -> Any:
     """The items of a container, to be compared with :func:`_same_contents`."""
-    if isinstance(container, np.ndarray):
+    if isinstance(container, (np.ndarray, array.array)):
         return container.tobytes()
+    if isinstance(container, bytearray):
+        return bytes(container)
     return dict(container) if isinstance(container, dict) else list(container)
 
 
+def _same_key(now: Any, then: Any) -> bool:
+    return now is then or (not isinstance(now, Tensor) and bool(now == then))
+
+
 def _same_contents(container: Any, then: Any) -> bool:
-    if isinstance(container, np.ndarray):
+    if isinstance(container, (np.ndarray, array.array)):
         return container.tobytes() == then
     if len(container) != len(then):
         return False
+    if isinstance(container, bytearray):
+        return container == then
+    if len(then) > _SHORT and all(map(is_, container, then)):
+        if not isinstance(container, dict):
+            return True
+        if all(map(is_, container.values(), then.values())):
+            return True
     if isinstance(container, dict):
-        return all(p is q or p == q for p, q in zip(container, then)) and all(
+        return all(map(_same_key, container, then)) and all(
             map(same_value, container.values(), then.values())
         )
     return all(map(same_value, container, then))
+
+
+_SPECIAL = {
+    "__init__", "__new__", "__module__", "__doc__", "__dict__", "__weakref__", "__annotations__",
+    "__slots__", "__qualname__", "__reduce__", "__repr__", "__init_subclass__", "__getstate__",
+    "__setstate__", "__reduce_ex__", "__del__", "__copy__", "__deepcopy__",
+}  # fmt: skip
+_CONSTANT = {f"{_OWN}.device", f"{_OWN}.dtypes", f"{_OWN}.size", f"{_OWN}.layout"}
+"""Where classes are defined whose instances never change."""
+_MODULE_FIELDS = {"_non_persistent_buffers_set", "_is_full_backward_hook", "training"}
+_GLOBAL_HOOKS = (
+    (f"{_OWN}.nn.modules.module_call", "_global_hooks"),
+    (f"{_OWN}.optim.optimizer", "_global_pre_hooks"),
+    (f"{_OWN}.optim.optimizer", "_global_post_hooks"),
+)
+
+
+def _restore_attribute(holder: Any, name: str, value: Any) -> None:
+    """Give ``holder`` the value back that it had of its own, in a slot, or from its class."""
+    if isinstance(holder, type):
+        setattr(holder, name, value)
+        return
+    own = getattr(holder, "__dict__", {})
+    own.pop(name, None)
+    if getattr(holder, name, None) is not value:
+        object.__setattr__(holder, name, value)
 
 
 class Watched:
@@ -129,13 +206,70 @@ class Watched:
 
     def restore(self) -> None:
         """Give it the items that it had."""
-        if self.same() or isinstance(self.container, np.ndarray):
+        if self.same() or isinstance(self.container, (np.ndarray, array.array)):
             return
-        if isinstance(self.container, list):
+        if isinstance(self.container, (list, bytearray)):
             self.container[:] = self.then
+        elif isinstance(self.container, deque):
+            self.container.clear()
+            self.container.extend(self.then)
         else:
             self.container.clear()
             self.container.update(self.then)
+
+
+class TensorFacts:
+    """What the program takes for granted of a tensor beside its array."""
+
+    __slots__ = ("tensor", "requires_grad", "hooks", "kept")
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = tensor
+        self.requires_grad = tensor._requires_grad
+        self.hooks = hooks_of(tensor)
+        self.kept = tensor._hooks, tensor._post_accumulate_hooks
+
+    def same(self) -> bool:
+        """Whether it still requires grad, or not, and has the hooks that it had."""
+        tensor = self.tensor
+        if tensor._base is not None:
+            tensor._refresh()
+        return tensor._requires_grad is self.requires_grad and hooks_of(tensor) == self.hooks
+
+    def restore(self) -> None:
+        """Put back what a capture has changed (what dictionaries of hooks hold is watched)."""
+        self.tensor._hooks, self.tensor._post_accumulate_hooks = self.kept
+        if self.tensor._node is None:
+            self.tensor._requires_grad = self.requires_grad
+
+
+def hooks_of(tensor: Any) -> tuple[int, ...]:
+    """The ids of a tensor's hooks."""
+    before, after = tensor._hooks, tensor._post_accumulate_hooks
+    if not before and not after:
+        return ()
+    return (*map(id, (before or {}).values()), 0, *map(id, (after or {}).values()))
+
+
+_STREAMS = (np.random.Generator, np.random.RandomState, random.Random)
+
+
+def _stream_state(stream: Any) -> Any:
+    """The state of a generator of random numbers."""
+    if isinstance(stream, random.Random):
+        return stream.getstate()
+    if isinstance(stream, np.random.RandomState):
+        return stream.get_state(legacy=False)
+    return stream.bit_generator.state
+
+
+def _restore_stream(stream: Any, state: Any) -> None:
+    if isinstance(stream, random.Random):
+        stream.setstate(state)
+    elif isinstance(stream, np.random.RandomState):
+        stream.set_state(state)
+    else:
+        stream.bit_generator.state = state
 
 
 class PythonState:
@@ -155,11 +289,14 @@ class PythonState:
             for holder, name, value in _cells(function):
                 self._refer(holder, name, value, 0)
             self._note_code(function)
+            self._visit_global_hooks()
             self._in_arguments = True
             for value in (*args, *(kwargs or {}).values()):
                 self._visit("an argument", value, 0)
             if len(self.names) == known:
                 break
+        self.facts = [TensorFacts(t) for t in self.tensors.values()]
+        self.streams = [(s, repr(_stream_state(s)), _stream_state(s)) for s in self._streams]
         for group, _ in self.rates:
             value = group["lr"]  # a number of its own, so that writing the same one is seen
             group["lr"] = value + 0.0 if value.__class__ is float else value
@@ -176,15 +313,30 @@ class PythonState:
         self.attributes: list[tuple[Any, str, Any]] = []
         self.foreign: list[tuple[Any, str, Any]] = []
         self.rates = []
-        self.tensors: set[int] = set()
+        self.tensors: dict[int, Any] = {}
+        self.groups: list[dict[str, Any]] = []
+        self.optimizer_states: list[tuple[dict[Any, Any], tuple[Any, ...]]] = []
+        self.keys: list[tuple[Any, tuple[str, ...]]] = []
+        self.refused: str | None = None
+        """Why a program that is run once may not be run again."""
+        self._streams: list[Any] = []
+        self._everything = not self.names.isdisjoint(_REFLECTION)
         self._seen: set[int] = set()
         self._in_arguments = False
 
     def _note_code(self, function: Any) -> None:
-        function = getattr(function, "__func__", getattr(function, "__wrapped__", function))
+        function = getattr(function, "__func__", _without_wrapper(function))
         code = getattr(function, "__code__", None)
         if code is not None:
-            self.names |= _code_names(code)
+            names = _code_names(code)
+            self.names |= names
+            for name in names & _OUTSIDE:
+                if name not in function.__globals__:
+                    self.refused = f"it calls {name}(), which a compiled program would do once"
+
+    def _named(self, name: str) -> bool:
+        """Whether some code may look up the attribute ``name``."""
+        return name in self.names or (self._everything and name[:2] != "__")
 
     def _refer(self, holder: Any, name: str, value: Any, depth: int) -> None:
         """Note that ``holder`` has ``value`` under ``name``, and look into it."""
@@ -192,7 +344,16 @@ class PythonState:
             if holder is not None:
                 self.plain.append((holder, name, value))
             return
-        if isinstance(value, (types.ModuleType, type)):
+        if isinstance(value, types.ModuleType):
+            if not _library(value.__name__):
+                self._visit_names(value)
+            return
+        if isinstance(value, type):
+            if holder is not None:
+                self.references.append((holder, name, value))
+            if not _library(value.__module__) and id(value) not in self._seen:
+                self._seen.add(id(value))
+                self._visit_class(value, value, depth)
             return
         if holder is not None:
             self.references.append((holder, name, value))
@@ -200,28 +361,36 @@ class PythonState:
 
     def _visit(self, name: str, value: Any, depth: int) -> None:
         if isinstance(value, Tensor):
-            if not self._in_arguments:
-                self.tensors.add(id(value))
+            self._visit_tensor(value, depth)
             return
         if id(value) in self._seen or depth > 4 or isinstance(value, (*_PLAIN, type)):
             return
         self._seen.add(id(value))
         if is_module(value):
             self._visit_module(value, depth)
-        elif isinstance(value, (list, tuple, dict, set)):
-            if len(value) > _LONGEST:
-                if not isinstance(value, tuple):
-                    self.lengths.append((value, name, len(value)))
-                return
+        elif isinstance(value, (bytearray, array.array)):
+            self.watched.append(Watched(name, value))
+        elif isinstance(value, (list, tuple, dict, set, frozenset, deque)):
             if isinstance(value, _CONTAINERS) and name != "an argument":
                 self.watched.append(Watched(name, value))
+            if len(value) > _LONGEST:
+                return
             for item in list(value.values() if isinstance(value, dict) else value):
                 self._visit(name, item, depth + 1)
         elif isinstance(value, np.ndarray):
-            if value.size <= _LONGEST and not value.dtype.hasobject:
+            if value.nbytes > _MOST_BYTES:
+                self.refused = (
+                    f"it may read the NumPy array '{name}' of {value.nbytes >> 20} MiB, whose "
+                    "changes would go unnoticed: make it a tensor"
+                )
+            elif not value.dtype.hasobject:
                 self.watched.append(Watched(name, value))
+        elif isinstance(value, _STREAMS):
+            self._streams.append(value)
+        elif hasattr(type(value), "__next__") and _library(type(value).__module__):
+            self.refused = f"it may advance the iterator '{name}', as it would at every call"
         elif isinstance(value, (types.FunctionType, types.MethodType, functools.partial)):
-            if isinstance(value, functools.partial) or not _is_own(value):
+            if isinstance(value, functools.partial) or not _is_own(_without_wrapper(value)):
                 self._note_code(value)
                 for holder, inner, item in _cells(value):
                     self._refer(holder, inner, item, depth + 1)
@@ -229,40 +398,80 @@ class PythonState:
             self._visit_optimizer(value, depth)
         elif hasattr(value, "_function") and hasattr(value, "runners"):  # a compiled function
             self._visit(name, value._function, depth)
-        elif isinstance(getattr(value, "__dict__", None), dict):
+        elif hasattr(value, "__wrapped__") and not hasattr(value, "__code__"):  # lru_cache
+            self._visit(name, value.__wrapped__, depth)
+        elif isinstance(getattr(value, "__dict__", None), dict) or hasattr(value, "__slots__"):
             self._visit_object(value, depth)
 
-    def _visit_class(self, cls: type, depth: int) -> None:
-        """Note the code of the methods that some code names."""
+    def _visit_names(self, module: types.ModuleType) -> None:
+        """The names in a module of the user's that some code looks up."""
+        if id(module) in self._seen:
+            return
+        self._seen.add(id(module))
+        for name, item in list(vars(module).items()):
+            if name in self.names and name[:2] != "__":
+                self._refer(vars(module), name, item, 1)
+
+    def _visit_class(self, cls: type, holder: Any, depth: int) -> None:
+        """Note the code of the methods that some code names, and the values in the class.
+
+        Args:
+            holder: what is asked for those values, the class or an instance of it.
+        """
+        own = getattr(holder, "__dict__", {}) if holder is not cls else {}
+        found = set(own)
         for base in cls.__mro__:
-            if _is_own(base):
+            if _library(base.__module__):
                 continue
             for name, member in list(vars(base).items()):
-                if name in self.names or name in ("forward", "__call__"):
-                    member = getattr(member, "fget", getattr(member, "__func__", member))
-                    if isinstance(member, types.FunctionType):
-                        self._visit(name, member, depth + 1)
+                special = name[:2] == "__" and name not in _SPECIAL
+                if not (name in self.names or name == "forward" or special):
+                    continue
+                member = getattr(member, "fget", getattr(member, "__func__", member))
+                if isinstance(member, functools.cached_property):
+                    member = member.func
+                if isinstance(member, types.FunctionType):
+                    self._visit(name, member, depth + 1)
+                elif name not in found and not special and not hasattr(member, "__get__"):
+                    self._refer(holder, name, member, depth + 1)
+                found.add(name)
 
     def _visit_object(self, value: Any, depth: int) -> None:
         cls = type(value)
-        if _is_own(cls):
-            for name, item in list(vars(value).items()):
-                if isinstance(item, _PLAIN):
-                    self.foreign.append((value, name, item))
+        if hasattr(cls, "_steps_after_programs"):  # a schedule: a captured step ends with its own
             return
-        self._visit_class(cls, depth)
-        for name, item in list(vars(value).items()):
-            if name in self.names:
-                self._refer(value.__dict__, name, item, depth + 1)
+        attributes = getattr(value, "__dict__", {})
+        if _is_own(cls):
+            if cls.__module__ not in _CONSTANT:
+                for name, item in list(attributes.items()):
+                    if isinstance(item, _PLAIN):
+                        self.foreign.append((value, name, item))
+            return
+        self._visit_class(cls, value, depth)
+        for name, item in list(attributes.items()):
+            if self._named(name):
+                self._refer(attributes, name, item, depth + 1)
+        for base in cls.__mro__:
+            slots = vars(base).get("__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                if self._named(name) and name[:2] != "__" and hasattr(value, name):
+                    self._refer(value, name, getattr(value, name), depth + 1)
+        if self._everything and attributes:
+            self.lengths.append((attributes, f"the attributes of a {cls.__name__}",
+                                 len(attributes)))  # fmt: skip
 
     def _visit_module(self, root: Any, depth: int) -> None:
         for module in root.modules():
             self._seen.add(id(module))
             self.training.append((module, module.training))
-            if not _is_own(type(module)):
-                self._visit_class(type(module), depth)
+            own = _is_own(type(module))
+            if not own:
+                self._visit_class(type(module), module, depth)
+            self.keys.append((module, tuple(vars(module))))
             for name, item in list(vars(module).items()):
-                if isinstance(item, (int, float, str)):
+                if isinstance(item, (int, float, str, tuple)) or (
+                    own and name[:1] != "_" and not isinstance(item, (*_CONTAINERS, Tensor))
+                ):
                     if name != "training":
                         self.attributes.append((module, name, item))
                 elif name in ("_parameters", "_buffers", "_modules"):
@@ -272,11 +481,20 @@ class PythonState:
                             self._visit_tensor(tensor, depth)
                 elif name.endswith("_hooks") and isinstance(item, dict):
                     self._visit_hooks(name, item, depth)
-                elif name in self.names and name[:1] != "_":
+                elif name in _MODULE_FIELDS:
+                    continue
+                elif self._named(name) or isinstance(item, types.FunctionType):
                     self._refer(module.__dict__, name, item, depth + 1)
 
     def _visit_tensor(self, tensor: Any, depth: int) -> None:
-        self.tensors.add(id(tensor))
+        if self._in_arguments:
+            for hooks in (tensor._hooks, tensor._post_accumulate_hooks):
+                for hook in (hooks or {}).values():
+                    self._visit("a hook", hook, depth + 1)
+            return
+        if id(tensor) in self.tensors:
+            return
+        self.tensors[id(tensor)] = tensor
         for hooks in (tensor._hooks, tensor._post_accumulate_hooks):
             if hooks:
                 self._visit_hooks("_hooks", hooks, depth)
@@ -285,6 +503,13 @@ class PythonState:
         self.structure.append(Watched(name, hooks))
         for hook in hooks.values():
             self._visit(name, hook, depth + 1)
+
+    def _visit_global_hooks(self) -> None:
+        """Hooks on all modules and on all optimizers."""
+        for layer, name in _GLOBAL_HOOKS:
+            hooks = getattr(sys.modules.get(layer), name, None)
+            if hooks is not None:
+                self._visit_hooks("_hooks", hooks, 0)
 
     def _visit_optimizer(self, optimizer: Any, depth: int) -> None:
         self.lengths.append((optimizer.param_groups, "param_groups", len(optimizer.param_groups)))
@@ -295,11 +520,20 @@ class PythonState:
             self.references.append((optimizer.__dict__, "state", state))
             self.lengths.append((state, "state", len(state)))
             self.structure.append(Watched("state", state))
+            self.optimizer_states.append((state, tuple(state.values())))
+            for inner in state.values():
+                if isinstance(inner, dict):
+                    self.structure.append(Watched("state", inner))
+        if not _is_own(type(optimizer)):
+            self._visit_object(optimizer, depth)
         for group in optimizer.param_groups:
+            self.groups.append(group)
             if "lr" in group:
                 self.rates.append((group, group["lr"]))
             if isinstance(group.get("params"), list):
                 self.structure.append(Watched("params", group["params"]))
+                self.lengths.append((group["params"], "params", len(group["params"])))
+                self.references.append((group, "params", group["params"]))
                 for tensor in group["params"]:
                     self._visit_tensor(tensor, depth)
         for name, item in vars(optimizer).items():
@@ -318,6 +552,12 @@ class PythonState:
         for module, name, value in self.attributes:
             if not same_value(module.__dict__.get(name), value):
                 return f"the attribute '{name}' of a {type(module).__name__}"
+        for module, keys in self.keys:
+            if tuple(vars(module)) != keys:
+                return f"the attributes of a {type(module).__name__}"
+        for facts in self.facts:
+            if not facts.same():
+                return "requires_grad, or the hooks, of a tensor"
         for container, name, length in self.lengths:
             if len(container) != length:
                 return f"the length of '{name}' (from {length} to {len(container)})"
@@ -332,7 +572,9 @@ class PythonState:
         for group, rate in self.rates:
             if group["lr"] is not rate:
                 return f"the learning rate of an optimizer (from {rate!r} to {group['lr']!r})"
-        if not _same_random(self.random):
+        if not _same_random(self.random) or any(
+            repr(_stream_state(stream)) != shown for stream, shown, _ in self.streams
+        ):
             return "the random numbers of Python or NumPy"
         return None
 
@@ -352,11 +594,16 @@ class PythonState:
                 elif isinstance(holder, dict):
                     holder[name] = value
                 else:
-                    holder.__dict__[name] = value
+                    _restore_attribute(holder, name, value)
         for module, training in self.training:
             module.__dict__["training"] = training
         for module, name, value in self.attributes:
             module.__dict__[name] = value
+        for module, keys in self.keys:
+            for name in set(vars(module)) - set(keys):
+                del module.__dict__[name]
+        for facts in self.facts:
+            facts.restore()
         for watched in (*self.structure, *self.watched):
             watched.restore()
         for container, _, length in self.lengths:
@@ -367,10 +614,16 @@ class PythonState:
         for module_name, state in self.random.items():
             setter = "setstate" if module_name == "random" else "set_state"
             getattr(sys.modules[module_name], setter)(state)
+        for stream, _, state in self.streams:
+            _restore_stream(stream, state)
 
     def guards(self) -> list[tuple[Any, str, Any]]:
         """The plain values that later calls are checked against."""
-        return list(self.plain)
+        return [*self.plain, *self.foreign]
+
+    def rates_are_read(self) -> bool:
+        """Whether code of the user's may read learning rates, which are then constants."""
+        return not self.names.isdisjoint(("param_groups", "get_last_lr", "_last_lr", "get_lr"))
 
 
 def _foreign_random() -> dict[str, Any]:
@@ -397,13 +650,30 @@ def _same_random(then: dict[str, Any]) -> bool:
 class Surroundings:
     """What a program takes for granted of the Python values around it, besides plain values."""
 
-    def __init__(self, state: PythonState) -> None:
+    def __init__(self, state: PythonState, lifted: list[Any]) -> None:
+        self.facts = [*state.facts]
+        self.facts += [TensorFacts(t) for t in lifted if id(t) not in state.tensors]
+        STRUCTURE.watched.update(id(facts.tensor) for facts in self.facts)
+        self.keys = state.keys
+        self.optimizer_states = state.optimizer_states
+        self.params = [group["params"] for group in state.groups]
         self.references = state.references
         self.watched = state.watched
         self.structure = state.structure
         self.attributes = state.attributes
         self.lengths = state.lengths
         self.version = STRUCTURE.version
+
+    def places(self) -> dict[int, tuple[Any, Any]]:
+        """Where optimizers have their parameters and state: by id, the container and the key."""
+        found: dict[int, tuple[Any, Any]] = {}
+        for params in self.params:
+            found.update((id(p), (params, i)) for i, p in enumerate(params))
+        for _, inner_states in self.optimizer_states:
+            for inner in inner_states:
+                if isinstance(inner, dict):
+                    found.update((id(t), (inner, key)) for key, t in inner.items())
+        return found
 
     def mismatch(self) -> str | None:
         """The name of what is another one now; None if all is the same."""
@@ -416,6 +686,9 @@ class Surroundings:
         for watched in self.watched:
             if not watched.same():
                 return watched.name
+        for watched in self.structure:
+            if watched.name in ("state", "params") and not watched.same():
+                return watched.name
         return None if self.same_structure() else "structure"
 
     def same_structure(self) -> bool:
@@ -425,6 +698,11 @@ class Surroundings:
             return True
         if not all(w.same() for w in self.structure):
             return False
+        if not all(facts.same() for facts in self.facts):
+            return False
+        for module, keys in self.keys:
+            if tuple(vars(module)) != keys:
+                return False
         for module, name, value in self.attributes:
             if not same_value(module.__dict__.get(name), value):
                 return False

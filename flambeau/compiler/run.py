@@ -15,11 +15,11 @@ import numpy as np
 
 from ..ops.index_checks import first_outside
 from ..tensor import Tensor, wrap
-from .capture import Argument, Draw, Hyperparameter, Program, Result
+from .capture import Argument, Draw, Grad, Hyperparameter, Program, Result, View
 from .comparison import difference, named_results
 from .graph import Graph, evaluate
+from .delivery import deliver_view
 from .guards import GuardFailed
-from .joint import spend
 from .python_state import read_plain, same_value
 
 ndarray = np.ndarray
@@ -46,10 +46,12 @@ class Runner:
         self.states = [(i, s) for i, s in enumerate(sources) if isinstance(s, Tensor)]
         self.states_at = dict(self.states)
         self.arguments = [(i, s) for i, s in enumerate(sources) if s.__class__ is int]
+        self.grads = [(i, s) for i, s in enumerate(sources) if isinstance(s, Grad)]
         self.draws = [(i, s) for i, s in enumerate(sources) if isinstance(s, Draw)]
         self.parameters = [(i, s) for i, s in enumerate(sources) if isinstance(s, Hyperparameter)]
         self.kinds = [(v.shape, v.dtype) for v in program.graph.inputs]
         self.requires_grad = [(s, s._requires_grad) for _, s in self.states]
+        self.group_sizes = {id(group): len(group) for group, _ in program.groups}
         self.inputs: list[Any] = [None] * len(sources)
         self.known: list[Any] = [None] * len(sources)
         self.direct: Callable[[Any, Any], Any] | None = None
@@ -89,14 +91,30 @@ class Runner:
         self._check(tensors)
         inputs = self.inputs
         for i, position in self.arguments:
-            inputs[i] = _contiguous(tensors[position]._array)
-        if self.arguments and self.program.graph.updates:
+            inputs[i] = self._passed(i, tensors[position])
+        for i, grad_source in self.grads:
+            grad = grad_source.tensor(tensors)
+            if grad is None or grad._requires_grad:
+                raise GuardFailed("grad", grad_source.owner, True)
+            inputs[i] = self._passed(i, grad)
+        if (self.arguments or self.grads) and self.program.graph.updates:
             self._refuse_shared_memory(tensors)
         for i, source in self.parameters:
             inputs[i] = source.read()
         for i, draw in self.draws:
             inputs[i] = np.asarray(draw.sample(), order="C")
         return self._run(inputs, tensors)
+
+    def _passed(self, i: int, tensor: Tensor) -> np.ndarray:
+        """The array of an argument, or of a gradient, of the kind that the program takes."""
+        array = tensor._array
+        if array.__class__ is not ndarray or (array.shape, array.dtype) != self.kinds[i]:
+            raise GuardFailed("array", tensor, self.kinds[i], (array.shape, array.dtype))
+        if array.flags.c_contiguous and array.flags.aligned:
+            return array
+        if i in self.program.graph.updates:
+            raise GuardFailed("layout", tensor)
+        return np.asarray(array, order="C")
 
     def first_call(self, tensors: Sequence[Tensor], arrays: Sequence[np.ndarray]) -> Any:
         """Run on the inputs of the call that was captured, checking the compiled program.
@@ -123,6 +141,8 @@ class Runner:
         inputs, known = self.inputs, self.known
         moved = False
         for i, state in self.states:
+            if state._base is not None:
+                state._refresh()
             array = state._array
             if array is not known[i]:
                 moved = True
@@ -145,7 +165,7 @@ class Runner:
                 raise GuardFailed("requires_grad", state, requires_grad)
         for owner, had in self.program.had_grad:
             tensor = tensors[owner] if owner.__class__ is int else owner
-            if (tensor._grad is not None) is not had:
+            if tensor._grad is not had and (had is not True or tensor._grad is None):
                 raise GuardFailed("grad", owner, had)
         for module, training in self.program.training:
             if module.training is not training:
@@ -159,9 +179,12 @@ class Runner:
             if other is not None:
                 raise GuardFailed("reference", other)
         for group, options in self.program.groups:
+            if len(group) != self.group_sizes[id(group)]:
+                raise GuardFailed("option", "keys", self.group_sizes[id(group)], len(group))
             for name, value in options.items():
-                if group[name] != value:
-                    raise GuardFailed("option", name, value, group[name])
+                now = group.get(name)
+                if now is not value and (isinstance(value, Tensor) or now != value):
+                    raise GuardFailed("option", name, value, now)
 
     def _refuse_shared_states(self) -> None:
         """States whose memory was another one's before may share it now."""
@@ -179,6 +202,7 @@ class Runner:
         inputs = self.inputs
         states = {i: a for i, a in enumerate(inputs) if self.states_at.get(i) is not None}
         places = {i: tensors[position]._array for i, position in self.arguments}
+        places.update((i, inputs[i]) for i, _ in self.grads)
         for i in self.program.graph.updates:
             mine = places.get(i, states.get(i))
             for j, other in (places if i in states else {**states, **places}).items():
@@ -198,27 +222,43 @@ class Runner:
             outputs = self.executable(inputs)
         return self._deliver(outputs, tensors)
 
-    def leave(self, outputs: Sequence[np.ndarray], tensors: Sequence[Tensor]) -> None:
-        """Leave gradients and versions as the eager program does."""
+    def leave(
+        self,
+        outputs: Sequence[Any],
+        tensors: Sequence[Tensor],
+        views: dict[int, Tensor] | None = None,
+    ) -> None:
+        """Leave gradients as the eager program does."""
         program = self.program
-        for owner in program.updated:
-            (tensors[owner] if owner.__class__ is int else owner)._bump_version()
+        new = [(o, build_result(d, outputs, tensors, views)) for o, d in program.grads]
         for owner in program.cleared:
-            (tensors[owner] if owner.__class__ is int else owner)._grad = None
-        for owner, index in program.grads:
-            (tensors[owner] if owner.__class__ is int else owner)._grad = wrap(outputs[index])
+            owner_of(owner, tensors)._grad = None
+        for owner, grad in new:
+            owner_of(owner, tensors)._grad = grad
+
+    def note_writes(self, tensors: Sequence[Tensor]) -> None:
+        """Raise the versions of what the program has written to."""
+        for owner in self.program.updated:
+            owner_of(owner, tensors)._bump_version()
 
     def _deliver(self, outputs: Sequence[np.ndarray], tensors: Sequence[Tensor]) -> Any:
         """Leave gradients and versions as the eager program does, and give back its result."""
-        self.leave(outputs, tensors)
         program = self.program
+        self.note_writes(tensors)
+        delivered: list[Any] = list(outputs)
+        for index, node in program.spent.items():
+            tensor = delivered[index] = wrap(outputs[index])
+            tensor._requires_grad = True
+            tensor._node = node
+        node = None if program.joint is None else program.joint.deliver(self, delivered, tensors)
+        views: dict[int, Tensor] = {}
+        result = build_result(program.result, delivered, tensors, views)
+        self.leave(delivered, tensors, views)
+        if node is not None:
+            node.watch(delivered, tensors)
         for call, arguments in program.afterwards:
-            call(*build_result(arguments, outputs, tensors))
-        if program.joint is not None:
-            return program.joint.deliver(self, outputs, tensors)
-        if program.spent:
-            outputs = spend(outputs, program.spent)
-        return build_result(program.result, outputs, tensors)
+            call(*build_result(arguments, delivered, tensors, views))
+        return result
 
     def refuse(self, inputs: Sequence[Any], failed: Sequence[Any]) -> None:
         """Raise the error of the first of the program's checks that has failed."""
@@ -242,13 +282,31 @@ def check_graph(program: Program) -> Graph:
     return Graph(inputs, [check.condition() for check in program.checks])
 
 
-def build_result(description: Any, outputs: Sequence[Any], tensors: Sequence[Tensor]) -> Any:
-    """The function's result, with arrays of this call in the places of :class:`Result`."""
+def owner_of(owner: Any, tensors: Sequence[Tensor]) -> Any:
+    """The tensor that a program knows as ``owner``, in a call with the arguments ``tensors``."""
+    if owner.__class__ is int:
+        return tensors[owner]
+    return owner.tensor(tensors) if isinstance(owner, Grad) else owner
+
+
+def build_result(
+    description: Any,
+    outputs: Sequence[Any],
+    tensors: Sequence[Tensor],
+    views: dict[int, Tensor] | None = None,
+) -> Any:
+    """The function's result, with arrays of this call in the places of :class:`Result`.
+
+    Args:
+        views: those made so far, by the ids of their descriptions.
+    """
+    if views is None:
+        views = {}
     cls = description.__class__
     if cls is Result:
         array = outputs[description.index]
         if description.as_number:
-            return array.item()
+            return (array if array.__class__ is ndarray else array._array).item()
         if isinstance(array, Tensor):
             return array
         made = wrap(array)
@@ -257,13 +315,21 @@ def build_result(description: Any, outputs: Sequence[Any], tensors: Sequence[Ten
         return made
     if cls is Argument:
         return tensors[description.position]
+    if cls is Grad:
+        return description.tensor(tensors)
+    if cls is View:
+        if id(description) not in views:
+            base = build_result(description.base, outputs, tensors, views)
+            views[id(description)] = deliver_view(base, description)
+        return views[id(description)]
     if isinstance(description, (tuple, list)):
-        parts = [build_result(d, outputs, tensors) for d in description]
+        parts = [build_result(d, outputs, tensors, views) for d in description]
         named = hasattr(description, "_fields") and cls.__module__ != "torch.return_types"
         return cls(*parts) if named else cls(parts)
     if isinstance(description, dict):
         filled = copy.copy(description)
-        filled.update({k: build_result(d, outputs, tensors) for k, d in description.items()})
+        for key, part in description.items():
+            filled[key] = build_result(part, outputs, tensors, views)
         return filled
     return description
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.node import next_sequence
+from ..modes import STRUCTURE
 from ..tensor.views import replay, scatter_view
 from .operation import Array, operation
 from .shape import slice_part
@@ -60,3 +61,4 @@ def record_view_write(base: Any, before: Any, result: Any, chain: Any) -> None:
     node.chain = tuple(chain)  # type: ignore[attr-defined]
     base._node = node
     base._requires_grad = True
+    STRUCTURE.note_tensor(base)

@@ -18,7 +18,7 @@ from ..autograd.grad_mode import GRAD_MODE
 from ..autograd.node import Node, VersionCounter, next_sequence
 from ..device import device as Device
 from ..device import device_of
-from ..modes import MODES, ConcreteValueNeeded
+from ..modes import MODES, STRUCTURE, ConcreteValueNeeded
 from ..namespaces import namespace_of
 from ..size import Size
 
@@ -226,10 +226,14 @@ class Tensor(metaclass=_TensorMeta):
             )
         if value and self._array.dtype.kind not in "fcV":
             raise RuntimeError(
-                "only Tensors of floating point dtype can require gradients, this one is "
-                f"{self.dtype}"
+                "Only Tensors of floating point and complex dtype can require gradients (this one "
+                f"is {self.dtype})"
             )
-        self._requires_grad = value
+        if value is not self._requires_grad:
+            if MODES.capture is not None:
+                MODES.capture.note_requires_grad(self)
+            STRUCTURE.note_tensor(self)
+            self._requires_grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set :attr:`requires_grad` and return this tensor."""
@@ -262,6 +266,8 @@ class Tensor(metaclass=_TensorMeta):
                 UserWarning,
                 stacklevel=2,
             )
+        if MODES.capture is not None:
+            MODES.capture.note_grad(self)
         return self._grad
 
     @grad.setter
@@ -443,6 +449,7 @@ class Tensor(metaclass=_TensorMeta):
             )
         self._node = None
         self._requires_grad = False
+        STRUCTURE.note_tensor(self)
         return self
 
     # -- into and out of Python and NumPy -----------------------------------------------------
@@ -566,6 +573,9 @@ class Tensor(metaclass=_TensorMeta):
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
         return iter(self.unbind(0))  # type: ignore[attr-defined]
+
+    def __delitem__(self, key: Any) -> None:
+        raise TypeError("Tensor does not support deleting items")
 
     def __contains__(self, element: Any) -> bool:
         if isinstance(element, (Tensor, int, float, bool, complex)):

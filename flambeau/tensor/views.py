@@ -25,7 +25,7 @@ import numpy as np
 from .. import dtypes
 from ..autograd.grad_mode import GRAD_MODE
 from ..autograd.node import VersionsSince, next_sequence
-from ..modes import DIRECT, MODES
+from ..modes import DIRECT, MODES, STRUCTURE
 from ..namespaces import namespace_of
 from .tensor import Tensor
 
@@ -323,6 +323,7 @@ def assign(tensor: Tensor, result: Tensor, name: str) -> Tensor:
         if base is None or tensor.__dict__.get("_detached"):
             tensor._node = result._node
             tensor._requires_grad = result._requires_grad
+            STRUCTURE.note_tensor(tensor)
             tensor._rebased = next_sequence()
             if tensor._retains_grad:
                 tensor._keep_grad()

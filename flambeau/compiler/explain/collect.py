@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...tensor import Tensor
-from ..capture import Argument, Draw, Hyperparameter, Program, Result
+from ..capture import Argument, Draw, Grad, Hyperparameter, Program, Result, View
 from ..guards import GuardFailed
 from ..log import described_call
 from ..names import names_within
@@ -45,7 +45,7 @@ def argument_names(function: Any, key: Any) -> list[str]:
     def visit(found: Any, name: str) -> None:
         if not isinstance(found, tuple) or not found:
             return
-        if len(found) == 3 and isinstance(found[0], tuple) and isinstance(found[1], np.dtype):
+        if len(found) == 4 and isinstance(found[0], tuple) and isinstance(found[1], np.dtype):
             names.append(name)
         elif found[0] in (tuple, list):
             for i, item in enumerate(found[1:]):
@@ -104,6 +104,8 @@ class _Teller:
         if isinstance(owner, int):
             found = self.arguments[owner] if owner < len(self.arguments) else ""
             return found or f"argument {owner}"
+        if isinstance(owner, Grad):
+            return f"grad of {self.owner(owner.owner)}"
         return self.names.get(id(owner)) or f"a tensor {kind(owner._array)}"
 
     def sources(self, program: Program) -> list[str]:
@@ -219,7 +221,10 @@ def _outputs(program: Program, teller: _Teller) -> list[str]:
             lines[item.index].append(f"{path}, as a number" if item.as_number else path)
         elif isinstance(item, Argument):
             others.append(f"{path} is {teller.owner(item.position)} itself")
-        elif isinstance(item, Tensor):
+        elif isinstance(item, View):
+            names = " ".join(operation.name for operation, _ in item.chain)
+            visit(item.base, f"what {path} is a view of ({names})")
+        elif isinstance(item, (Grad, Tensor)):
             others.append(f"{path} is {teller.owner(item)} itself")
         elif isinstance(item, (tuple, list)):
             for i, part in enumerate(item):
@@ -229,8 +234,8 @@ def _outputs(program: Program, teller: _Teller) -> list[str]:
                 visit(part, f"{path}[{key!r}]")
 
     visit(program.result, "result")
-    for owner, index in program.grads:
-        lines[index].append(f"grad of {teller.owner(owner)}")
+    for owner, description in program.grads:
+        visit(description, f"grad of {teller.owner(owner)}")
     if program.joint is not None:
         for kept in program.joint.kept:
             if isinstance(kept, int):
@@ -252,7 +257,7 @@ def _guards(runner: Runner, names: dict[int, str], arguments: Sequence[str]) -> 
         grad = ", requires grad" if dict(_flags(runner)).get(id(state)) else ""
         lines.append(f"{teller.owner(state)} is {dtype}{list(shape)}{grad}")
     for kept, what in ((True, "a tensor"), (False, "None")):
-        owners = [teller.owner(owner) for owner, had in program.had_grad if had is kept]
+        owners = [teller.owner(o) for o, had in program.had_grad if (had is not None) is kept]
         if owners:
             lines.append(f"the grad is {what} of: {', '.join(owners)}")
     modes: dict[bool, list[str]] = {}

@@ -1,0 +1,69 @@
+"""How eager mode lays out the memory of a captured value: whether `reshape` of it is a view.
+
+Values have no memory while a program is captured, so every `reshape` is noted as a view.  In eager
+mode it copies where elements do not lie in row-major order.  A program that writes to such a result
+is captured only where it is certain that it is a view.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .graph import Value
+from .symbolic import ELEMENTWISE
+
+MAY_COPY = frozenset(("reshape", "flatten", "ravel", "contiguous", "unflatten"))
+"""View operations that copy where they have to."""
+
+_OF_THEIR_OWN = frozenset(("matmul", "full", "arange", "constant", "conv", "pad"))
+"""Primitives whose results lie in row-major order whatever their operands do."""
+
+
+def in_row_major_order(array: Any, recording: Any) -> bool:
+    """Whether the elements of ``array`` certainly lie in row-major order in eager mode."""
+    if isinstance(array, np.ndarray):
+        return bool(array.flags.c_contiguous)
+    known: dict[int, bool] = {}
+    for i, value in enumerate(recording.inputs):
+        known[id(value)] = bool(recording.arrays[i].flags.c_contiguous)
+    stack = [array]
+    while stack:
+        value = stack[-1]
+        waiting = [o for o in value.operands if id(o) not in known]
+        if id(value) in known:
+            stack.pop()
+        elif waiting and value.primitive not in _OF_THEIR_OWN:
+            stack.extend(waiting)
+        else:
+            known[id(value)] = _ordered(value, known)
+            stack.pop()
+    return known[id(array)]
+
+
+def _ordered(value: Value, known: dict[int, bool]) -> bool:
+    if value.primitive in _OF_THEIR_OWN or sum(n != 1 for n in value.shape) < 2:
+        return True
+    operands = value.operands
+    if value.primitive == "permute":
+        return known[id(operands[0])] and _keeps_order(value)
+    if value.primitive == "slice":
+        return False
+    if value.primitive == "expand":
+        return operands[0].shape == value.shape and known[id(operands[0])]
+    if value.primitive not in ELEMENTWISE:
+        return all(known[id(o)] for o in operands)
+    whole = [o for o in operands if o.shape == value.shape]  # others are broadcast
+    return bool(whole) and all(known[id(o)] for o in whole)
+
+
+def _keeps_order(value: Value) -> bool:
+    """Whether a permutation moves dims of one element only."""
+    axes = next((a for a in value.attributes.values() if isinstance(a, (tuple, list))), ())
+    shape = value.operands[0].shape
+    moved = [axis for axis in axes if shape[axis] != 1]
+    return moved == sorted(moved)
+
+
+__all__ = ["MAY_COPY", "in_row_major_order"]
