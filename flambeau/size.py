@@ -15,6 +15,16 @@ class Size(tuple):
 
     __slots__ = ()
 
+    def __new__(cls, sizes: Any = ()) -> Size:
+        made = tuple.__new__(cls, sizes)
+        for place, n in enumerate(made):
+            if n.__class__ is not int and not hasattr(n, "__index__"):
+                raise TypeError(
+                    "torch.Size() takes an iterable of 'int' "
+                    f"(item {place} is '{type(n).__name__}')"
+                )
+        return made
+
     def numel(self) -> int:
         """The number of elements of a tensor of this shape."""
         count = 1

@@ -273,14 +273,17 @@ def _recorded(context: Any, tensors: list[Tensor | None], output: Any) -> Any:
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place operation."
             )
+    without = {id(t) for t in context._non_differentiable}
     results: list[Any] = []
     for item in items:
         if isinstance(item, Tensor) and id(item) in inputs and id(item) not in dirty:
+            aside = id(item) in without
             item = wrap(item._array)  # the input itself stays what it was
+            if aside:
+                without.add(id(item))
         results.append(item)
     made = [r for r in results if isinstance(r, Tensor)]
     context._results = [(tuple(r._array.shape), r._array.dtype) for r in made]
-    without = {id(t) for t in context._non_differentiable}
     saved = []
     if DIRECT["INFERRED"]:
         DIRECT["check_no_inference"](context._saved or ())

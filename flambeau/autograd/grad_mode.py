@@ -138,8 +138,13 @@ class set_grad_enabled(_ModeContext):
     """Set whether operations are recorded: at once, and as a context manager until its end."""
 
     def __init__(self, mode: bool) -> None:
+        if mode.__class__ is not bool:
+            raise TypeError(
+                "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not "
+                f"{type(mode).__name__}"
+            )
         self._previous = (GRAD_MODE.enabled, GRAD_MODE.claimed)
-        self.mode = bool(mode)
+        self.mode = mode
         _set_enabled(self.mode)
 
     def __call__(self, function: F) -> F:
@@ -151,6 +156,9 @@ class set_grad_enabled(_ModeContext):
 
     def __exit__(self, *exc_info: object) -> None:
         GRAD_MODE.enabled, GRAD_MODE.claimed = self._previous
+
+    def __repr__(self) -> str:
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
 
     def clone(self) -> set_grad_enabled:
         return type(self)(self.mode)

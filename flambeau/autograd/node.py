@@ -97,7 +97,7 @@ class Node:
             if naming is not None:
                 return naming(self)
         name = self.renamed or type(self).__name__
-        return "torch::autograd::CopySlices" if name == "CopySlices" else name
+        return f"torch::autograd::{name}" if name in _WRITTEN_BY_HAND else name
 
     def __repr__(self) -> str:
         return f"<{self.name().rpartition(':')[2]} object at {id(self):#x}>"
@@ -140,6 +140,10 @@ class Node:
         if self.keeper is not None and self.keeper.id in self.prehooks:
             self.prehooks.move_to_end(self.keeper.id)
         return handle
+
+
+_WRITTEN_BY_HAND = frozenset(("CopyBackwards", "CopySlices"))
+"""PyTorch's nodes that are not generated from a table have the name of their C++ class."""
 
 
 class AccumulateGrad(Node):

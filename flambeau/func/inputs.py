@@ -54,7 +54,7 @@ def as_input(tensor: Any) -> Tensor:
         raise ValueError(f"Thing passed to transform API must be Tensor, got {type(tensor)}")
     if tensor._array.dtype.kind not in "fcV":
         raise RuntimeError(
-            "only Tensors of floating point and complex dtype can require gradients, this one is "
+            "Only Tensors of floating point and complex dtype can require gradients, this one is "
             f"{tensor.dtype}"
         )
     if tensor._base is not None:

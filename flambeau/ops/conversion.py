@@ -17,8 +17,14 @@ from ..device import resolve
 from ..modes import MODES
 from ..tensor import Tensor
 from ..tensor.indexing import require_real
-from ..tensor.views import _before, assign, check_writable, write_in_place
-from .operation import Array, composite, operation
+from ..tensor.views import (
+    _before,
+    assign,
+    check_writable,
+    refuse_partial_overlap,
+    write_in_place,
+)
+from .operation import Array, composite, operation, renamed
 from .pointwise import astype
 
 
@@ -296,6 +302,7 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
             from .dims import broadcast_error
 
             raise broadcast_error([shape, value._array.shape]) from None
+    refuse_partial_overlap(input, src)
     if input._requires_grad and input._base is None and GRAD_MODE.enabled:
         value = copied_over(_before(input), value)
     elif value._requires_grad or input._requires_grad or MODES.capture is not None:
@@ -306,6 +313,8 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         and value is not src
     ):
         pass
+    if value._node is not None:
+        renamed(value, "CopyBackwards")
     return assign(input, value, "copy_")
 
 
@@ -318,7 +327,10 @@ def fill_(input: Tensor, value: Any) -> Tensor:
                 "fill_ only supports 0-dimension value tensor but got tensor with "
                 f"{value._array.ndim} dimensions."
             )
-        return copy_(input, value)
+        written = copy_(input, value)
+        if written._node is not None and written._base is None:
+            written._node.renamed = "FillBackward3"
+        return written
     if isinstance(value, np.ndarray):
         raise TypeError(
             "fill_() received an invalid combination of arguments - got (numpy.ndarray), but "
@@ -335,7 +347,10 @@ def _fill_with_number(input: Tensor, value: Any, name: str) -> Tensor:
         array.fill(np.asarray(value).astype(array.dtype))
         input._bump_version()
         return input
-    return write_in_place(input, filled.function, (value,), {}, name)
+    written = write_in_place(input, filled.function, (value,), {}, name)
+    if name == "zero_" and written._node is not None and written._base is None:
+        written._node.renamed = "ZeroBackward0"
+    return written
 
 
 @operation(public=False, method=False, name="filled", node_name="FillBackward0",

@@ -157,7 +157,7 @@ def attach_methods(public: dict[str, Callable[..., Any]]) -> None:
     Tensor.div_ = Tensor.divide_ = selection.div_  # type: ignore[attr-defined]
     Tensor.true_divide_ = selection.div_  # type: ignore[attr-defined]
     Tensor.T = property(_transposed)  # type: ignore[attr-defined]
-    Tensor.mT = property(lambda self: self.transpose(-2, -1))  # type: ignore[attr-defined]
+    Tensor.mT = property(_matrices_transposed)  # type: ignore[attr-defined]
     polygamma = lambda self, n: public["polygamma"](n, self)  # noqa: E731
     Tensor.polygamma = polygamma  # type: ignore[attr-defined]
     Tensor.polygamma_ = _inplace_method(polygamma, "polygamma_")  # type: ignore[attr-defined]
@@ -183,6 +183,19 @@ def _transposed(self: Tensor) -> Tensor:
     if n == 2:
         return OPERATIONS["permute"].function(self, (1, 0))
     return OPERATIONS["permute"].function(self, tuple(range(n))[::-1])
+
+
+def _matrices_transposed(self: Tensor) -> Tensor:
+    """This tensor with its last two dims swapped.
+
+    Raises:
+        RuntimeError: it has one dim.
+    """
+    if self._array.ndim == 1:
+        raise RuntimeError(
+            "tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor."
+        )
+    return self.transpose(-2, -1)  # type: ignore[attr-defined, no-any-return]
 
 
 def _attach_operators() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import dtypes
 from .dims import as_int, as_ints, out_of_range, require_any_dim, wrap_dim, wrap_dims
+from .dtype_checks import type_word
 from .operation import Array, composite, operation
 
 
@@ -562,7 +563,7 @@ def view(input: Any, shape: Any) -> Any:
     if isinstance(shape, dtypes.dtype):
         from ..tensor import wrap
 
-        result = wrap(input._array.view(shape.numpy))
+        result = wrap(_reinterpreted(input._array, shape.numpy))
         result._base = input if input._base is None else input._base
         return result
     try:
@@ -571,6 +572,22 @@ def view(input: Any, shape: Any) -> Any:
         if not _made_contiguous(input):
             raise
         return view_shape(input, shape)
+
+
+def _reinterpreted(array: Any, dtype: Any) -> Any:
+    """The memory of ``array`` as ``dtype``: the last dim's size changes with the elements'."""
+    ratio = dtype.itemsize // array.dtype.itemsize
+    if ratio > 1 and (not array.ndim or array.shape[-1] % ratio):
+        words = [type_word(np.empty(0, d)) for d in (array.dtype, dtype)]
+        if not array.ndim:
+            raise RuntimeError(
+                f"self.dim() cannot be 0 to view {words[0]} as {words[1]} (different element sizes)"
+            )
+        raise RuntimeError(
+            f"self.size(-1) must be divisible by {ratio} to view {words[0]} as {words[1]} "
+            f"(different element sizes), but got {array.shape[-1]}"
+        )
+    return array.view(dtype)
 
 
 def _made_contiguous(tensor: Any) -> bool:

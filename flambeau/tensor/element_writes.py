@@ -77,9 +77,18 @@ def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) ->
     return self.resize_(the_template.shape)  # type: ignore[attr-defined, no-any-return]
 
 
+def is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    """Whether both are the same part of the same memory, by shape, strides and offset."""
+    a, b = self._array, tensor._array
+    return (
+        a.shape == b.shape and a.strides == b.strides and a.ctypes.data == b.ctypes.data
+        and a.dtype == b.dtype
+    )  # fmt: skip
+
+
 def attach() -> None:
     """Give Tensor these methods."""
-    for method in (apply_, fill_diagonal_, map_, new, resize_as_):
+    for method in (apply_, fill_diagonal_, is_set_to, map_, new, resize_as_):
         setattr(Tensor, method.__name__, method)
     Tensor.is_nonzero = Tensor.__bool__  # type: ignore[attr-defined]
     Tensor.is_same_size = lambda self, other: self.shape == other.shape  # type: ignore[attr-defined]

@@ -237,6 +237,24 @@ def check_writable(tensor: Tensor, name: str, overlap: bool = False) -> None:
             )
 
 
+def refuse_partial_overlap(tensor: Tensor, operand: Tensor) -> None:
+    """Raise PyTorch's error if ``tensor`` is to be written from memory that is partly its own."""
+    root = tensor if tensor._base is None else tensor._base
+    if (operand if operand._base is None else operand._base) is not root:
+        return
+    a, b = tensor._array, operand._array
+    if (
+        a.__class__ is not ndarray
+        or b.__class__ is not ndarray
+        or not (a.flags.c_contiguous and b.flags.c_contiguous)
+    ):
+        return
+    begin, other = a.ctypes.data, b.ctypes.data
+    same = begin == other and a.nbytes == b.nbytes
+    if not same and begin < other + b.nbytes and other < begin + a.nbytes:
+        raise _shared_elements("some elements of the input tensor and the written-to tensor refer")
+
+
 def write_in_place(
     tensor: Tensor, function: Callable[..., Tensor], args: Any, kwargs: Any, name: str
 ) -> Tensor:
@@ -252,6 +270,9 @@ def write_in_place(
     result = function(before, *args, **kwargs)
     if result is before:
         return tensor
+    for operand in args:
+        if operand.__class__ is Tensor:
+            refuse_partial_overlap(tensor, operand)
     if before is not tensor and getrefcount(before) > _UNSHARED:
         _let_go(before)
     return assign(tensor, result, name)

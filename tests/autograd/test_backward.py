@@ -159,7 +159,7 @@ def test_a_leaf_that_no_longer_requires_grad_gets_none(m: Any) -> None:
 
 
 def test_integers_cannot_require_grad(m: Any) -> None:
-    with pytest.raises(RuntimeError, match="only Tensors of floating point"):
+    with pytest.raises(RuntimeError, match="Tensors of floating point"):
         m.ones(2, dtype=m.int64).requires_grad_()
 
 

@@ -239,3 +239,18 @@ def test_it_is_captured_by_the_compiler():
         assert step(x) == 36.0
     np.testing.assert_allclose(w.grad, 3 * x**3)
     assert "eager" not in step.explain()
+
+
+def test_an_input_that_is_returned_can_be_marked_as_not_differentiable() -> None:
+    class Passing(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):  # type: ignore[no-untyped-def]
+            ctx.mark_non_differentiable(b)
+            return a * 2, b
+
+        @staticmethod
+        def backward(ctx, grad, _):  # type: ignore[no-untyped-def]
+            return grad * 2, None
+
+    first, second = Passing.apply(torch.ones(2, requires_grad=True), torch.ones(2))
+    assert first.requires_grad and not second.requires_grad

@@ -297,3 +297,23 @@ def test_index_tensors_that_are_written_are_noticed(m: Any, key: Any) -> None:
     for result in (read, written):
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             result.sum().backward()
+
+
+def test_memory_that_is_partly_the_written_one_is_refused(m: Any) -> None:
+    a = m.arange(4.0)
+    for write in (lambda: a[1:].add_(a[:-1]), lambda: a[:2].copy_(a[1:3])):
+        with pytest.raises(RuntimeError, match="some elements of the input tensor and the written"):
+            write()
+    a[:2].add_(a[2:])
+    a.mul_(a.view(4))
+    assert a.tolist() == [4.0, 16.0, 4.0, 9.0]
+
+
+def test_writes_have_pytorchs_names(m: Any) -> None:
+    x = m.ones(3, requires_grad=True)
+    names = [m.zeros(3).copy_(x).grad_fn.name(), (x * 1).zero_().grad_fn.name()]
+    assert names == ["torch::autograd::CopyBackwards", "ZeroBackward0"]
+    y = x * 1
+    y[1:].mul_(2)
+    assert y.grad_fn.name() == "torch::autograd::CopySlices"
+    assert "grad_fn=<CopySlices>" in repr(y)

@@ -321,3 +321,16 @@ def test_a_complex_number_is_not_written_as_a_real_one(key: Any) -> None:
         x.fill_(2j)
     x[key] = 3 + 0j
     assert x[0].item() == 3
+
+
+def test_what_a_tensor_does_not_do_is_refused_in_pytorchs_words() -> None:
+    tensor = torch.arange(3.0)
+    with pytest.raises(TypeError, match="Tensor does not support deleting items"):
+        del tensor[0]
+    with pytest.raises(RuntimeError, match=r"self.size\(-1\) must be divisible by 2 to view Float"):
+        tensor.view(torch.float64)
+    with pytest.raises(RuntimeError, match="only supported on matrices or batches of matrices"):
+        _ = tensor.mT
+    with pytest.raises(TypeError, match=r"takes an iterable of 'int' \(item 0 is 'float'\)"):
+        torch.Size([1.5])
+    assert tensor.is_set_to(tensor.view(3)) and not tensor.is_set_to(tensor[1:])
