@@ -1,6 +1,6 @@
 """From a line by hand to a trained, saved and loaded network: torch.nn and torch.optim.
 
-    flambeau run examples/lesson_linear_model_iris.py [--epochs 100]
+    flambeau run examples/lesson_linear_model_iris.py [--epochs 100] [--pictures FOLDER]
 
 A PyTorch program: `python examples/lesson_linear_model_iris.py` runs it under PyTorch.
 """
@@ -18,7 +18,30 @@ from torch.utils.data import DataLoader, TensorDataset
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--epochs", type=int, default=100, help="on the irises; twice that on the line")
+parser.add_argument("--pictures", type=Path, help="draw into this folder")
 options = parser.parse_args()
+
+
+def draw(file, *panels, xlabel):
+    """A panel for each list of lines: pairs of values and a label, or triples with a style."""
+    if options.pictures is None:
+        return
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 3.6), squeeze=False)
+    for ax, lines in zip(axes[0], panels):
+        for across, values, label, *style in lines:
+            ax.plot(across, values, *style, label=label)
+        ax.set_xlabel(xlabel)
+        ax.legend()
+    options.pictures.mkdir(parents=True, exist_ok=True)
+    figure.tight_layout()
+    figure.savefig(options.pictures / file)
+    plt.close(figure)
+
 
 print("1. Ten points, standardized, one at a time")
 x = np.arange(10, dtype=np.float32)[:, None]
@@ -53,6 +76,9 @@ for _ in range(2 * options.epochs):
 print(f"   weight {model.weight.item():.3f}, bias {model.bias.item():.3f}")
 new = (torch.tensor([[4.5]]) - mean) / deviation  # scaled as the training data were
 print(f"   at x = 4.5: {model(new).item():.2f}")
+with torch.no_grad():
+    line = model(line_set.tensors[0])[:, 0]
+draw("line.png", [(x[:, 0], y, "points", "o"), (x[:, 0], line, "the layer's line")], xlabel="x")
 
 print("4. Irises: four measurements, three species")
 iris = load_iris()
@@ -83,6 +109,7 @@ model = Species(4, 16, 3)
 # CrossEntropyLoss has a softmax of its own: on top of the model's, the loss ends above 0.55.
 criterion = nn.CrossEntropyLoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+losses, shares = [], []
 for epoch in range(1, options.epochs + 1):
     total = right = 0.0
     for inputs, species in loader:
@@ -93,9 +120,12 @@ for epoch in range(1, options.epochs + 1):
         optimizer.zero_grad()
         total += loss.item() * len(species)
         right += (scores.argmax(dim=1) == species).sum().item()
+    losses.append(total / len(x_train))
+    shares.append(right / len(x_train))
     if epoch % max(1, options.epochs // 5) == 0:
-        share = right / len(x_train)
-        print(f"   epoch {epoch:3d}  loss {total / len(x_train):.3f}  accuracy {share:.3f}")
+        print(f"   epoch {epoch:3d}  loss {losses[-1]:.3f}  accuracy {shares[-1]:.3f}")
+epochs = range(1, options.epochs + 1)
+draw("iris.png", [(epochs, losses, "loss")], [(epochs, shares, "accuracy")], xlabel="epoch")
 
 
 def test_accuracy(model):
@@ -118,6 +148,13 @@ with tempfile.TemporaryDirectory() as folder:
     print(f"   the parameters:    {test_accuracy(loaded):.4f}")
 
 print("6. Activations: how they bend, and where their slope vanishes")
+bends, slopes = [], []
+z = torch.linspace(-5, 5, 201, requires_grad=True)
+for name in ("sigmoid", "tanh", "relu"):
+    values = getattr(torch, name)(z)
+    bends.append((z.tolist(), values.tolist(), name))
+    slopes.append((z.tolist(), torch.autograd.grad(values.sum(), z)[0].tolist(), f"{name}'"))
+draw("activations.png", bends, slopes, xlabel="z")
 z = torch.tensor([-5.0, -1.0, 0.0, 1.0, 5.0], requires_grad=True)
 print("   z        " + "  ".join(f"{value:7.3f}" for value in z.tolist()))
 for name in ("sigmoid", "tanh", "relu"):

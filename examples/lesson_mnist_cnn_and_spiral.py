@@ -57,13 +57,15 @@ criterion = nn.CrossEntropyLoss()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 for epoch in range(options.epochs):
     model.train()
+    seen = 0
     for number, (images, labels) in enumerate(train_loader, 1):
         optimizer.zero_grad()
         loss = criterion(model(images.to(device)), labels.to(device))
         loss.backward()
         optimizer.step()
+        seen += len(labels)
         if number % 300 == 0 or number == len(train_loader):
-            print(f"   epoch {epoch + 1}, {number * 64} images: loss {loss.item():.3f}")
+            print(f"   epoch {epoch + 1}, {seen} images: loss {loss.item():.3f}")
     model.eval()
     with torch.no_grad():
         right = sum(

@@ -31,10 +31,13 @@ def draw(curves, file, quantity):
 
     plt.figure(figsize=(7, 4.5), layout="constrained")
     for name, values in curves.items():
-        plt.plot(range(1, len(values) + 1), values, label=name)
+        steps = range(1, len(values) + 1)
+        if quantity == "accuracy":  # that of every tenth step
+            steps = [10 * step for step in steps]
+        plt.plot(steps, values, label=name)
     if quantity == "loss":
         plt.yscale("log")
-    plt.xlabel("step" if quantity == "loss" else "tenth step")
+    plt.xlabel("step")
     plt.ylabel(quantity)
     plt.legend()
     options.pictures.mkdir(parents=True, exist_ok=True)

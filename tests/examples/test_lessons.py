@@ -96,8 +96,11 @@ def test_tensors_regression_and_classification(lesson: Lesson, tmp_path: Path) -
     assert len(list((tmp_path / "pictures").glob("*.png"))) == 10
 
 
-def test_linear_model_and_irises(lesson: Lesson) -> None:
-    said = lesson("linear_model_iris")
+def test_linear_model_and_irises(lesson: Lesson, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    said = lesson("linear_model_iris", "--pictures", "pictures")
+    names = {path.name for path in (tmp_path / "pictures").iterdir()}
+    assert names == {"line.png", "iris.png", "activations.png"}
     lines = re.findall(r"weight ([\d.]+), bias ([\d.]+)", said)
     assert len(lines) == 2
     for weight, bias in lines:  # as the course prints them: 2.65 to 2.67 and 4.88
@@ -112,7 +115,7 @@ def test_mnist_and_the_spiral(lesson: Lesson, small_mnist: Path, tmp_path: Path)
     pytest.importorskip("matplotlib")
     words = ("--data", small_mnist, "--epochs", 12, "--steps", 1000, "--pictures", "pictures")
     said = lesson("mnist_cnn_and_spiral", *words)
-    assert "8490 parameters" in said
+    assert "8490 parameters" in said and "epoch 12, 1024 images" in said
     assert float(re.findall(r"test accuracy ([\d.]+)", said)[-1]) > 0.9
     assert number(r"([\d.]+) right: straight lines", said) < 0.6
     assert number(r"([\d.]+) right: the boundary", said) > 0.95
