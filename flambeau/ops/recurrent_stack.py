@@ -13,7 +13,7 @@ from typing import Any
 
 from ..tensor import Tensor
 from .dropout import dropout as drop_elements
-from .operation import composite
+from .operation import composite, renamed
 from .recurrent import gru_layer, lstm_layer, rnn_layer
 from .shape import cat, stack
 
@@ -111,9 +111,25 @@ def run_layers(
         input = outputs[0] if directions == 1 else cat.function(outputs, -1)
         if dropout and train and level < num_layers - 1:
             input = drop_elements(input, dropout, train)
+    if directions == 1:
+        renamed(input, _node_name(kind, batch_sizes, params, count, has_biases))
     if len(last) == 1:
-        return input, [state[None] for state in last[0]]
+        return input, [renamed(state[None], "StackBackward0") for state in last[0]]
     return input, [stack.function(list(parts)) for parts in zip(*last)]
+
+
+def _node_name(kind: str, packed: Any, params: Any, count: int, has_biases: bool) -> str:
+    """PyTorch's name for the node of the outputs of layers in one direction."""
+    if packed is not None:
+        return "CatBackward0"
+    projected = count > (4 if has_biases else 2)
+    return "MkldnnRnnLayerBackward0" if kind == "lstm" and not projected else "StackBackward0"
+
+
+def batch_to_the_front(kind: str, output: Tensor) -> Tensor:
+    """Outputs (T, N, F) as (N, T, F)."""
+    swapped = output.transpose(0, 1)  # type: ignore[attr-defined]
+    return swapped if kind == "lstm" else renamed(swapped, "TransposeBackward1")  # type: ignore[no-any-return]
 
 
 def as_sizes(batch_sizes: Tensor) -> tuple[int, ...]:
@@ -138,7 +154,7 @@ def _run(kind: str, arguments: tuple[Any, ...]) -> tuple[Tensor, list[Tensor]]:
         kind, input, list(hx) if kind == "lstm" else [hx], params, has_biases, num_layers, dropout,
         train, bidirectional, batch_sizes,
     )  # fmt: skip
-    return (output.transpose(0, 1) if batch_first else output), last
+    return (batch_to_the_front(kind, output) if batch_first else output), last
 
 
 @composite(method=False)
@@ -219,7 +235,7 @@ def lstm_cell(
     for number, state in enumerate(hx):
         _check_cell(input, state, w_ih, w_hh, number)
     found = lstm_layer.function(input[None], hx[0], hx[1], w_ih, w_hh, b_ih, b_hh)
-    return found[1], found[2]
+    return renamed(found[1], "MulBackward0"), renamed(found[2], "AddBackward0")
 
 
 @composite(method=False)
@@ -233,7 +249,7 @@ def gru_cell(
 ) -> Tensor:
     """One step of a GRU: from (N, F) and a state (N, H) to the next state."""
     _check_cell(input, hx, w_ih, w_hh)
-    return gru_layer.function(input[None], hx, w_ih, w_hh, b_ih, b_hh)[1]
+    return renamed(gru_layer.function(input[None], hx, w_ih, w_hh, b_ih, b_hh)[1], "AddBackward0")
 
 
 @composite(method=False)
@@ -247,7 +263,8 @@ def rnn_tanh_cell(
 ) -> Tensor:
     """One step of an Elman network with tanh: from (N, F) and a state (N, H) to the next."""
     _check_cell(input, hx, w_ih, w_hh)
-    return rnn_layer.function(input[None], hx, w_ih, w_hh, b_ih, b_hh, "tanh")[1]
+    found = rnn_layer.function(input[None], hx, w_ih, w_hh, b_ih, b_hh, "tanh")
+    return renamed(found[1], "TanhBackward0")
 
 
 @composite(method=False)
@@ -261,4 +278,5 @@ def rnn_relu_cell(
 ) -> Tensor:
     """One step of an Elman network with ReLU: from (N, F) and a state (N, H) to the next."""
     _check_cell(input, hx, w_ih, w_hh)
-    return rnn_layer.function(input[None], hx, w_ih, w_hh, b_ih, b_hh, "relu")[1]
+    found = rnn_layer.function(input[None], hx, w_ih, w_hh, b_ih, b_hh, "relu")
+    return renamed(found[1], "ReluBackward0")

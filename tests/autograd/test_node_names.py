@@ -40,3 +40,57 @@ def test_a_leafs_node_has_its_c_plus_plus_name(m: Any) -> None:
     node = m.ones(2, requires_grad=True).exp().grad_fn.next_functions[0][0]
     assert node.name() == "torch::autograd::AccumulateGrad"
     assert type(node).__name__ == "AccumulateGrad" and repr(node).startswith("<AccumulateGrad obj")
+
+
+@pytest.mark.parametrize(("function", "name"), [
+    (lambda F, x: F.interpolate(x, scale_factor=2), "UpsampleNearest2DBackward0"),
+    (lambda F, x: F.interpolate(x, size=3, mode="bicubic"), "UpsampleBicubic2DBackward0"),
+    (lambda F, x: F.interpolate(x, size=3, mode="bilinear", antialias=True),
+     "UpsampleBilinear2DAaBackward0"),
+    (lambda F, x: F.interpolate(x, size=(3, 3), mode="area"), "AdaptiveAvgPool2DBackward0"),
+    (lambda F, x: F.adaptive_avg_pool2d(x, 2), "AdaptiveAvgPool2DBackward0"),
+    (lambda F, x: F.adaptive_avg_pool2d(x, (1, 1)), "MeanBackward1"),
+    (lambda F, x: F.adaptive_max_pool2d(x, 3), "AdaptiveMaxPool2DBackward0"),
+    (lambda F, x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2),
+     "MaxUnpool2DBackward0"),
+    (lambda F, x: F.fractional_max_pool2d(x, 2, output_size=3), "FractionalMaxPool2DBackward0"),
+    (lambda F, x: F.grid_sample(x, x.new_zeros(1, 2, 2, 2), align_corners=False),
+     "GridSampler2DBackward0"),
+    (lambda F, x: F.pixel_shuffle(x, 2), "PixelShuffleBackward0"),
+    (lambda F, x: F.pixel_unshuffle(x, 2), "PixelUnshuffleBackward0"),
+    (lambda F, x: F.channel_shuffle(x, 2), "ChannelShuffleBackward0"),
+    (lambda F, x: F.pad(x, (1, 1, 1, 1), mode="reflect"), "ReflectionPad2DBackward0"),
+    (lambda F, x: F.pad(x[0, 0], (1, 1), mode="replicate"), "ReplicationPad1DBackward0"),
+    (lambda F, x: F.pad(x, (-1, 1)), "ConstantPadNdBackward0"),
+    (lambda F, x: F.instance_norm(x), "ViewBackward0"),
+    (lambda F, x: F.celu(x), "CeluBackward0"),
+    (lambda F, x: F.rrelu(x), "RreluWithNoiseBackward0"),
+    (lambda F, x: F.soft_margin_loss(x, x.detach()), "SoftMarginLossBackward0"),
+])  # fmt: skip
+def test_functions_of_several_operations_have_pytorchs_node(
+    m: Any, function: Any, name: str
+) -> None:
+    x = m.ones(1, 4, 6, 6, requires_grad=True)
+    assert function(m.nn.functional, x).grad_fn.name() == name
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize(("kind", "name", "swapped"), [
+    ("RNN", "StackBackward0", "TransposeBackward1"),
+    ("GRU", "StackBackward0", "TransposeBackward1"),
+    ("LSTM", "MkldnnRnnLayerBackward0", "TransposeBackward0"),
+])  # fmt: skip
+def test_recurrent_layers(m: Any, kind: str, name: str, swapped: str, batch_first: bool) -> None:
+    output, state = getattr(m.nn, kind)(2, 3, batch_first=batch_first)(m.ones(4, 2, 2))
+    assert output.grad_fn.name() == (swapped if batch_first else name)
+    states = state if isinstance(state, tuple) else (state,)
+    assert [s.grad_fn.name() for s in states] == ["StackBackward0"] * len(states)
+
+
+def test_recurrent_cells(m: Any) -> None:
+    x = m.ones(2, 2)
+    h, c = m.nn.LSTMCell(2, 3)(x)
+    found = [h, c, m.nn.GRUCell(2, 3)(x), m.nn.RNNCell(2, 3)(x)]
+    assert [t.grad_fn.name() for t in found] == [
+        "MulBackward0", "AddBackward0", "AddBackward0", "TanhBackward0",
+    ]  # fmt: skip

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import flambeau
+from flambeau.nn.functional.node_names import node_called
 from flambeau.ops import activation as _activation
 from flambeau.ops.operation import OPERATIONS
 from flambeau.tensor import Tensor
@@ -116,6 +117,7 @@ def selu_(input: Tensor) -> Tensor:
     return selu(input, True)
 
 
+@node_called("CeluBackward0")
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)); ``inplace`` writes it into ``input``."""
     return _maybe_inplace(_activation.celu, input, inplace, alpha)
@@ -170,6 +172,7 @@ def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     return _maybe_inplace(_activation.threshold.function, input, True, threshold, value)
 
 
+@node_called("RreluWithNoiseBackward0")
 def rrelu(
     input: Tensor,
     lower: float = 1.0 / 8,

@@ -6,6 +6,7 @@ import warnings
 
 import flambeau
 from flambeau.nn.functional.activation import logsigmoid
+from flambeau.nn.functional.node_names import node_called
 from flambeau.nn.functional.reduction import reduced, reduction_of
 from flambeau.ops import classification as _classification
 from flambeau.ops import loss as _loss
@@ -172,6 +173,7 @@ def kl_div(
     return function(input, target, log_target, _loss.check_reduction(reduction))
 
 
+@node_called("SoftMarginLossBackward0")
 def soft_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -200,6 +202,7 @@ def multilabel_soft_margin_loss(
     return reduced(values.sum(-1) / input.size(-1), reduction)
 
 
+@node_called("MultiMarginLossBackward0")
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -263,6 +266,7 @@ def _require_classes(input: Tensor) -> None:
         )
 
 
+@node_called("MultilabelMarginLossBackward0")
 def multilabel_margin_loss(
     input: Tensor,
     target: Tensor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import flambeau
+from flambeau.nn.functional.node_names import node_called
 from flambeau.ops.embedding import embedding as _embedding
 from flambeau.tensor import Tensor
 
@@ -58,6 +59,7 @@ def _shorten_rows(weight: Tensor, indices: Tensor, max_norm: float, norm_type: f
         weight[used] = flambeau.where(norms > max_norm, rows * (max_norm / (norms + 1e-7)), rows)
 
 
+@node_called("EmbeddingBagBackward0")
 def embedding_bag(
     input: Tensor,
     weight: Tensor,

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 import flambeau
+from flambeau.nn.functional.node_names import node_called
 from flambeau.tensor import Tensor
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
 ]
 
 
+@node_called("AffineGridGeneratorBackward0")
 def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> Tensor:
     """The positions that affine maps send the elements of an image to.
 
@@ -62,6 +64,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     return (base @ theta.transpose(1, 2)).reshape(size[0], *size[2:], dims)
 
 
+@node_called(lambda input, *_, **__: f"GridSampler{input.dim() - 2}DBackward0")
 def grid_sample(
     input: Tensor,
     grid: Tensor,

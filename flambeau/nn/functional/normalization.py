@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import flambeau
+from flambeau.nn.functional.node_names import node_called
 from flambeau.nn.functional.padding import pad
 from flambeau.nn.functional.pooling import avg_pool2d
 from flambeau.ops import normalization as _normalization
@@ -63,6 +64,7 @@ def batch_norm(
     )
 
 
+@node_called("ViewBackward0")
 def instance_norm(
     input: Tensor,
     running_mean: Tensor | None = None,

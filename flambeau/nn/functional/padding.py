@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import flambeau
+from flambeau.nn.functional.node_names import node_called, padding
 from flambeau.tensor import Tensor
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
 ]
 
 
+@node_called(padding)
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
     """``input`` with elements added at (or, by negative numbers, taken from) its borders.
 

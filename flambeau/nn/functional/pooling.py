@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from flambeau.nn.functional.node_names import adaptive_mean, node_called
 from flambeau.ops import pooling as _pooling
 from flambeau.ops.pooling import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
     avg_pool1d,
     avg_pool2d,
     avg_pool3d,
@@ -36,6 +34,10 @@ __all__ = [
     "max_pool3d",
     "max_pool3d_with_indices",
 ]
+
+adaptive_avg_pool1d = node_called(adaptive_mean(1))(_pooling.adaptive_avg_pool1d)
+adaptive_avg_pool2d = node_called(adaptive_mean(2))(_pooling.adaptive_avg_pool2d)
+adaptive_avg_pool3d = node_called(adaptive_mean(3))(_pooling.adaptive_avg_pool3d)
 
 
 def _max_pool_function(dims: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -84,16 +86,19 @@ max_pool2d, max_pool2d_with_indices = _max_pool_function(2)
 max_pool3d, max_pool3d_with_indices = _max_pool_function(3)
 
 
+@node_called("SqueezeBackward1")
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum over ``output_size`` windows of the last dim."""
     return _pooling._adaptive_max_pool(1, input, output_size, return_indices)
 
 
+@node_called("AdaptiveMaxPool2DBackward0")
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum over a grid of windows of the last two dims; None keeps a dim's size."""
     return _pooling._adaptive_max_pool(2, input, output_size, return_indices)
 
 
+@node_called("AdaptiveMaxPool3DBackward0")
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum over a grid of windows of the last three dims; None keeps a dim's size."""
     return _pooling._adaptive_max_pool(3, input, output_size, return_indices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flambeau.nn.functional.node_names import node_called
 from flambeau.tensor import Tensor
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
 ]
 
 
+@node_called("PixelShuffleBackward0")
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """Blocks of pixels made from channels: ``(*, C r r, H, W)`` to ``(*, C, H r, W r)``."""
     r = upscale_factor
@@ -34,6 +36,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     return blocks.permute(order).reshape((*batch, c // (r * r), h * r, w * r))
 
 
+@node_called("PixelUnshuffleBackward0")
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """Channels made from blocks of pixels: ``(*, C, H r, W r)`` to ``(*, C r r, H, W)``."""
     r = downscale_factor
@@ -57,6 +60,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return blocks.permute(order).reshape((*batch, c * r * r, h // r, w // r))
 
 
+@node_called("ChannelShuffleBackward0")
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """The channels of ``(N, C, *)`` divided into groups and interleaved."""
     if input.dim() <= 2:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from flambeau.nn.functional.node_names import interpolation, node_called
 from flambeau.ops import resampling as _resampling
 from flambeau.tensor import Tensor, wrap
 
@@ -23,6 +24,7 @@ _NEAREST = ("nearest", "area", "nearest-exact")
 _MODES = "nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact"
 
 
+@node_called(interpolation)
 def interpolate(
     input: Tensor,
     size: Any = None,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flambeau
+from flambeau.nn.functional.node_names import node_called
 from flambeau.nn.functional.pooling import avg_pool1d, avg_pool2d, avg_pool3d
 from flambeau.ops.dims import repeated
 from flambeau.tensor import Tensor
@@ -98,6 +99,7 @@ def _max_unpool(
     return result.reshape(*input.shape[:-dims], *size)
 
 
+@node_called("SqueezeBackward1")
 def max_unpool1d(
     input: Tensor,
     indices: Tensor,
@@ -110,6 +112,7 @@ def max_unpool1d(
     return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
+@node_called("MaxUnpool2DBackward0")
 def max_unpool2d(
     input: Tensor,
     indices: Tensor,
@@ -122,6 +125,7 @@ def max_unpool2d(
     return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
+@node_called("MaxUnpool3DBackward0")
 def max_unpool3d(
     input: Tensor,
     indices: Tensor,
@@ -295,6 +299,7 @@ def fractional_max_pool3d_with_indices(
     return _fractional_max_pool(3, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
+@node_called("FractionalMaxPool2DBackward0")
 def fractional_max_pool2d(
     input: Tensor,
     kernel_size: Any,
@@ -318,6 +323,7 @@ def fractional_max_pool2d(
     return found if return_indices else found[0]
 
 
+@node_called("FractionalMaxPool3DBackward0")
 def fractional_max_pool3d(
     input: Tensor,
     kernel_size: Any,

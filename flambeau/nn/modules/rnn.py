@@ -16,6 +16,7 @@ from flambeau.nn.parameter import Parameter
 from flambeau.nn.utils.rnn import PackedSequence
 from flambeau.ops.recurrent_stack import (
     as_sizes,
+    batch_to_the_front,
     gru_cell,
     lstm_cell,
     rnn_relu_cell,
@@ -293,7 +294,7 @@ class RNNBase(Module):
             _KINDS[self.mode], input, states, self._flat_weights, self.bias, self.num_layers,
             self.dropout, self.training, self.bidirectional, sizes,
         )  # fmt: skip
-        return (output.transpose(0, 1) if swapped else output), last
+        return (batch_to_the_front(_KINDS[self.mode], output) if swapped else output), last
 
     def _zeros(self, input: Tensor, batch: int, width: int) -> Tensor:
         return flambeau.zeros(self._states(), batch, width, dtype=input.dtype, device=input.device)
