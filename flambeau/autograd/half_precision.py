@@ -15,6 +15,7 @@ from ..modes import MODES
 from ..namespaces import namespace_of
 from ..tensor.tensor import wrap
 from .node import Node
+from .slots import SlotGradients
 
 HALF = frozenset(("float16", "bfloat16"))
 FLOAT32 = np.dtype(np.float32)
@@ -52,6 +53,10 @@ def _is_half(array: Any) -> bool:
     return dtype is not None and getattr(dtype, "name", None) in HALF
 
 
+def _single(array: Any) -> Any:
+    return _cast(array, FLOAT32) if _is_half(array) else array
+
+
 def _cast(array: Any, dtype: np.dtype) -> Any:
     if array.__class__ is np.ndarray:
         return array.astype(dtype)
@@ -64,9 +69,11 @@ class _Rounding(Node):
 
     def backward(self, xp: Any, grad: Any) -> tuple[Any, ...]:
         narrow: dict[str, Any] = {}
-        if grad.__class__ is np.ndarray or MODES.capture is not None:
-            if _is_half(grad):
-                grad = _cast(grad, FLOAT32)
+        if grad.__class__ in (np.ndarray, SlotGradients) or MODES.capture is not None:
+            if grad.__class__ is SlotGradients:
+                grad = SlotGradients({i: _single(g) for i, g in grad.grads.items()})
+            else:
+                grad = _single(grad)
             if not self.released:
                 narrow = {name: getattr(self, name) for name in self.saved_names}
         try:
