@@ -46,6 +46,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         cut = 100_000 if how in ("cut", "norange") and count < 3 else None
+        if how == "crumbs":
+            cut = 70_000
+        elif how == "drops":
+            cut = 10
         self.wfile.write(body[:cut])
         self.close_connection = True
 
@@ -89,6 +93,19 @@ def test_a_connection_that_breaks_is_taken_up_again(server, tmp_path, how):
     if how == "cut":
         ranges = [asked for _, asked in server.requests]
         assert ranges == [None, "bytes=100000-", "bytes=200000-"]
+
+
+def test_a_connection_that_breaks_again_and_again_gets_there_if_it_brings_something(
+    server, tmp_path
+):
+    path = tmp_path / "file.gz"
+    fetch([f"{server.url}/crumbs/file.gz"], path, MD5, quiet=True)
+    assert path.read_bytes() == CONTENT
+    assert len(server.requests) == 4
+    with pytest.raises(RuntimeError, match="the connection ended before the file did"):
+        fetch([f"{server.url}/drops/file.gz"], tmp_path / "other.gz", MD5, quiet=True)
+    assert len(server.requests) == 7
+    assert os.listdir(tmp_path) == ["file.gz"]
 
 
 @pytest.mark.parametrize("how", ["missing", "wrong", "short"])

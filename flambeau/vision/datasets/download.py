@@ -92,10 +92,18 @@ def fetch(
 
 
 def _fetch_from(url: str, temporary: str, quiet: bool) -> None:
-    """Download one address into a file, taking it up again where a connection breaks."""
+    """Download one address into a file, taking it up again where a connection breaks.
+
+    It is given up after `ATTEMPTS` that brought nothing new, a chunk at least: a connection that
+    breaks again and again still gets there.
+    """
     error: Exception | None = None
-    for _ in range(ATTEMPTS):
+    attempts, reached = 0, 0
+    while attempts < ATTEMPTS:
         have = os.path.getsize(temporary) if os.path.exists(temporary) else 0
+        if have >= reached + _CHUNK:
+            attempts, reached = 0, have
+        attempts += 1
         try:
             if _fetch_once(url, temporary, have, quiet):
                 return
