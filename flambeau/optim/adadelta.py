@@ -7,7 +7,6 @@ from typing import Any
 
 from flambeau.optim.elementwise import ElementwiseOptimizer
 from flambeau.optim.hyperparameter import check_lr, check_non_negative, zeros
-from flambeau.optim.initial_state import filled_like, scalar_state
 from flambeau.tensor import Tensor
 
 __all__ = ["Adadelta"]
@@ -95,22 +94,8 @@ class Adadelta(ElementwiseOptimizer):
         }
         super().__init__(params, defaults)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("foreach", None)
-            for name in ("maximize", "differentiable", "capturable"):
-                group.setdefault(name, False)
-
     def array_states(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("square_avg", "acc_delta")
 
     def options(self, group: dict[str, Any]) -> dict[str, Any]:
         return {"maximize": group["maximize"], **zeros(group, "weight_decay")}
-
-    def initial_state(self, group: dict[str, Any], param: Tensor) -> dict[str, Any]:
-        return {
-            "step": scalar_state(param, group),
-            "square_avg": filled_like(param),
-            "acc_delta": filled_like(param),
-        }

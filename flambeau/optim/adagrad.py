@@ -63,6 +63,8 @@ class Adagrad(ElementwiseOptimizer):
 
     rule = staticmethod(adagrad)
     scalar_names = ("lr", "lr_decay", "eps", "weight_decay")
+    flags = ("maximize", "differentiable")
+    unset = ("foreach", "fused")
 
     def __init__(
         self,
@@ -99,14 +101,6 @@ class Adagrad(ElementwiseOptimizer):
         for group in self.param_groups:
             for param in group["params"]:
                 self.state[param].update(self.initial_state(group, param))
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("foreach", None)
-            group.setdefault("maximize", False)
-            group.setdefault("differentiable", False)
-            group.setdefault("fused", None)
 
     def share_memory(self) -> None:
         """Move the state to shared memory, for processes that train together."""

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flambeau.optim.elementwise import ElementwiseOptimizer
 from flambeau.optim.hyperparameter import (
     as_scalar,
     check_betas,
     check_implementation,
     check_lr,
     check_non_negative,
-    hyperparameter,
-    zeros,
 )
-from flambeau.optim.initial_state import filled_like, scalar_state
-from flambeau.optim.moments import lerp
+from flambeau.optim.moments import MomentOptimizer, lerp
 from flambeau.tensor import Tensor
 
 __all__ = ["Adam"]
@@ -67,7 +63,7 @@ def adam(
     }
 
 
-class Adam(ElementwiseOptimizer):
+class Adam(MomentOptimizer):
     """Adam: steps scaled by running averages of the gradient and of its square.
 
     Args:
@@ -92,7 +88,9 @@ class Adam(ElementwiseOptimizer):
     """
 
     rule = staticmethod(adam)
-    scalar_names = ("lr", "beta1", "beta2", "eps", "weight_decay")
+    flags = (*MomentOptimizer.flags, "amsgrad", "decoupled_weight_decay")
+    unset = ("foreach", "fused")
+    further_options = ("amsgrad", "decoupled_weight_decay")
 
     def __init__(
         self,
@@ -132,49 +130,10 @@ class Adam(ElementwiseOptimizer):
         super().__init__(params, defaults)
         check_implementation(self, fused, foreach, differentiable)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name in (
-                "amsgrad",
-                "maximize",
-                "capturable",
-                "differentiable",
-                "decoupled_weight_decay",
-            ):
-                group.setdefault(name, False)
-            group.setdefault("foreach", None)
-            group.setdefault("fused", None)
-
     def array_states(self, group: dict[str, Any]) -> tuple[str, ...]:
         if group["amsgrad"]:
             return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
         return ("exp_avg", "exp_avg_sq")
-
-    def options(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "amsgrad": group["amsgrad"],
-            "maximize": group["maximize"],
-            "decoupled_weight_decay": group["decoupled_weight_decay"],
-            "beta1_is_small": bool(hyperparameter(group, "betas")[0] <= 0.5),
-            **zeros(group, "weight_decay"),
-        }
-
-    def scalars(self, group: dict[str, Any]) -> dict[str, Any]:
-        beta1, beta2 = hyperparameter(group, "betas")
-        return {
-            "lr": hyperparameter(group, "lr"),
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": hyperparameter(group, "eps"),
-            "weight_decay": hyperparameter(group, "weight_decay"),
-        }
-
-    def initial_state(self, group: dict[str, Any], param: Tensor) -> dict[str, Any]:
-        return {
-            "step": scalar_state(param, group),
-            **{name: filled_like(param) for name in self.array_states(group)},
-        }
 
 
 def _check_beta_kinds(betas: Any, foreach: Any, capturable: bool) -> None:

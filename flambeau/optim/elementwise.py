@@ -16,6 +16,7 @@ import numpy as np
 
 from flambeau.autograd.grad_mode import set_grad_enabled
 from flambeau.optim.hyperparameter import hyperparameter
+from flambeau.optim.initial_state import filled_like, scalar_state
 from flambeau.optim.numpy_plan import NumpyPlan, supports
 from flambeau.optim.optimizer import Optimizer
 from flambeau.tensor import Tensor, bump_version, wrap
@@ -74,12 +75,16 @@ class ElementwiseOptimizer(Optimizer):
         scalar_states: the names of the states that are one number per parameter.
         scalar_names: the names of the hyperparameters that the rule computes with.
         has_first_step: whether the rule takes ``is_first``, true at a parameter's first step.
+        flags: options that groups saved by an older PyTorch lack, and that were False then.
+        unset: the same for those that were None.
     """
 
     rule: ClassVar[Callable[..., dict[str, Any]]]
     scalar_states: ClassVar[tuple[str, ...]] = ("step",)
     scalar_names: ClassVar[tuple[str, ...]]
     has_first_step: ClassVar[bool] = False
+    flags: ClassVar[tuple[str, ...]] = ("maximize", "differentiable", "capturable")
+    unset: ClassVar[tuple[str, ...]] = ("foreach",)
 
     def array_states(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The names of the states shaped like the parameter."""
@@ -95,7 +100,10 @@ class ElementwiseOptimizer(Optimizer):
 
     def initial_state(self, group: dict[str, Any], param: Tensor) -> dict[str, Any]:
         """A parameter's state before its first step, in PyTorch's order of keys."""
-        raise NotImplementedError
+        return {
+            "step": scalar_state(param, group),
+            **{name: filled_like(param) for name in self.array_states(group)},
+        }
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self._plans: dict[int, list[NumpyPlan]] = {}
@@ -104,6 +112,10 @@ class ElementwiseOptimizer(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._plans = {}
+        for group in self.param_groups:
+            for names, value in ((self.unset, None), (self.flags, False)):
+                for name in names:
+                    group.setdefault(name, value)
         for values in self.state.values():
             for name in self.scalar_states if isinstance(values, dict) else ():
                 # Step counts were numbers once, and files of that time are still about.

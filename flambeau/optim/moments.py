@@ -1,10 +1,13 @@
-"""Running averages, as the rules of several optimizers keep them."""
+"""Running averages, as Adam and its family keep them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-__all__ = ["lerp"]
+from flambeau.optim.elementwise import ElementwiseOptimizer
+from flambeau.optim.hyperparameter import hyperparameter, zeros
+
+__all__ = ["MomentOptimizer", "lerp"]
 
 
 def lerp(start: Any, end: Any, weight: Any, rest: Any, *, towards_end: bool) -> Any:
@@ -21,3 +24,35 @@ def lerp(start: Any, end: Any, weight: Any, rest: Any, *, towards_end: bool) -> 
     if towards_end:
         return end - (end - start) * rest
     return start + weight * (end - start)
+
+
+class MomentOptimizer(ElementwiseOptimizer):
+    """An optimizer of Adam's family: a running average of the gradients and one of their sizes.
+
+    Attributes:
+        further_options: flags that its rule takes beside ``maximize``.
+    """
+
+    scalar_names = ("lr", "beta1", "beta2", "eps", "weight_decay")
+    further_options: ClassVar[tuple[str, ...]] = ()
+
+    def array_states(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq")
+
+    def options(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "maximize": group["maximize"],
+            "beta1_is_small": bool(hyperparameter(group, "betas")[0] <= 0.5),
+            **{name: group[name] for name in self.further_options},
+            **zeros(group, "weight_decay"),
+        }
+
+    def scalars(self, group: dict[str, Any]) -> dict[str, Any]:
+        beta1, beta2 = hyperparameter(group, "betas")
+        return {
+            "lr": hyperparameter(group, "lr"),
+            "beta1": beta1,
+            "beta2": beta2,
+            "eps": hyperparameter(group, "eps"),
+            "weight_decay": hyperparameter(group, "weight_decay"),
+        }

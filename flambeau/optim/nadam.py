@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flambeau.optim.elementwise import ElementwiseOptimizer
 from flambeau.optim.hyperparameter import (
     check_betas,
     check_lr,
     check_non_negative,
     hyperparameter,
-    zeros,
 )
 from flambeau.optim.initial_state import filled_like, scalar_state
-from flambeau.optim.moments import lerp
+from flambeau.optim.moments import MomentOptimizer, lerp
 from flambeau.tensor import Tensor
 
 __all__ = ["NAdam"]
@@ -64,7 +62,7 @@ def nadam(
     }
 
 
-class NAdam(ElementwiseOptimizer):
+class NAdam(MomentOptimizer):
     """NAdam: Adam that looks ahead along its momentum.
 
     Args:
@@ -88,7 +86,9 @@ class NAdam(ElementwiseOptimizer):
 
     rule = staticmethod(nadam)
     scalar_states = ("step", "mu_product")
-    scalar_names = ("lr", "beta1", "beta2", "eps", "weight_decay", "momentum_decay")
+    scalar_names = (*MomentOptimizer.scalar_names, "momentum_decay")
+    flags = (*MomentOptimizer.flags, "decoupled_weight_decay")
+    further_options = ("decoupled_weight_decay",)
 
     def __init__(
         self,
@@ -124,32 +124,9 @@ class NAdam(ElementwiseOptimizer):
         }
         super().__init__(params, defaults)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("foreach", None)
-            for name in ("maximize", "capturable", "differentiable", "decoupled_weight_decay"):
-                group.setdefault(name, False)
-
-    def array_states(self, group: dict[str, Any]) -> tuple[str, ...]:
-        return ("exp_avg", "exp_avg_sq")
-
-    def options(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "maximize": group["maximize"],
-            "decoupled_weight_decay": group["decoupled_weight_decay"],
-            "beta1_is_small": bool(hyperparameter(group, "betas")[0] <= 0.5),
-            **zeros(group, "weight_decay"),
-        }
-
     def scalars(self, group: dict[str, Any]) -> dict[str, Any]:
-        beta1, beta2 = hyperparameter(group, "betas")
         return {
-            "lr": hyperparameter(group, "lr"),
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": hyperparameter(group, "eps"),
-            "weight_decay": hyperparameter(group, "weight_decay"),
+            **super().scalars(group),
             "momentum_decay": hyperparameter(group, "momentum_decay"),
         }
 

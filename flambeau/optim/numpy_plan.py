@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flambeau.modes import MODES
 from flambeau.optim.blocks import Gathered, Kernel, Member, Single, is_dense, real_dtype
 from flambeau.optim.update_program import UpdateProgram, compile_rule
 from flambeau.tensor import Tensor
@@ -37,7 +38,7 @@ _programs: dict[Any, UpdateProgram] = {}
 def supports(param: Tensor, state: dict[str, Any], names: Sequence[str]) -> bool:
     """Whether the parameter, its gradient and its state are dense NumPy arrays of one dtype."""
     array, grad = param._array, param.grad._array  # type: ignore[union-attr]
-    if type(array) is not np.ndarray or type(grad) is not np.ndarray:
+    if type(array) is not np.ndarray or type(grad) is not np.ndarray or MODES.capture is not None:
         return False
     if not (is_dense(array) and array.flags.writeable and array.dtype.isnative):
         return False
@@ -105,7 +106,7 @@ class NumpyPlan:
     def run(self, optimizer: ElementwiseOptimizer, group: dict[str, Any]) -> bool:
         """Update the parameters; False, with nothing done, where the plan does not fit."""
         params, slots = group["params"], self.slots
-        if len(params) != len(slots):
+        if len(params) != len(slots) or MODES.capture is not None:
             return False
         states = optimizer.state
         grads: list[Any] = []

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flambeau.optim.elementwise import ElementwiseOptimizer
 from flambeau.optim.hyperparameter import (
     check_betas,
     check_lr,
     check_non_negative,
-    hyperparameter,
-    zeros,
 )
-from flambeau.optim.initial_state import filled_like, scalar_state
-from flambeau.optim.moments import lerp
+from flambeau.optim.moments import MomentOptimizer, lerp
 from flambeau.tensor import Tensor
 
 __all__ = ["RAdam"]
@@ -64,7 +60,7 @@ def radam(
     return {"param": param, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq, "step": step}
 
 
-class RAdam(ElementwiseOptimizer):
+class RAdam(MomentOptimizer):
     """RAdam: Adam with a warm-up that follows from the second moment's variance.
 
     Args:
@@ -87,7 +83,8 @@ class RAdam(ElementwiseOptimizer):
     """
 
     rule = staticmethod(radam)
-    scalar_names = ("lr", "beta1", "beta2", "eps", "weight_decay")
+    flags = (*MomentOptimizer.flags, "decoupled_weight_decay")
+    further_options = ("decoupled_weight_decay",)
 
     def __init__(
         self,
@@ -119,38 +116,3 @@ class RAdam(ElementwiseOptimizer):
             "differentiable": differentiable,
         }
         super().__init__(params, defaults)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("foreach", None)
-            for name in ("maximize", "differentiable", "decoupled_weight_decay", "capturable"):
-                group.setdefault(name, False)
-
-    def array_states(self, group: dict[str, Any]) -> tuple[str, ...]:
-        return ("exp_avg", "exp_avg_sq")
-
-    def options(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "maximize": group["maximize"],
-            "decoupled_weight_decay": group["decoupled_weight_decay"],
-            "beta1_is_small": bool(hyperparameter(group, "betas")[0] <= 0.5),
-            **zeros(group, "weight_decay"),
-        }
-
-    def scalars(self, group: dict[str, Any]) -> dict[str, Any]:
-        beta1, beta2 = hyperparameter(group, "betas")
-        return {
-            "lr": hyperparameter(group, "lr"),
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": hyperparameter(group, "eps"),
-            "weight_decay": hyperparameter(group, "weight_decay"),
-        }
-
-    def initial_state(self, group: dict[str, Any], param: Tensor) -> dict[str, Any]:
-        return {
-            "step": scalar_state(param, group),
-            "exp_avg": filled_like(param),
-            "exp_avg_sq": filled_like(param),
-        }

@@ -81,6 +81,7 @@ class RMSprop(ElementwiseOptimizer):
 
     rule = staticmethod(rmsprop)
     scalar_names = ("lr", "momentum", "alpha", "eps", "weight_decay")
+    flags = (*ElementwiseOptimizer.flags, "centered")
 
     def __init__(
         self,
@@ -119,9 +120,6 @@ class RMSprop(ElementwiseOptimizer):
         super().__setstate__(state)
         for group in self.param_groups:
             group.setdefault("momentum", 0)
-            group.setdefault("foreach", None)
-            for name in ("centered", "maximize", "differentiable", "capturable"):
-                group.setdefault(name, False)
 
     def array_states(self, group: dict[str, Any]) -> tuple[str, ...]:
         names = ["square_avg"]

@@ -66,6 +66,7 @@ class SGD(ElementwiseOptimizer):
     scalar_states = ()
     scalar_names = ("lr", "momentum", "dampening", "weight_decay")
     has_first_step = True
+    flags = ("nesterov", "maximize", "differentiable", "fused")
 
     def __init__(
         self,
@@ -101,14 +102,6 @@ class SGD(ElementwiseOptimizer):
         }
         super().__init__(params, defaults)
         check_implementation(self, fused, foreach, differentiable)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name in ("nesterov", "maximize", "differentiable"):
-                group.setdefault(name, False)
-            group.setdefault("foreach", None)
-            group.setdefault("fused", False)
 
     def array_states(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] != 0 else ()
