@@ -115,9 +115,26 @@ where = np.where
 _ZEROS = {np.dtype(c): np.zeros((), c) for c in "?bBhHiIlLefd"}
 
 
+_ROW = 4096
+_ROWS_OF_ZEROS = {np.dtype(c): np.zeros(_ROW, c) for c in "fd"}
+
+
 def relu(x: Array) -> Array:
+    if x.size >= 2 * _ROW and x.dtype in _ROWS_OF_ZEROS and x.flags.c_contiguous:
+        return _rows_relu(x)
     # a 0-d array of the right dtype: NumPy converts a Python 0 anew at each call
     return np.maximum(x, _ZEROS.get(x.dtype, 0))
+
+
+def _rows_relu(x: Array) -> Array:
+    """The maxima with rows of zeros: NumPy takes half the time that it takes beside one number."""
+    zeros = _ROWS_OF_ZEROS[x.dtype]
+    result = np.empty_like(x)
+    flat, out = x.reshape(-1), result.reshape(-1)
+    whole = x.size - x.size % _ROW
+    np.maximum(flat[:whole].reshape(-1, _ROW), zeros, out=out[:whole].reshape(-1, _ROW))
+    np.maximum(flat[whole:], zeros[: x.size - whole], out=out[whole:])
+    return result
 
 
 def sigmoid(x: Array) -> Array:
