@@ -17,6 +17,7 @@ from ..ops.index_checks import first_outside
 from ..tensor import Tensor, wrap
 from .capture import Argument, Draw, Grad, Hyperparameter, Program, Result, View
 from .comparison import difference, named_results
+from .free_memory import return_free_memory
 from .graph import Graph, evaluate
 from .delivery import deliver_view
 from .guards import GuardFailed
@@ -125,6 +126,7 @@ class Runner:
         self.known = [None] * len(inputs)
         outputs, updates = evaluate(self.program.graph, inputs)
         updates = {i: np.array(a) for i, a in updates.items()}
+        return_free_memory(self.program.graph)
         if self.executable is not None:
             copies = [a.copy() for a in inputs]
             results = self.executable(copies, spoiled=True)
@@ -132,9 +134,14 @@ class Runner:
             compiled = named_results(results, updated)
             expected = named_results(outputs, updates)
             self.wrong = difference(self.program.graph, inputs, compiled, expected)
+            del copies, results, updated, compiled, expected
         for i, array in updates.items():
             np.copyto(arrays[i], array)
-        return self._deliver([np.array(o) for o in outputs], tensors)
+        del updates
+        result = self._deliver([np.array(o) for o in outputs], tensors)
+        del outputs
+        return_free_memory(self.program.graph)
+        return result
 
     def _check(self, tensors: Sequence[Tensor]) -> None:
         """Compare the state with that of the capture, and find the states' arrays."""
