@@ -17,9 +17,9 @@ from ..ops.index_checks import first_outside
 from ..tensor import Tensor, wrap
 from .capture import Argument, Draw, Grad, Hyperparameter, Program, Result, View
 from .comparison import difference, named_results
+from .delivery import deliver_view
 from .free_memory import return_free_memory
 from .graph import Graph, evaluate
-from .delivery import deliver_view
 from .guards import GuardFailed
 from .python_state import read_plain, same_value
 
