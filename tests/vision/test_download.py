@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +53,11 @@ class Handler(BaseHTTPRequestHandler):
             cut = 70_000
         elif how == "drops":
             cut = 10
+        elif how == "stuck":
+            self.wfile.write(body[:1000])
+            server.stuck.set()
+            server.go_on.wait(60)
+            return
         self.wfile.write(body[:cut])
         self.close_connection = True
 
@@ -61,6 +69,7 @@ class Handler(BaseHTTPRequestHandler):
 def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         http.requests = []
+        http.stuck, http.go_on = threading.Event(), threading.Event()
         thread = threading.Thread(target=http.serve_forever, daemon=True)
         thread.start()
         http.url = f"http://127.0.0.1:{http.server_port}"
@@ -148,3 +157,28 @@ def test_several_downloads_at_once_do_not_disturb_each_other(server, tmp_path):
         thread.join()
     assert not errors
     assert os.listdir(tmp_path) == ["file.gz"]
+
+
+def test_processes_at_once_and_one_that_is_killed_leave_a_whole_file(server, tmp_path):
+    path = tmp_path / "file.gz"
+    program = (
+        "import sys; from flambeau.vision.datasets.download import fetch; "
+        "fetch([sys.argv[1]], sys.argv[2], sys.argv[3], quiet=True)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, f"{server.url}/{how}/file.gz", str(path), MD5],
+            env=environment,
+        )
+        for how in ("stuck", "good", "good")
+    ]
+    try:
+        assert server.stuck.wait(60)  # one is in the middle of its download
+        assert [process.wait(60) for process in processes[1:]] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+        server.go_on.set()
+    assert path.read_bytes() == CONTENT
