@@ -15,6 +15,7 @@ from . import cache, runtime, team
 from .graph import Graph
 from .host_call import HostCalls
 from .module import KernelReport, Program
+from .overlap import overlaps
 from .program import ARENA, FIRST_POINTER, HOST_POINTER, TEAM_POINTER, table_words
 from .progress import stage
 from .stopwatch import Stopwatch
@@ -89,7 +90,7 @@ class Executable:
         """Held while a program runs that calls Python, where other threads may come in."""
         self.input_specs = [(v.shape, v.dtype) for v in graph.inputs]
         self.output_specs = [(v.shape, v.dtype) for v in graph.outputs]
-        self.updated = sorted(graph.updates)
+        self.updated = frozenset(graph.updates)
         self._run = self._bound(range(len(graph.inputs)), {})
 
     def _bound(self, changing: Sequence[int], state: dict[int, np.ndarray]) -> Callable[..., int]:
@@ -203,20 +204,15 @@ class Executable:
 
     def _separated(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """``arrays`` with copies of those that overlap with an updated one."""
-        for i in self.updated:
-            for j, other in enumerate(arrays):
-                if j != i and np.may_share_memory(arrays[i], other):
-                    arrays[j] = other.copy() if j not in self.updated else other
+        for _, other in overlaps(dict(enumerate(arrays)), self.updated):
+            if other not in self.updated:
+                arrays[other] = arrays[other].copy()
         return arrays
 
     def _check_overlap(self, arrays: Sequence[np.ndarray | None]) -> None:
-        for i in self.updated:
-            mine = arrays[i]
-            if mine is None:
-                continue
-            for j, other in enumerate(arrays):
-                if j != i and other is not None and np.may_share_memory(mine, other):
-                    raise ValueError(f"inputs {i} (updated) and {j} share memory")
+        known = {i: array for i, array in enumerate(arrays) if array is not None}
+        for i, j in overlaps(known, self.updated):
+            raise ValueError(f"inputs {i} (updated) and {j} share memory")
 
 
 def compile_graph(graph: Graph, profiled: bool = False) -> Executable:

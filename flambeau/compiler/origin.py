@@ -33,6 +33,20 @@ class Origin(NamedTuple):
         return ("gradient of " if self.backward else "") + " ".join(parts)
 
 
+_PARTS: dict[str, str] = {}
+"""File -> the part of flambeau that it is of, for files that have been met."""
+
+
+def _part(file: str) -> str:
+    inside = "other"
+    if file.startswith(_LAYERS):
+        inside = "layers"
+    elif file.startswith(_OPTIMIZERS):
+        inside = "optimizers"
+    _PARTS[file] = part = inside if file.startswith(_INNER) else "outside"
+    return part
+
+
 def find_origin() -> Origin | None:
     """The origin of what is being computed in this thread; None if only flambeau is on the stack.
 
@@ -43,14 +57,15 @@ def find_origin() -> Origin | None:
     while frame is not None:
         code = frame.f_code
         file = code.co_filename
-        if not file.startswith(_INNER):
+        part = _PARTS.get(file) or _part(file)
+        if part == "outside":
             return Origin(file, frame.f_lineno, layer)
-        if not layer and file.startswith(_LAYERS):
+        if not layer and part == "layers":
             owner, _, method = code.co_qualname.rpartition(".")
             layer = owner if method == "forward" else ""
             if layer.startswith("_"):  # a base class of several
                 layer = type(frame.f_locals.get("self")).__name__
-        elif not layer and file.startswith(_OPTIMIZERS):
+        elif not layer and part == "optimizers":
             layer = "optimizer"
         if code.co_name == "backward":
             called_at = getattr(frame.f_locals.get("self"), "called_at", None)

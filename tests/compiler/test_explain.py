@@ -163,7 +163,9 @@ def test_the_reason_against_joining_kernels_is_given():
 def test_the_compilation_is_told_by_stages():
     step, *_ = make_step()
     program = program_of(step)
-    assert list(program.stage_seconds) == ["cache", "lowering", "code", "LLVM", "loading"]
+    assert list(program.stage_seconds) == [
+        "cache", "importing", "lowering", "code", "LLVM", "loading",
+    ]  # fmt: skip
     assert not program.from_cache
     (variant,) = step.explain(measure=False).facts.variants
     assert len(variant.capture_seconds) == 2
