@@ -59,6 +59,8 @@ from .tensor import element_writes as _element_writes  # noqa: E402
 from .tensor.creation import *  # noqa: E402, F403
 from .tensor.dlpack import from_dlpack, to_dlpack  # noqa: E402
 from .tensor.inquiries import *  # noqa: E402, F403
+from .tensor.legacy_types import *  # noqa: E402, F403
+from .tensor.sequences import *  # noqa: E402, F403
 from .version import __version__  # noqa: E402
 
 if _os.environ.get("FLAMBEAU_LOG"):

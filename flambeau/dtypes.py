@@ -154,7 +154,7 @@ def default_complex_dtype() -> dtype:
 _FLOAT_ORDER = {float16: 1, bfloat16: 1, float32: 2, float64: 3}
 
 
-def as_dtype(function: str, value: Any, argument: str = "dtype", position: int = 0) -> dtype:
+def as_dtype(function: str, value: Any, argument: str = "dtype", position: Any = 0) -> dtype:
     """The dtype that ``value`` names: a dtype, or ``float``, ``int``, ``bool``, ``complex``.
 
     Raises:
@@ -222,7 +222,7 @@ def number_dtype(value: Any) -> dtype:
 
 
 _PYTHON_FLOAT = (1.0).__class__
-_PYTHON_TYPE = object.__class__
+_PYTHON_TYPE: Any = object.__class__
 _OF_PYTHON = {_PYTHON_FLOAT: float64, (1).__class__: int64, True.__class__: bool,
               1j.__class__: complex128}  # fmt: skip
 

@@ -19,7 +19,7 @@ from .ops.dims import wrap_dim
 from .ops.fourier import fft_c2c, fft_c2r, fft_r2c
 from .ops.shape import constant_pad, narrow, roll
 from .tensor import Tensor
-from .tensor.creation import arange
+from .tensor.sequences import arange
 from .tensor.views import write_out
 
 __all__ = [

@@ -116,8 +116,6 @@ for _name, _dtype in {
 @composite
 def type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     """The name of the tensor's type, or (given a dtype or such a name) the tensor converted."""
-    from ..tensor import creation
-
     if dtype is None:
         from ..tensor.views import _type_word
 
@@ -125,7 +123,9 @@ def type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         name = _type_word(input.dtype)
         return f"torch.{word.get(name, name)}Tensor"
     if isinstance(dtype, str):
-        dtype = getattr(creation, dtype.split(".")[-1]).dtype
+        from ..tensor import legacy_types
+
+        dtype = getattr(legacy_types, dtype.split(".")[-1]).dtype
     elif isinstance(dtype, builtins.type) and issubclass(dtype, np.generic):
         raise ValueError(f"invalid type: 'numpy.{dtype.__name__}'")
     elif not isinstance(dtype, (dtypes.dtype, builtins.type)):

@@ -33,7 +33,7 @@ class MomentOptimizer(ElementwiseOptimizer):
         further_options: flags that its rule takes beside ``maximize``.
     """
 
-    scalar_names = ("lr", "beta1", "beta2", "eps", "weight_decay")
+    scalar_names: ClassVar[tuple[str, ...]] = ("lr", "beta1", "beta2", "eps", "weight_decay")
     further_options: ClassVar[tuple[str, ...]] = ()
 
     def array_states(self, group: dict[str, Any]) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ Source: https://pytorch.org/docs/stable/torch.html#creation-ops
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,7 @@ from .. import dtypes
 from ..autograd.grad_mode import GRAD_MODE
 from ..device import resolve
 from ..modes import MODES
-from ..size import Size
-from .tensor import Tensor, new_object, wrap
+from .tensor import Tensor, wrap
 
 
 def made(array: Any, requires_grad: bool = False, device: Any = None, out: Any = None) -> Tensor:
@@ -377,125 +375,6 @@ def full_like(
     return made(array, requires_grad, device)
 
 
-def arange(
-    *args: Any,
-    out: Tensor | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-    **named: Any,
-) -> Tensor:
-    """Numbers from ``start`` (0) up to but without ``end``, ``step`` (1) apart.
-
-    Call as ``arange(end)``, ``arange(start, end)`` or ``arange(start, end, step)``.
-    """
-    start, end, step = named.pop("start", 0), named.pop("end", None), named.pop("step", 1)
-    if named:
-        raise TypeError(f"arange() got an unexpected keyword argument '{next(iter(named))}'")
-    if len(args) == 1:
-        if end is None:
-            (end,) = args
-        else:
-            (start,) = args
-    elif len(args) == 2:
-        start, end = args
-    elif len(args) == 3:
-        start, end, step = args
-    start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
-    if end is None:
-        raise TypeError("arange() missing 1 required positional argument: 'end'")
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if not (math.isfinite(start) and math.isfinite(end)):
-        raise RuntimeError(f"unsupported range: {start} -> {end}")
-    if (end - start) * step < 0:
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    if dtype is None and out is None:
-        whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
-        dtype = dtypes.int64 if whole else dtypes.get_default_dtype()
-    wanted = _dtype(dtype) if dtype is not None else out._array.dtype  # type: ignore[union-attr]
-    if wanted.kind in "iu" and int(step) == 0:
-        raise ValueError("step must be nonzero")
-    count = math.ceil((end - start) / step)
-    if wanted.kind in "iu":
-        array = (int(start) + int(step) * np.arange(count, dtype=np.int64)).astype(wanted)
-        if not all(isinstance(v, (int, np.integer)) for v in (start, end, step)):
-            array = (start + step * np.arange(count)).astype(wanted)
-    else:
-        array = (start + step * np.arange(count, dtype=np.float64)).astype(wanted)
-    return made(array, requires_grad, device, out)
-
-
-def _ends(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any]:
-    """The first and the last number as Python's; refuses what PyTorch refuses."""
-    given = [v._array.ndim for v in (start, end) if isinstance(v, Tensor)]
-    if any(given):
-        dims = [v._array.ndim if isinstance(v, Tensor) else 0 for v in (start, end)]
-        raise RuntimeError(
-            f"{name} only supports 0-dimensional start and end tensors, but got start with "
-            f"{dims[0]} dimension(s) and end with {dims[1]} dimension(s)."
-        )
-    if not hasattr(steps, "__index__"):
-        got = ", ".join("Tensor" if isinstance(v, Tensor) else type(v).__name__
-                        for v in (start, end, steps))  # fmt: skip
-        raise TypeError(
-            f"{name}() received an invalid combination of arguments - got ({got}), but expected "
-            "one of:\n * (Number start, Number end, int steps)\n"
-        )
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
-    return start, end
-
-
-def linspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    *,
-    out: Tensor | None = None,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
-    """``steps`` numbers evenly spaced from ``start`` to ``end``, both included."""
-    start, end = _ends("linspace", start, end, steps)
-    wanted = _dtype(dtype)
-    if steps == 1:
-        array = np.array([start]).astype(wanted)
-    elif wanted.kind == "f":
-        # As PyTorch does it: from both ends towards the middle, in the result's precision, product
-        # and sum rounded once in single and double precision.
-        step = wanted.type((wanted.type(end) - wanted.type(start)) / max(steps - 1, 1))
-        fused = {"f": np.float64, "d": np.longdouble}.get(wanted.char, wanted.type)
-        places = np.arange(steps)
-        head = fused(wanted.type(start)) + fused(step) * places.astype(fused)
-        tail = fused(wanted.type(end)) - fused(step) * (steps - 1 - places).astype(fused)
-        array = np.where(places < steps // 2, head, tail).astype(wanted)
-    else:
-        step = (end - start) / max(steps - 1, 1)
-        places = np.arange(steps)
-        exact = np.where(places < steps // 2, start + step * places,
-                         end - step * (steps - 1 - places))  # fmt: skip
-        array = np.trunc(exact).astype(wanted) if wanted.kind in "iu" else exact.astype(wanted)
-    return made(array, requires_grad, device, out)
-
-
-def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, *, out: Tensor | None = None,
-    dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
-    """``base`` to the power of ``steps`` evenly spaced exponents from ``start`` to ``end``."""
-    start, end = _ends("logspace", start, end, steps)
-    wanted = _dtype(dtype)
-    array = np.power(float(base), np.linspace(start, end, steps)).astype(wanted)
-    return made(array, requires_grad, device, out)
-
-
 def eye(
     n: int, m: int | None = None, *, out: Tensor | None = None, dtype: Any = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False,
@@ -551,69 +430,6 @@ def new_tensor(
     return made(_from_data(data, self.dtype if dtype is None else dtype), requires_grad, device)
 
 
-# -- the constructors of old ------------------------------------------------------------------
-
-
-def legacy_constructor(cls: type, dtype: dtypes.dtype, *args: Any, **kwargs: Any) -> Tensor:
-    """``Tensor(2, 3)``, ``Tensor(data)``, ``FloatTensor(data)``."""
-    kwargs.pop("device", None)
-    if kwargs:
-        raise TypeError(f"new() received an invalid combination of arguments: {sorted(kwargs)}")
-    result: Any = new_object(cls)
-    if (
-        len(args) == 1
-        and isinstance(args[0], (list, tuple, np.ndarray, Tensor))
-        and not isinstance(args[0], Size)
-    ):
-        data = args[0]
-        if isinstance(data, Tensor):
-            if cls is not Tensor and issubclass(cls, Tensor):
-                result._array = data._array
-                return result
-            if data.dtype is not dtype:
-                raise TypeError(
-                    f"expected {dtype} (got {data.dtype}); use .to() to convert a tensor"
-                )
-            result._array = data._array
-            return result
-        result._array = _from_data(data, dtype)
-        return result
-    shape = shape_of(args) if args else (0,)
-    result._array = np.zeros(shape, dtype.numpy)
-    return result
-
-
-class _LegacyType(type):
-    """``isinstance(t, FloatTensor)`` asks for the dtype."""
-
-    def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, Tensor) and instance.dtype is cls.dtype  # type: ignore[attr-defined]
-
-
-def _legacy_type(name: str, dtype: dtypes.dtype) -> Any:
-    def __new__(cls: Any, *args: Any, **kwargs: Any) -> Tensor:
-        return legacy_constructor(Tensor, dtype, *args, **kwargs)
-
-    return _LegacyType(
-        name,
-        (),
-        {"__new__": __new__, "dtype": dtype, "__module__": "torch",
-         "__doc__": f"Tensors of {dtype}, in the way of old: use ``torch.tensor(..., dtype=)``."},
-    )  # fmt: skip
-
-
-FloatTensor = _legacy_type("FloatTensor", dtypes.float32)
-DoubleTensor = _legacy_type("DoubleTensor", dtypes.float64)
-HalfTensor = _legacy_type("HalfTensor", dtypes.float16)
-BFloat16Tensor = _legacy_type("BFloat16Tensor", dtypes.bfloat16)
-LongTensor = _legacy_type("LongTensor", dtypes.int64)
-IntTensor = _legacy_type("IntTensor", dtypes.int32)
-ShortTensor = _legacy_type("ShortTensor", dtypes.int16)
-CharTensor = _legacy_type("CharTensor", dtypes.int8)
-ByteTensor = _legacy_type("ByteTensor", dtypes.uint8)
-BoolTensor = _legacy_type("BoolTensor", dtypes.bool)
-
-
 def is_tensor(obj: Any) -> bool:
     """Whether ``obj`` is a Tensor."""
     return isinstance(obj, Tensor)
@@ -625,9 +441,7 @@ def numel(input: Tensor) -> int:
 
 
 __all__ = [
-    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor",
-    "HalfTensor", "IntTensor", "LongTensor", "ShortTensor", "arange", "as_tensor", "asarray",
-    "empty", "empty_like", "eye", "from_numpy", "frombuffer", "full", "full_like", "is_tensor",
-    "linspace", "logspace", "numel", "ones", "ones_like", "scalar_tensor", "tensor", "zeros",
+    "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "frombuffer", "full",
+    "full_like", "is_tensor", "numel", "ones", "ones_like", "scalar_tensor", "tensor", "zeros",
     "zeros_like",
 ]  # fmt: skip

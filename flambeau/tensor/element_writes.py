@@ -67,7 +67,7 @@ def _write(self: Tensor, values: list[Any]) -> Tensor:
 
 def new(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """A tensor of the same dtype: of a shape ``new(2, 3)``, or of data ``new([1, 2])``."""
-    from .creation import legacy_constructor
+    from .legacy_types import legacy_constructor
 
     return legacy_constructor(Tensor, self.dtype, *args, **kwargs)
 

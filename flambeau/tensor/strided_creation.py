@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .creation import _dtype, arange, made
+from .creation import _dtype, made
+from .sequences import arange
 from .tensor import Tensor
 
 

@@ -100,7 +100,7 @@ class Tensor(metaclass=_TensorMeta):
     __hash__ = object.__hash__
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
-        from .creation import legacy_constructor
+        from .legacy_types import legacy_constructor
 
         return legacy_constructor(cls, dtypes.get_default_dtype(), *args, **kwargs)
 
