@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from .compile import CompiledFunction, CompiledModule, compile
+from .compile import CompiledFunction, compile
 from .control import (
     allow_in_graph,
     cudagraph_mark_step_begin,
@@ -23,7 +23,6 @@ from .control import (
 
 __all__ = [
     "CompiledFunction",
-    "CompiledModule",
     "allow_in_graph",
     "compile",
     "cudagraph_mark_step_begin",

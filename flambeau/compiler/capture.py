@@ -27,6 +27,7 @@ import numpy as np
 from ..autograd.grad_mode import GRAD_MODE
 from ..modes import MODES, ConcreteValueNeeded, enter_mode, leave_mode
 from ..tensor import Tensor
+from ..tensor.views import chain_of, replay
 from . import symbolic
 from .graph import Graph, Value, constant, evaluate, input_value
 from .joint import Joint, make_joint
@@ -34,6 +35,7 @@ from .memory_order import MAY_COPY, in_row_major_order
 from .newborn import Newborn
 from .options import Hyperparameter, OptionNumber, Varying, form
 from .origin import find_origin
+from .overlap import overlaps
 from .requirements import required, singular_places
 from .python_state import PythonState, Surroundings, hooks_of, same_value
 from .side_effects import refused_output
@@ -144,6 +146,7 @@ class Program:
         training, guards, groups: module modes, plain Python values and optimizer options that the
             program was captured with.
         surroundings: names, containers, hooks and the structure of modules, likewise.
+        derived: views of states that the program knows, and their arrays.
     """
 
     graph: Graph
@@ -162,6 +165,7 @@ class Program:
     guards: list[tuple[Any, str, Any]] = field(default_factory=list)
     groups: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
     surroundings: Surroundings | None = None
+    derived: list[tuple[Tensor, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -229,6 +233,10 @@ class Capture:
         """The ``requires_grad`` of tensors that the program has changed."""
         self.shared_grads: set[int] = set()
         self.source_by_tensor: dict[int, Any] = {}
+        self.streams: dict[int, tuple[Any, Any]] = {}
+        """The program's own generators of random numbers, and their states before it."""
+        self.derived: dict[int, tuple[Tensor, Any]] = {}
+        """Views of states, and their arrays."""
         self.early: set[int] = set()
         """The inputs that were made before the program met them."""
         self.unasked: set[int] = set()
@@ -271,6 +279,8 @@ class Capture:
             return tensor._array
         owner = self.grad_owners.get(id(tensor))
         if owner is None or id(tensor) in self.known:
+            if tensor._base is not None and tensor._view is not None:
+                return self._derive(tensor)
             return self._bind(tensor, tensor)
         if id(tensor) in self.shared_grads:
             raise CaptureError("two tensors have the same tensor as their grad")
@@ -278,6 +288,26 @@ class Capture:
             raise CaptureError("it uses a grad that is itself on the tape (create_graph=True)")
         self.note_grad(owner)
         return self._bind(tensor, Grad(self.argument_positions.get(id(owner), owner)))
+
+    def _remember(self, tensor: Tensor) -> None:
+        """Keep what :meth:`restore` puts back."""
+        kept: dict[str, Any] = {
+            name: tensor.__dict__[name] for name in ("_rebased", "_seen") if name in tensor.__dict__
+        }
+        self.original[id(tensor)] = (
+            tensor, tensor._array, tensor._node, tensor._requires_grad, kept,
+        )  # fmt: skip
+
+    def _derive(self, view: Tensor) -> Any:
+        """Make ``view``, from outside, what it is: a view of a state."""
+        base = view._base
+        assert base is not None
+        self.derived[id(view)] = (view, view._array)
+        self._remember(view)
+        value = replay(chain_of(view), self.array_of(base))
+        view._array = value
+        view._seen = base._rebased
+        return value
 
     def lift_early(self, tensors: Iterable[Tensor]) -> None:
         """Make ``tensors`` states before the program meets them.
@@ -299,15 +329,11 @@ class Capture:
         used |= {id(graph.inputs[i]) for i in graph.updates}
         if joint is not None:
             used |= {id(graph.inputs[k[1]]) for k in joint.kept if isinstance(k, tuple)}
-        kept = [
-            i for i, v in enumerate(self.inputs) if id(v) in used or id(v) not in self.early
-        ]
+        kept = [i for i, v in enumerate(self.inputs) if id(v) in used or id(v) not in self.early]
         place = {old: new for new, old in enumerate(kept)}
         graph.updates = {place[i]: value for i, value in graph.updates.items()}
         if joint is not None:
-            joint.kept = [
-                ("input", place[k[1]]) if isinstance(k, tuple) else k for k in joint.kept
-            ]
+            joint.kept = [("input", place[k[1]]) if isinstance(k, tuple) else k for k in joint.kept]
         for rows in (self.inputs, self.sources, self.arrays):
             rows[:] = [rows[i] for i in kept]  # type: ignore[index]
         graph.inputs = list(self.inputs)
@@ -322,7 +348,8 @@ class Capture:
 
     def note_requires_grad(self, tensor: Tensor) -> None:
         """Remember ``requires_grad`` before the program sets it."""
-        self.original_flags.setdefault(id(tensor), (tensor, tensor._requires_grad))
+        if tensor not in self.newborn:
+            self.original_flags.setdefault(id(tensor), (tensor, tensor._requires_grad))
 
     def argument(self, tensor: Tensor, position: int) -> Value:
         """Make ``tensor`` the argument ``position`` of the program."""
@@ -337,10 +364,7 @@ class Capture:
         self.arrays.append(array)
         self.states[id(tensor)] = (tensor, value)
         self.source_by_tensor[id(tensor)] = source
-        kept: dict[str, Any] = {
-            name: tensor.__dict__[name] for name in ("_rebased", "_seen") if name in tensor.__dict__
-        }
-        self.original[id(tensor)] = (tensor, array, tensor._node, tensor._requires_grad, kept)
+        self._remember(tensor)
         if not isinstance(source, Grad) and id(tensor) not in self.original_grads:
             self.note_grad(tensor)
             self.unasked.add(id(tensor))
@@ -378,6 +402,8 @@ class Capture:
 
     def draw(self, sampler: Any, shape: Any, dtype: Any, parameters: Any, generator: Any) -> Value:
         """Random numbers: an input that each call draws anew."""
+        if generator is not None and id(generator) not in self.streams:
+            self.streams[id(generator)] = (generator, generator.state_bytes())
         draw = Draw(sampler, tuple(shape), np.dtype(dtype), tuple(parameters), generator)
         array = np.asarray(draw.sample())
         value = input_value(array.shape, array.dtype)
@@ -476,9 +502,7 @@ class Capture:
         lifted = matrices if isinstance(matrices, Value) else self.constant(matrices)
         return singular_places(lifted, result)
 
-    def require_success(
-        self, infos: Value, name: str, words: str, error: type[Exception]
-    ) -> None:
+    def require_success(self, infos: Value, name: str, words: str, error: type[Exception]) -> None:
         """Have each call raise ``error`` where ``infos`` are not 0."""
         self.requirements.append(required(infos, name, words, error))
 
@@ -503,10 +527,15 @@ class Capture:
         for tensor, grad in self.original_grads.values():
             tensor._grad = grad
 
+    def restore_streams(self) -> None:
+        """Take back the random numbers of the program's own generators."""
+        for generator, state in self.streams.values():
+            generator.set_state_bytes(state)
+
     def changed_flag(self) -> str | None:
         """In words, a tensor from outside that the program leaves with another history."""
         for tensor, requires_grad in self.original_flags.values():
-            if tensor._requires_grad is not requires_grad and tensor not in self.newborn:
+            if tensor._requires_grad is not requires_grad:
                 return "requires_grad of a tensor"
         for tensor, _, node, requires_grad, _ in self.original.values():
             now = tensor._node
@@ -571,6 +600,8 @@ def capture(
         del returned
         program.training, program.guards = state.training, state.guards()
         lifted = [source for source in program.sources if isinstance(source, Tensor)]
+        lifted += [view for view, _ in recording.derived.values()]
+        program.derived = list(recording.derived.values())
         if any(hooks_of(t) for t in lifted if id(t) not in state.tensors):
             raise CaptureError("a tensor that it cannot name has hooks")
         program.surroundings = Surroundings(state, lifted)
@@ -582,6 +613,7 @@ def capture(
             program.guards += [(g, "lr", g["lr"]) for g, _ in program.groups if "lr" in g]
     except BaseException as error:
         state.restore()
+        recording.restore_streams()
         GRAD_MODE.enabled = grad_mode
         error.__traceback__ = _without_frames(error.__traceback__)
         raise
@@ -591,10 +623,12 @@ def capture(
         recording.restore()
         recording.hyperparameters.clear()
         recording.delivered.clear()
+        recording.original_flags.clear()
         escaped = _settle_escaped(recording)
         recording.newborn.close()
     if escaped:
         state.restore()
+        recording.restore_streams()
         raise CaptureError(
             "a tensor made in the program is kept outside it, other than in its result (its shape "
             f"is {escaped[0]})"
@@ -825,14 +859,12 @@ def _input_of(recording: Capture, tensor: Tensor) -> int:
 
 def _refuse_shared_memory(recording: Capture, program: Program) -> None:
     """A program that writes to memory it also knows under another name is not safe to run."""
-    for position in program.graph.updates:
-        written = recording.arrays[position]
-        for other, array in enumerate(recording.arrays):
-            if other != position and np.may_share_memory(written, array):
-                raise CaptureError(
-                    "the program writes to a tensor whose memory it also reads through another "
-                    f"tensor (shapes {list(written.shape)} and {list(array.shape)})"
-                )
+    arrays = recording.arrays
+    for written, other in overlaps(dict(enumerate(arrays)), program.graph.updates):
+        raise CaptureError(
+            "the program writes to a tensor whose memory it also reads through another "
+            f"tensor (shapes {list(arrays[written].shape)} and {list(arrays[other].shape)})"
+        )
 
 
 def same_program(first: Program, second: Program) -> str | None:

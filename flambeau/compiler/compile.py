@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import os
 import sys
 import threading
@@ -43,6 +44,8 @@ from .unsupported import Unsupported
 if TYPE_CHECKING:
     from .explain import Explanation
 
+MAX_CAPTURES = 6
+"""The call at which a kind of arguments is given up whose programs differ each time."""
 MAX_VARIANTS = 16
 """How many programs are kept for one function before the rest of its calls run eagerly."""
 
@@ -50,13 +53,17 @@ MAX_VARIANTS = 16
 class _Variant:
     """What is known of the calls with one kind of arguments."""
 
-    __slots__ = ("number", "calls", "capture_seconds", "program", "runner", "eager_reason")
+    __slots__ = (
+        "number", "calls", "capture_seconds", "program", "others", "runner", "eager_reason"
+    )  # fmt: skip
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.calls = 0
         self.capture_seconds: list[float] = []
         self.program: Program | None = None
+        self.others: list[Program] = []
+        """Programs of earlier captures."""
         self.runner: Runner | None = None
         self.eager_reason: str | None = None
 
@@ -103,7 +110,7 @@ class CompiledFunction:
         with self._lock:
             tensors: list[Tensor] = []
             key = (_kind(args, tensors), _kind(kwargs, tensors) if kwargs else None,
-                   GRAD_MODE.enabled, *_surroundings())  # fmt: skip
+                   GRAD_MODE.enabled, GRAD_MODE.inference, *_surroundings())  # fmt: skip
             if len(tensors) > 1 and len({id(t) for t in tensors}) < len(tensors):
                 first = {id(t): i for i, t in reversed(list(enumerate(tensors)))}
                 key = (*key, tuple(first[id(t)] for t in tensors))
@@ -207,12 +214,15 @@ class CompiledFunction:
         if variant.program is None:
             variant.program = program
         else:
-            difference = same_program(variant.program, program)
-            if difference is None:
+            # state may have settled only now, and calls of several kinds may take turns
+            differences = [same_program(p, program) for p in (variant.program, *variant.others)]
+            difference = differences[0]
+            if None in differences:
                 self._compile(variant, program)
-            elif variant.calls < 5:
+            elif variant.calls < MAX_CAPTURES:
                 capture_log.info("%s: to be captured again: %s", self.__name__, difference)
-                variant.program = program  # state may have settled only now
+                variant.others.append(variant.program)
+                variant.program = program
             else:
                 variant.eager_reason = difference
                 self._report(difference)
@@ -232,6 +242,7 @@ class CompiledFunction:
                     self._varying |= changed_options(variant.program.groups)
 
     def _compile(self, variant: _Variant, program: Program) -> None:
+        variant.program, variant.others = program, []
         from .executable import compile_graph
 
         try:
@@ -395,46 +406,14 @@ def _user_frame(error: BaseException) -> str:
     return f" (at {frame.filename}:{frame.lineno}: {frame.line})"
 
 
-class CompiledModule:
-    """A module whose forward pass is compiled; everything else is the module's own."""
+def compiled_call_of(module: Any, fullgraph: bool = False) -> CompiledFunction:
+    """The calls of a module, compiled: a function of the modes of its parts, args and kwargs."""
 
-    def __init__(self, module: Any, fullgraph: bool = False) -> None:
-        object.__setattr__(self, "_orig_mod", module)
-        object.__setattr__(self, "_compiled", CompiledFunction(_forward_of(module), fullgraph))
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        modes = tuple(m.training for m in self._orig_mod.modules())
-        return self._compiled(modes, args, kwargs)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledModule:
-        return CompiledModule(copy.deepcopy(self._orig_mod, memo), self._compiled._fullgraph)
-
-    def __reduce__(self) -> Any:
-        return CompiledModule, (self._orig_mod, self._compiled._fullgraph)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._orig_mod, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._orig_mod, name, value)
-
-    def __repr__(self) -> str:
-        inner = repr(self._orig_mod).replace("\n", "\n  ")
-        return f"OptimizedModule(\n  (_orig_mod): {inner}\n)"
-
-    def explain(
-        self, html: str | os.PathLike[str] | None = None, measure: bool = True
-    ) -> Explanation:
-        """What has been captured and compiled so far; see :meth:`CompiledFunction.explain`."""
-        return self._compiled.explain(html, measure)
-
-
-def _forward_of(module: Any) -> Callable[..., Any]:
     def forward(modes: Any, args: Any, kwargs: Any) -> Any:
         return module(*args, **kwargs)
 
     forward.__name__ = type(module).__name__
-    return forward
+    return CompiledFunction(forward, fullgraph)
 
 
 def compile(
@@ -463,7 +442,8 @@ def compile(
             a ``DataLoader`` or another iterable, to its end or for so many.
 
     Returns:
-        a callable that gives what ``model`` gives; with ``steps`` one that gives the results of
+        a callable that gives what ``model`` gives; of a module a module, an ``OptimizedModule``,
+        whose ``_orig_mod`` is ``model``; with ``steps`` one that gives the results of
         all steps: tensors with one more dim in front, numbers as a list.
 
     Raises:
@@ -489,12 +469,14 @@ def compile(
     if disable or backend in ("eager", "aot_eager"):
         return model
     if is_module(model):
-        return CompiledModule(model, fullgraph)
+        # its class is of a layer above this one
+        optimized = importlib.import_module("flambeau.nn.modules.optimized_module").OptimizedModule
+        return model if isinstance(model, optimized) else optimized(model, fullgraph)
     return CompiledFunction(model, fullgraph)
 
 
 def _many_steps(step: Any, fullgraph: bool, disabled: bool, steps: int) -> Any:
-    if is_module(step) or isinstance(step, CompiledModule):
+    if is_module(step):
         raise TypeError(
             "compile(module, steps=n): steps are calls of a function that trains; write one that "
             "calls the module, differentiates the loss and lets the optimizer update"

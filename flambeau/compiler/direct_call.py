@@ -67,7 +67,7 @@ def direct_call(
     """
     program, executable = runner.program, runner.executable
     assert executable is not None
-    if MODES.autocast is not None:
+    if MODES.autocast is not None or GRAD_MODE.inference:
         return None
     if kwargs or program.joint is not None or not hasattr(executable, "bind"):
         return None
@@ -83,7 +83,7 @@ def direct_call(
     if updated is None or not _write_arguments(w, program, args, updated):
         return None
     w.conditions.append(f"GRAD_MODE.enabled is {grad_mode}")
-    w.conditions.append("MODES.autocast is None")
+    w.conditions.append("MODES.autocast is None and not GRAD_MODE.inference")
     w.conditions.append(f"default_dtype() is {w.name(get_default_dtype(), 'y')}")
     assert program.surroundings is not None
     places = {
@@ -128,6 +128,8 @@ def direct_call(
         else:
             bound.append(None)
             passed.append(f"x{source}")
+    for view, array in program.derived:
+        w.conditions.append(f"{w.name(view, 's')}._array is {w.name(array, 'a')}")
     _write_separation(w, program, bound, args)
     for owner, had in program.had_grad:
         grad = f"{_owner(w, owner)}._grad"
@@ -216,7 +218,7 @@ def _present(w: _Writer, holder: Any, name: str) -> str:
     held = w.name(holder, "c")
     if isinstance(holder, types.CellType):
         return f"{held}.cell_contents"
-    if isinstance(holder, dict):
+    if isinstance(holder, (dict, types.MappingProxyType)):
         return f"{held}.get({name!r})"
     return f"read_plain({held}, {name!r})"
 
@@ -285,6 +287,8 @@ def _write_arguments(w: _Writer, program: Program, args: Sequence[Any], updated:
                 w.add(f"p{position} = t{i}")
                 return False  # a plain value before a tensor: the general call serves it
             array = argument._array
+            if not array.flags.carray:
+                return False
             flag = "" if argument._requires_grad else "not "
             w.add(
                 f"if t{i}.__class__ not in TENSORS:",

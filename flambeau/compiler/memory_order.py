@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..namespaces import numpy as numpy_namespace
 from .graph import Value
-from .symbolic import ELEMENTWISE
+from .symbolic import ELEMENTWISE, call_primitive
 
 MAY_COPY = frozenset(("reshape", "flatten", "ravel", "contiguous", "unflatten"))
 """View operations that copy where they have to."""
@@ -26,8 +27,10 @@ def in_row_major_order(array: Any, recording: Any) -> bool:
     if isinstance(array, np.ndarray):
         return bool(array.flags.c_contiguous)
     known: dict[int, bool] = {}
+    memory: dict[int, np.ndarray] = {}
     for i, value in enumerate(recording.inputs):
         known[id(value)] = bool(recording.arrays[i].flags.c_contiguous)
+        memory[id(value)] = recording.arrays[i]
     stack = [array]
     while stack:
         value = stack[-1]
@@ -37,12 +40,16 @@ def in_row_major_order(array: Any, recording: Any) -> bool:
         elif waiting and value.primitive not in _OF_THEIR_OWN:
             stack.extend(waiting)
         else:
-            known[id(value)] = _ordered(value, known)
+            known[id(value)] = _ordered(value, known, memory)
             stack.pop()
     return known[id(array)]
 
 
-def _ordered(value: Value, known: dict[int, bool]) -> bool:
+def _ordered(value: Value, known: dict[int, bool], memory: dict[int, np.ndarray]) -> bool:
+    if value.primitive in ("permute", "slice") and id(value.operands[0]) in memory:
+        view = call_primitive(numpy_namespace, value, [memory[id(value.operands[0])]])
+        memory[id(value)] = view
+        return bool(view.flags.c_contiguous)
     if value.primitive in _OF_THEIR_OWN or sum(n != 1 for n in value.shape) < 2:
         return True
     operands = value.operands

@@ -38,7 +38,16 @@ _SHORT = 64
 """Items of longer containers are compared by what they are before they are by their values."""
 _MOST_BYTES = 1 << 24
 """Larger NumPy arrays are not compared at each call."""
-_REFLECTION = {"getattr", "setattr", "hasattr", "vars", "__dict__", "asdict", "astuple", "attrgetter"}
+_REFLECTION = {
+    "getattr",
+    "setattr",
+    "hasattr",
+    "vars",
+    "__dict__",
+    "asdict",
+    "astuple",
+    "attrgetter",
+}
 """Code that uses these may look at any attribute."""
 _OUTSIDE = {"open", "input"}
 """Built-in functions that reach outside the program."""
@@ -76,7 +85,7 @@ def _code_names(code: types.CodeType) -> set[str]:
 
 def _without_wrapper(function: Any) -> Any:
     """What ``function`` wraps, if the wrapper is the framework's or has no Python code."""
-    while hasattr(function, "__wrapped__"):
+    while hasattr(function, "__wrapped__") and not isinstance(function, types.MethodType):
         code = getattr(function, "__code__", None)
         if code is not None and not code.co_filename.startswith((_PACKAGE, "<flambeau")):
             break
@@ -93,7 +102,7 @@ def _cells(function: Any) -> Iterator[tuple[Any, str, Any]]:
         return
     if isinstance(function, types.MethodType):
         yield None, "self", function.__self__
-        function = function.__func__
+        function = _without_wrapper(function.__func__)
     code = getattr(function, "__code__", None)
     if code is None:
         return
@@ -116,7 +125,7 @@ def read_plain(holder: Any, name: str) -> Any:
             return holder.cell_contents
         except ValueError:
             return None
-    if isinstance(holder, dict):
+    if isinstance(holder, (dict, types.MappingProxyType)):
         return holder.get(name)
     return getattr(holder, name, None)
 
@@ -325,7 +334,7 @@ class PythonState:
         self._in_arguments = False
 
     def _note_code(self, function: Any) -> None:
-        function = getattr(function, "__func__", _without_wrapper(function))
+        function = _without_wrapper(getattr(function, "__func__", function))
         code = getattr(function, "__code__", None)
         if code is not None:
             names = _code_names(code)
@@ -432,6 +441,8 @@ class PythonState:
                     member = member.func
                 if isinstance(member, types.FunctionType):
                     self._visit(name, member, depth + 1)
+                    if not special or name == "__call__":
+                        self.references.append((vars(base), name, vars(base)[name]))
                 elif name not in found and not special and not hasattr(member, "__get__"):
                     self._refer(holder, name, member, depth + 1)
                 found.add(name)
@@ -442,7 +453,7 @@ class PythonState:
             return
         attributes = getattr(value, "__dict__", {})
         if _is_own(cls):
-            if cls.__module__ not in _CONSTANT:
+            if cls.__module__ not in _CONSTANT and cls.__name__ != "Generator":
                 for name, item in list(attributes.items()):
                     if isinstance(item, _PLAIN):
                         self.foreign.append((value, name, item))
@@ -588,6 +599,8 @@ class PythonState:
     def restore(self) -> None:
         """Undo the changes that :meth:`changed` finds, so that the function can run again."""
         for holder, name, value in (*self.plain, *self.foreign, *self.references):
+            if isinstance(holder, types.MappingProxyType):
+                continue
             if holder is not None and read_plain(holder, name) is not value:
                 if isinstance(holder, types.CellType):
                     holder.cell_contents = value

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.grad_mode import GRAD_MODE
 from ..ops.index_checks import first_outside
 from ..tensor import Tensor, wrap
 from .capture import Argument, Draw, Grad, Hyperparameter, Program, Result, View
@@ -21,6 +22,7 @@ from .delivery import deliver_view
 from .free_memory import return_free_memory
 from .graph import Graph, evaluate
 from .guards import GuardFailed
+from .overlap import overlaps
 from .python_state import read_plain, same_value
 
 ndarray = np.ndarray
@@ -167,6 +169,9 @@ class Runner:
                 known[i] = None
         if moved and self.program.graph.updates:
             self._refuse_shared_states()
+        for view, array in self.program.derived:
+            if view._array is not array:
+                raise GuardFailed("array", view, (array.shape, array.dtype), "another view")
         for state, requires_grad in self.requires_grad:
             if state._requires_grad is not requires_grad:
                 raise GuardFailed("requires_grad", state, requires_grad)
@@ -195,14 +200,10 @@ class Runner:
 
     def _refuse_shared_states(self) -> None:
         """States whose memory was another one's before may share it now."""
-        for i in self.program.graph.updates:
-            written = self.states_at.get(i)
-            if written is None:
-                continue
-            for j, state in self.states:
-                if i != j and np.may_share_memory(written._array, state._array):
-                    self.known = [None] * len(self.known)
-                    raise GuardFailed("memory", state)
+        arrays = {i: state._array for i, state in self.states}
+        for _, other in overlaps(arrays, self.program.graph.updates):
+            self.known = [None] * len(self.known)
+            raise GuardFailed("memory", self.states_at[other])
 
     def _refuse_shared_memory(self, tensors: Sequence[Tensor]) -> None:
         """An argument that shares memory with what is written makes another program."""
@@ -317,6 +318,8 @@ def build_result(
         if isinstance(array, Tensor):
             return array
         made = wrap(array)
+        if GRAD_MODE.inference:
+            made._inference = True
         if outputs.__class__ is list:
             outputs[description.index] = made  # what is returned twice is one tensor
         return made

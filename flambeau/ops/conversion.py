@@ -14,7 +14,7 @@ from .. import dtypes
 from ..autograd.grad_mode import GRAD_MODE
 from ..device import device as Device
 from ..device import resolve
-from ..modes import MODES
+from ..modes import MODES, ConcreteValueNeeded
 from ..tensor import Tensor
 from ..tensor.indexing import require_real
 from ..tensor.views import (
@@ -374,6 +374,8 @@ def zero_(input: Tensor) -> Tensor:
 @composite
 def set_(input: Tensor, source: Tensor) -> Tensor:
     """Let this tensor be the memory of ``source``."""
+    if MODES.capture is not None:
+        raise ConcreteValueNeeded("set_()")
     input._array = source._array
     return input
 
@@ -385,6 +387,8 @@ def resize_(input: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
 
     if input._requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
+    if MODES.capture is not None:
+        raise ConcreteValueNeeded("resize_()")
     shape = shape_of(size)
     resized = np.zeros(shape, input._array.dtype)
     count = min(resized.size, input._array.size)

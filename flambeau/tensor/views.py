@@ -129,8 +129,9 @@ def refresh(view: Tensor) -> None:
         again = operation.function(parent, *arguments)
     if view._array.__class__ is not ndarray:
         view._array = again._array
+    if MODES.capture is None or view._node is not None or again._node is not None:
+        view._requires_grad = again._requires_grad  # in a capture a leaf stays one
     view._node = again._node
-    view._requires_grad = again._requires_grad
     if view._node is not None:
         view._node.renamed = "AsStridedBackward0"  # PyTorch makes such a view anew by strides
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -154,9 +155,13 @@ def test_indices_of_a_batch_are_looked_at_beside_those_that_the_step_knows() -> 
 
     good = (torch.tensor([[0], [2], [1]]),)
     steps = torch.compile(step, steps=60)
-    with pytest.raises((IndexError, RuntimeError), match="index 3 is out of bounds"):
-        steps([good] * 40 + [(torch.tensor([[0], [3], [1]]),)] + [good] * 5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is captured
+        with pytest.raises((IndexError, RuntimeError), match="index 3 is out of bounds"):
+            steps([good] * 40 + [(torch.tensor([[0], [3], [1]]),)] + [good] * 5)
     assert table[0, 0].item() == -20  # forty steps, and nothing of the next
+    (runner,) = steps.step.runners()
+    assert runner.check is not None and runner.bound is not None
 
 
 def test_a_learning_rate_may_change_between_calls() -> None:
