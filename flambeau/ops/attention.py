@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..namespaces import numpy
+from ..namespaces.numpy_constants import number, ones
 from .dtype_checks import type_word
 from .operation import Array, operation, sum_to
 
@@ -202,6 +203,9 @@ class Exponentials:
 _SAFE = 60.0
 """Scores within these bounds need no shift: exponentials and sums neither over- nor underflow."""
 
+_FEW = 1024
+"""Up to so many scores, what counts is how few steps there are."""
+
 _TRIANGLES: dict[Any, np.ndarray] = {}
 
 
@@ -242,10 +246,22 @@ def _(query, key, value, attn_mask=None, factors=None, is_causal=False, scale=No
         attention.check(query, key, value, attn_mask, factors, is_causal, scale)
         return attention.forward(numpy, query, key, value, attn_mask, factors, is_causal, scale)
     dtype = query.dtype
-    scaled = np.multiply(query, np.array(_factor(query, scale), dtype))
+    scaled = query * number(_factor(query, scale), dtype)
     e = np.matmul(scaled, key.swapaxes(-1, -2))
-    bounds = np.minimum.reduce(e, axis=None), np.maximum.reduce(e, axis=None)
-    if -_SAFE < bounds[0] and bounds[1] < _SAFE:
+    if e.size < _FEW:
+        flat = e.reshape(-1)
+        safe = flat.dot(flat) < _SAFE * _SAFE
+        if safe and not is_causal:
+            np.exp(e, e)
+            source = e.shape[-1]
+            total = e.reshape(-1, source).dot(ones(source, dtype)).reshape(*e.shape[:-1], 1)
+            out = np.matmul(e, value)
+            out /= total
+            return out, Exponentials(e, total)
+    else:
+        bounds = np.minimum.reduce(e, axis=None), np.maximum.reduce(e, axis=None)
+        safe = -_SAFE < bounds[0] and bounds[1] < _SAFE
+    if safe:
         np.exp(e, out=e)
         if is_causal:
             e *= _triangle(e.shape[-2], e.shape[-1], dtype)

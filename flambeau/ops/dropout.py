@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ..random.default import draw
 from ..random.memory_order import draw_like
 from ..random.sampling import bernoulli, dropout_mask
@@ -31,7 +33,10 @@ def _feature_shape(input: Any) -> tuple[int, ...]:
 
 def _drawn(input: Any, shape: tuple[int, ...], sampler: Any, p: float) -> Any:
     """Numbers for the elements of ``input``, in the order of its memory, or one per channel."""
-    if shape == tuple(input._array.shape):
+    array = input._array
+    if array.__class__ is np.ndarray and shape == array.shape and array.flags.c_contiguous:
+        return draw(sampler, shape, array.dtype, p)
+    if shape == tuple(array.shape):
         return draw_like(input._array, sampler, input.dtype.numpy, p)
     return draw(sampler, shape, input.dtype.numpy, p)
 

@@ -13,7 +13,7 @@ from ..namespaces import numpy as numpy_namespace
 from ..namespaces.numpy_constants import places
 from ..tensor import Tensor
 from .dims import wrap_dim
-from .operation import OPERATIONS, Array, Operation, composite, operation, renamed
+from .operation import OPERATIONS, Array, Operation, composite, operation
 from .reduction import amax, amin, require_elements
 from .return_types import return_type
 
@@ -193,27 +193,64 @@ def argsort(xp, input: Array, dim: int = -1, descending: bool = False, stable: b
     return xp.argsort(input, wrap_dim(dim, input.ndim), descending)
 
 
+@operation(name="topk_values", outputs=("values", "indices"), differentiable=(True, False),
+           aux=True, public=False, method=False, node_name="TopkBackward0",
+           samples=(((3, 4), 2, 1), ((3, 4), 2, 0, False), ((), 1)))  # fmt: skip
+def topk_values(xp, input: Array, k: int, dim: int = -1, largest: bool = True):
+    """The ``k`` largest (or smallest) elements along ``dim`` and where they are, sorted."""
+    if input.ndim == 0:
+        place = xp.full((), 0, np.dtype(np.int64))
+        return xp.copy(input), place, place
+    dim = wrap_dim(dim, input.ndim)
+    order = xp.argsort(input, dim, largest)
+    order = xp.slice(order, (*(slice(None),) * dim, slice(0, k)))
+    return xp.gather(input, dim, order), order, order
+
+
+@topk_values.kernel
+def _(input, k, dim=-1, largest=True):
+    if input.ndim == 0:
+        return topk_values.forward(numpy_namespace, input, k, dim, largest)
+    dim = wrap_dim(dim, input.ndim)
+    if largest and input.size < _FEW and input.dtype.char in "fd" and not _has_nan(input):
+        order = np.negative(input).argsort(dim, "stable")
+    else:
+        order = numpy_namespace.argsort(input, dim, largest)
+    order = order[(*(slice(None),) * dim, slice(0, k))].copy()
+    if dim == 1 == input.ndim - 1:
+        return input[places(order.shape)[0], order], order, order
+    return numpy_namespace.gather(input, dim, order), order, order
+
+
+_FEW = 1024
+"""Up to so many elements, what counts is how few steps there are."""
+
+
+def _has_nan(x: np.ndarray) -> bool:
+    flat = x.reshape(-1)
+    total = flat.dot(flat)
+    return bool(total != total)
+
+
+@topk_values.vjp("input")
+def _(xp, grad, input_shape, dim, aux):
+    return _at(xp, grad, input_shape, dim, True, aux)
+
+
 @composite
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *,
          out: Any = None) -> Any:  # fmt: skip
     """The ``k`` largest (or smallest) elements along ``dim`` and their indices, sorted."""
-    from .indexing import gather
-
-    ndim = input._array.ndim
-    dim = wrap_dim(dim, ndim)
-    size = input._array.shape[dim] if ndim else 1
-    if not 0 <= k <= size:
+    shape = input._array.shape
+    dim = wrap_dim(dim, len(shape))
+    if not 0 <= k <= (shape[dim] if shape else 1):
         raise RuntimeError("selected index k out of range")
-    if not ndim:
-        result = sort_values(input, dim, largest)
-    else:
-        order = argsort(input, dim, largest).narrow(dim, 0, k)
-        result = (renamed(gather(input, dim, order), "TopkBackward0"), order)
-    if out is not None:
-        from ..tensor.views import write_out
+    if not shape:
+        return _TOPK(sort_values(input, dim, largest, out=out))
+    return _TOPK(topk_values.function(input, k, dim, largest, out=out))
 
-        result = tuple(write_out("topk", r, o) for r, o in zip(result, out))
-    return return_type("topk", ("values", "indices"))(result)
+
+_TOPK = return_type("topk", ("values", "indices"))
 
 
 @composite(out=True)

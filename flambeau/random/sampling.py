@@ -18,6 +18,7 @@ import math
 import sys
 from collections.abc import Callable
 from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -312,7 +313,7 @@ def bernoulli(
     count = math.prod(shape)
     with generator.lock:
         if not isinstance(p, np.ndarray):
-            return _trials(generator, count, dtype, 1, p).reshape(shape)
+            return _trials(generator, count, dtype, None, p).reshape(shape)
         if p.dtype != _FLOAT64:
             values: np.ndarray = _singles(generator, count)
             p = p.astype(np.float32)
@@ -322,21 +323,43 @@ def bernoulli(
 
 
 def _trials(
-    generator: Generator, count: int, dtype: np.dtype, success: float | np.ndarray, p: float
+    generator: Generator, count: int, dtype: np.dtype, success: Any, p: float
 ) -> np.ndarray:
-    """``success`` with probability ``p``, else 0, for ``count`` elements."""
+    """``success`` (None for 1) with probability ``p``, else 0, for ``count`` elements."""
     # k / 2**53 < p, said of whole numbers
-    limit = np.uint64(math.ceil(min(max(p, 0.0), 1.0) * 2.0**53) if p == p else 0)
+    limit = math.ceil(min(max(p, 0.0), 1.0) * 2.0**53) if p == p else 0
+    if count <= 2 * _CHUNK:
+        return _few_trials(generator, count, dtype, success, limit)
+    return _in_chunks(
+        lambda generator, count: _few_trials(generator, count, dtype, success, limit),
+        generator, count, dtype,
+    )  # fmt: skip
 
-    def few(generator: Generator, count: int) -> np.ndarray:
-        low = _few_doublewords(generator, count)
+
+_SHIFTS = tuple(np.uint64(n) for n in (43, 21))
+
+
+def _few_trials(
+    generator: Generator, count: int, dtype: np.dtype, success: Any, limit: int
+) -> np.ndarray:
+    words = generator.words(2 * count)
+    if limit < 1 << 53 and _LITTLE_ENDIAN and words.flags.c_contiguous:
+        # the low 53 bits of high word and low word, followed by 11 bits that decide nothing
+        pairs = words.view(_UINT64_DTYPE)
+        left, right = _SHIFTS
+        low = pairs << left
+        low |= pairs >> right
+        chosen = low < np.uint64(limit << 11)
+    else:
+        pairs = words.reshape(-1, 2)
+        low = pairs[:, 0].astype(np.uint64)
+        low <<= np.uint64(32)
+        low |= pairs[:, 1]
         low &= _LOW_53
-        chosen = (low < limit).astype(dtype)
-        if success.__class__ is not int:
-            chosen *= success
-        return chosen
-
-    return _in_chunks(few, generator, count, dtype)
+        chosen = low < np.uint64(limit)
+    if success is None:
+        return chosen.astype(dtype)
+    return np.multiply(chosen, success)  # type: ignore[no-any-return]
 
 
 def dropout_mask(generator: Generator, shape: Shape, dtype: np.dtype, p: float) -> np.ndarray:
