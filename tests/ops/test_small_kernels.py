@@ -79,6 +79,30 @@ DEFINITIONS = [
     ("mean_pool", (values(2, 5, 6), (2, 2), (1, 1), (0, 0), (4, 5), True, 3)),
     ("variance", (values(3, 4), 1, 0.5, True)),
     ("variance", (values(3, 4), None, 1, True)),
+    ("variance", (values(3, 4), 1, 1, True)),
+    ("variance", (values(20, 7), -1)),
+    ("layer_norm_affine", (values(5, 7), (7,), values(7), values(7), 1e-5)),
+    ("batch_norm_training", (values(9, 30), None, values(30), 1e-5)),
+    ("softmax_along", (values(5, 4), 1)),
+    ("softmax_along", (values(5, 4) * 500, -1)),
+    ("softmax_along", (values(5, 4), 0)),
+    ("softmax_along", (np.array([[np.nan, 1], [np.inf, 2], [-np.inf, 1]]), 1)),
+    ("log_softmax_along", (values(5, 4) * 500, 1)),
+    ("log_softmax_along", (values(4, 5).T, 1)),
+    ("logsumexp", (values(3, 4) * 500, 1, True)),
+    ("topk_values", (values(3, 8), 3)),
+    ("topk_values", (np.round(values(6, 4)), 2, 0)),
+    ("topk_values", (np.array([1, np.nan, np.inf, -np.inf, 1]), 4, 0)),
+    ("topk_values", (np.round(values(3, 8)), 3, 1, False)),
+    (
+        "scaled_dot_product_attention_weighted",
+        (values(2, 3, 5, 4), values(2, 3, 6, 4), values(2, 3, 6, 2)),
+    ),
+    ("scaled_dot_product_attention_weighted", (values(5, 4) * 40, values(6, 4), values(6, 2))),
+    (
+        "scaled_dot_product_attention_weighted",
+        (values(5, 4), values(5, 4), values(5, 2), None, None, True),
+    ),
     ("logsumexp", (values(3, 4), 0)),
     ("logsumexp", (np.array([[np.inf, 1], [-np.inf, -np.inf]]), 1)),
     ("cross_entropy_classes", (values(4, 3), np.array([0, 2, 1, 1]))),
@@ -100,6 +124,26 @@ def test_a_small_call_gives_what_the_definition_says(name: str, arguments: Any) 
     for mine, other in zip(found[results], expected[results], strict=True):
         assert np.shape(mine) == np.shape(other)
         np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 300.0])
+def test_gradients_of_small_cross_entropies(scale: float) -> None:
+    operation = OPERATIONS["cross_entropy_classes"]
+    x, target = values(7, 5) * scale, np.array([0, 2, 1, 1, 4, 4, 3])
+    _, aux = operation.numpy_kernel(x, target)  # type: ignore[misc]
+    _, kept = operation.forward(xp, x, target)
+    rest = (x, target, None, -100, "mean", 0.0)
+    found = operation.vjps[0].kernel(np.float64(1.5), *rest, aux)  # type: ignore[misc]
+    again = operation.vjps[0].kernel(np.float64(1.5), *rest, aux)  # type: ignore[misc]
+    expected = operation.vjps[0].function(xp, np.float64(1.5), *rest, kept)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(found, again)
+
+
+def test_a_wrong_class_is_refused_also_among_few() -> None:
+    for wrong in (-1, 3):
+        with pytest.raises(IndexError, match=f"Target {wrong} is out of bounds"):
+            F.cross_entropy(flambeau.zeros(2, 3), flambeau.tensor([0, wrong]))
 
 
 @pytest.mark.parametrize("key", [slice(1, 3), (slice(None), 0), (1, slice(0, 5, 2)), -1, (2, -1)])
