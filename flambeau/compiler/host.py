@@ -75,7 +75,7 @@ def _why_no_function(value: Value) -> str | None:
     if len(kinds) > 1:
         return "operands of several dtypes"
     kind = value.operands[0].dtype.kind
-    if kind != "f" and (name in FLOAT_ONLY or name == "div"):
+    if kind not in "fV" and (name in FLOAT_ONLY or name == "div"):
         return f"operands of {value.operands[0].dtype}"
     if kind == "b" and name == "sub":
         return "operands of bool"

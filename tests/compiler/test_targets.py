@@ -117,6 +117,21 @@ def test_integers(target: str, dtype: Any) -> None:
     check(program, a, b)
 
 
+@pytest.mark.parametrize("source", [np.int32, np.int64, np.float32])
+@pytest.mark.parametrize("width", [17, 33, 65])
+def test_rows_that_end_in_one_narrowed_element(target: str, width: int, source: Any) -> None:
+    """LLVM stores too much of a single narrowed lane: the first element of the next row."""
+    x = np.arange(9 * width).reshape(9, width).astype(source)
+    y = np.ones((9, 7), source)
+
+    def program(a: Value, b: Value) -> list[Value]:
+        product = xp.matmul(xp.permute(b, (1, 0)), a)
+        kinds = [np.dtype(k) for k in (np.int8, np.int16, np.int32)]
+        return [xp.astype(v, k) for v in (a + 1, product) for k in kinds]
+
+    check(program, x, y)
+
+
 def test_looking_up_and_adding_up_by_index(target: str) -> None:
     rng = np.random.default_rng(2)
     index = rng.integers(0, 11, (37,))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -290,6 +291,8 @@ class Builder:
 
     def lane_mask(self, lanes: int, active: int) -> Register:
         """The first ``active`` of ``lanes`` lanes."""
+        if active == 1:
+            return Register(_first_lane(lanes), BOOL, lanes, 0)
         inner = ", ".join(f"i1 {'true' if i < active else 'false'}" for i in range(lanes))
         return Register(f"<{inner}>", BOOL, lanes, 0)
 
@@ -399,6 +402,9 @@ class Builder:
         """Store ``x`` at ``offset`` elements behind ``pointer``; a vector ``offset`` scatters."""
         if x.type == BOOL:
             x = self.cast("zext", x, "i8")
+        if mask is not None and offset.lanes == 1 and mask.name == _first_lane(mask.lanes):
+            # LLVM stores more than the one lane where it also narrows what it stores
+            x, mask = self.extract(x, 0), None
         address = self.address(pointer, x.type, offset)
         align = size_of(x.type)
         lanes = x.lanes
@@ -520,6 +526,12 @@ class Builder:
             f"define {linkage} {returned} @{self.name}({parameters}) #0 {{\nentry:\n{body}\n"
             f"{result}\n}}\n"
         )
+
+
+@cache
+def _first_lane(lanes: int) -> str:
+    """The mask of the first lane alone."""
+    return f"<{', '.join(['i1 true', *['i1 false'] * (lanes - 1)])}>"
 
 
 def _suffix(type: str) -> str:
