@@ -4,8 +4,9 @@
 :mod:`.pointwise`, :mod:`.comparison`, :mod:`.reduction`, :mod:`.statistics`, :mod:`.shape`,
 :mod:`.diagonals`, :mod:`.indexing`, :mod:`.sorting`, :mod:`.selection`, :mod:`.matmul`,
 :mod:`.conversion`, :mod:`.activation`, :mod:`.loss`, :mod:`.convolution`, :mod:`.pooling`,
-:mod:`.normalization`, :mod:`.embedding`, :mod:`.dropout`, :mod:`.recurrent`,
-:mod:`.recurrent_stack`, :mod:`.attention`.
+:mod:`.mean_pooling`, :mod:`.adaptive_pooling`,
+:mod:`.batch_normalization`, :mod:`.normalization`, :mod:`.embedding`, :mod:`.dropout`,
+:mod:`.recurrent`, :mod:`.recurrent_stack`, :mod:`.attention`.
 """
 
 from __future__ import annotations
@@ -55,8 +56,11 @@ FAMILIES = (
     "ctc",
     "convolution",
     "pooling",
+    "mean_pooling",
+    "adaptive_pooling",
     "unfolding",
     "resampling",
+    "batch_normalization",
     "normalization",
     "embedding",
     "dropout",

@@ -35,8 +35,10 @@ def node_called(name: str | Callable[..., str]) -> Callable[[F], F]:
     return decorate
 
 
-_INTERPOLATIONS = {"nearest": "Nearest", "nearest-exact": "NearestExact", "linear": "Linear",
-                   "bilinear": "Bilinear", "bicubic": "Bicubic", "trilinear": "Trilinear"}  # fmt: skip
+_INTERPOLATIONS = {
+    "nearest": "Nearest", "nearest-exact": "NearestExact", "linear": "Linear",
+    "bilinear": "Bilinear", "bicubic": "Bicubic", "trilinear": "Trilinear",
+}  # fmt: skip
 
 
 def interpolation(

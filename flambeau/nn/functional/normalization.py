@@ -9,6 +9,7 @@ import flambeau
 from flambeau.nn.functional.node_names import node_called
 from flambeau.nn.functional.padding import pad
 from flambeau.nn.functional.pooling import avg_pool2d
+from flambeau.ops import batch_normalization as _batch_normalization
 from flambeau.ops import normalization as _normalization
 from flambeau.tensor import Tensor
 
@@ -59,7 +60,7 @@ def batch_norm(
             raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     elif eps < 0:
         raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
-    return _normalization.batch_norm(
+    return _batch_normalization.batch_norm(
         input, weight, bias, running_mean, running_var, training, momentum, eps
     )
 
@@ -83,7 +84,7 @@ def instance_norm(
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {input.size()}"
         )
-    return _normalization.instance_norm(
+    return _batch_normalization.instance_norm(
         input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps
     )
 

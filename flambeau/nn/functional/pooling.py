@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from flambeau.nn.functional.node_names import adaptive_mean, node_called
+from flambeau.ops import adaptive_pooling as _adaptive
 from flambeau.ops import pooling as _pooling
-from flambeau.ops.pooling import (
+from flambeau.ops.mean_pooling import (
     avg_pool1d,
     avg_pool2d,
     avg_pool3d,
@@ -35,9 +36,9 @@ __all__ = [
     "max_pool3d_with_indices",
 ]
 
-adaptive_avg_pool1d = node_called(adaptive_mean(1))(_pooling.adaptive_avg_pool1d)
-adaptive_avg_pool2d = node_called(adaptive_mean(2))(_pooling.adaptive_avg_pool2d)
-adaptive_avg_pool3d = node_called(adaptive_mean(3))(_pooling.adaptive_avg_pool3d)
+adaptive_avg_pool1d = node_called(adaptive_mean(1))(_adaptive.adaptive_avg_pool1d)
+adaptive_avg_pool2d = node_called(adaptive_mean(2))(_adaptive.adaptive_avg_pool2d)
+adaptive_avg_pool3d = node_called(adaptive_mean(3))(_adaptive.adaptive_avg_pool3d)
 
 
 def _max_pool_function(dims: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -89,37 +90,37 @@ max_pool3d, max_pool3d_with_indices = _max_pool_function(3)
 @node_called("SqueezeBackward1")
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum over ``output_size`` windows of the last dim."""
-    return _pooling._adaptive_max_pool(1, input, output_size, return_indices)
+    return _adaptive.adaptive_max_pool(1, input, output_size, return_indices)
 
 
 @node_called("AdaptiveMaxPool2DBackward0")
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum over a grid of windows of the last two dims; None keeps a dim's size."""
-    return _pooling._adaptive_max_pool(2, input, output_size, return_indices)
+    return _adaptive.adaptive_max_pool(2, input, output_size, return_indices)
 
 
 @node_called("AdaptiveMaxPool3DBackward0")
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum over a grid of windows of the last three dims; None keeps a dim's size."""
-    return _pooling._adaptive_max_pool(3, input, output_size, return_indices)
+    return _adaptive.adaptive_max_pool(3, input, output_size, return_indices)
 
 
 def adaptive_max_pool1d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
     """:func:`adaptive_max_pool1d`, and the places of the maxima."""
-    return _pooling._adaptive_max_pool(1, input, output_size, True)
+    return _adaptive.adaptive_max_pool(1, input, output_size, True)
 
 
 def adaptive_max_pool2d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
     """:func:`adaptive_max_pool2d`, and the places of the maxima."""
-    return _pooling._adaptive_max_pool(2, input, output_size, True)
+    return _adaptive.adaptive_max_pool(2, input, output_size, True)
 
 
 def adaptive_max_pool3d_with_indices(
     input: Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:
     """:func:`adaptive_max_pool3d`, and the places of the maxima."""
-    return _pooling._adaptive_max_pool(3, input, output_size, True)
+    return _adaptive.adaptive_max_pool(3, input, output_size, True)

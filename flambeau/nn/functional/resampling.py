@@ -70,9 +70,9 @@ def interpolate(
             "tensor as input"
         )
     if mode == "area" and 1 <= dims <= 3:
-        from flambeau.ops.pooling import _adaptive_avg_pool
+        from flambeau.ops.adaptive_pooling import adaptive_mean_pool
 
-        return _adaptive_avg_pool(dims, input, sizes)
+        return adaptive_mean_pool(dims, input, sizes)
     if not 1 <= dims <= 3 or not (mode in _NEAREST or mode in _LINEAR):
         raise NotImplementedError(
             "Input Error: Only 3D, 4D and 5D input Tensors supported "

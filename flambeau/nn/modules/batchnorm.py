@@ -12,7 +12,7 @@ from flambeau.nn import init
 from flambeau.nn.modules.lazy import LazyModuleMixin
 from flambeau.nn.modules.module import Module
 from flambeau.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
-from flambeau.ops.normalization import count_batch
+from flambeau.ops.batch_normalization import count_batch
 from flambeau.tensor import Tensor
 
 __all__ = [
