@@ -119,8 +119,9 @@ class Run:
             )
             self.steps_per_epoch = math.ceil(rows / batch_size)
         self._tests = test and list(_parts(test, EVALUATION_ROWS))
+        step = _step(self.model, self.optimizer, self.loss_function)
         self._train_step: Callable[[Any, Any], tuple[Any, Any]] = (
-            torch.compile(self._one_step) if settings.compile else self._one_step
+            torch.compile(step) if settings.compile else step
         )
         self._settled = not settings.compile
 
@@ -173,14 +174,6 @@ class Run:
                 if watcher.stop:
                     return self.done
         return True
-
-    def _one_step(self, inputs: Any, targets: Any) -> tuple[Any, Any]:
-        self.optimizer.zero_grad()
-        outputs = self.model(inputs)
-        loss = self.loss_function(outputs, targets)
-        loss.backward()
-        self.optimizer.step()
-        return loss, outputs.detach()
 
     def _settle(self) -> None:
         """Bring a compiled step to where each call runs the compiled program.
@@ -279,6 +272,23 @@ class Run:
             )
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(f"it does not fit this recipe: {error}") from error
+
+
+def _step(model: Module, optimizer: Any, loss_function: Module) -> Callable[[Any, Any], Any]:
+    """A training step, to be compiled perhaps: it sees what it needs, and not the run's counters.
+
+    A compiled function is another program for other values of what it sees.
+    """
+
+    def one_step(inputs: Any, targets: Any) -> tuple[Any, Any]:
+        optimizer.zero_grad()
+        outputs = model(inputs)
+        loss = loss_function(outputs, targets)
+        loss.backward()
+        optimizer.step()
+        return loss, outputs.detach()
+
+    return one_step
 
 
 def settings_of(state: dict[str, Any]) -> Settings:

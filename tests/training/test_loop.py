@@ -90,6 +90,15 @@ def test_a_compiled_run_ends_alike_wherever_it_was_stopped(stop_after: int, tmp_
     assert second.history.columns == whole.history.columns
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_compiled_run_stays_compiled_while_its_counters_go_up() -> None:
+    recipe = replace(
+        small_recipe(optimizer="adam", compile=True, epochs=30),
+        model=lambda: nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2)),
+    )
+    Run(recipe).train()  # more than 16 kinds of state would be warned about
+
+
 def test_a_stopped_run_goes_on_in_place() -> None:
     recipe = small_recipe()
     whole, parts = Run(recipe), None
