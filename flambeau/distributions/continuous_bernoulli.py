@@ -12,12 +12,12 @@ from typing import Any
 import flambeau as torch
 
 from . import constraints
-from .discrete import _Binary
+from .discrete import GivenByOdds
 from .exponential_family import ExponentialFamily
 from .numerics import broadcast_all, clamp_probs, lazy_property, logits_to_probs, probs_to_logits
 
 
-class ContinuousBernoulli(_Binary, ExponentialFamily):
+class ContinuousBernoulli(GivenByOdds, ExponentialFamily):
     """A number in [0, 1] of density proportional to ``probs**x * (1 - probs)**(1 - x)``.
 
     Args:

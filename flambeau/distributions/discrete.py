@@ -28,7 +28,7 @@ from .numerics import (
 EITHER = "Either `probs` or `logits` must be specified, but not both."
 
 
-class _Binary(Distribution):
+class GivenByOdds(Distribution):
     """One given by a probability ``probs`` or by its log odds ``logits``."""
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
@@ -63,7 +63,7 @@ class _Binary(Distribution):
         return self._given.size()
 
 
-class Bernoulli(_Binary, ExponentialFamily):
+class Bernoulli(GivenByOdds, ExponentialFamily):
     """1 with probability ``probs``, else 0.
 
     Args:
@@ -116,7 +116,7 @@ class Bernoulli(_Binary, ExponentialFamily):
         return values.expand((-1,) + tuple(self._batch_shape)) if expand else values
 
 
-class Geometric(_Binary):
+class Geometric(GivenByOdds):
     """The number of failures before the first success.
 
     Args:
@@ -175,7 +175,7 @@ class Geometric(_Binary):
         )
 
 
-class Binomial(_Binary):
+class Binomial(GivenByOdds):
     """The number of successes in ``total_count`` trials.
 
     Args:

@@ -10,13 +10,12 @@ from typing import Any
 import flambeau as torch
 
 from . import constraints
-from .discrete import EITHER
-from .distribution import Distribution
+from .discrete import EITHER, GivenByOdds
 from .gamma_family import Gamma
-from .numerics import broadcast_all, lazy_property, logits_to_probs, probs_to_logits
+from .numerics import broadcast_all
 
 
-class NegativeBinomial(Distribution):
+class NegativeBinomial(GivenByOdds):
     """Successes (of probability ``probs``) before ``total_count`` failures.
 
     Args:
@@ -46,21 +45,6 @@ class NegativeBinomial(Distribution):
         self.total_count = count.to(value.dtype)
         setattr(self, "logits" if self._is_logits else "probs", value)
         super().__init__(value.size(), validate_args=validate_args)
-
-    @lazy_property
-    def probs(self) -> Any:
-        """The probability of a success."""
-        return logits_to_probs(self.logits, is_binary=True)
-
-    @lazy_property
-    def logits(self) -> Any:
-        """The log odds of a success."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @property
-    def param_shape(self) -> Any:
-        """The shape of the parameter."""
-        return (self.logits if self._is_logits else self.probs).size()
 
     @property
     def mean(self) -> Any:

@@ -14,13 +14,13 @@ import flambeau as torch
 
 from . import constraints
 from .combined import TransformedDistribution
-from .discrete import Categorical, _Binary
+from .discrete import Categorical, GivenByOdds
 from .distribution import Distribution
 from .numerics import broadcast_all, clamp_probs
 from .transforms import ExpTransform, SigmoidTransform
 
 
-class LogitRelaxedBernoulli(_Binary):
+class LogitRelaxedBernoulli(GivenByOdds):
     """The log odds of a relaxed Bernoulli number; the lower ``temperature``, the more decided."""
 
     support = constraints.real  # type: ignore[assignment]

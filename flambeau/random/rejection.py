@@ -155,13 +155,17 @@ def _scipy() -> Any:
     return scipy.special
 
 
-class _StandardGamma(Function):
-    """Gamma samples as a function of their concentrations."""
+class _Drawn(Function):
+    """Samples as a function of their concentrations; the gradient is the subclass's."""
 
     @staticmethod
     def forward(ctx: Any, concentration: Tensor, sample: Tensor) -> Tensor:
         ctx.save_for_backward(concentration, sample)
         return sample.clone()
+
+
+class _StandardGamma(_Drawn):
+    """Gamma samples as a function of their concentrations."""
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
@@ -169,13 +173,8 @@ class _StandardGamma(Function):
         return grads[0] * wrap(_gamma_slope(concentration._array, sample._array)), None
 
 
-class _Dirichlet(Function):
+class _Dirichlet(_Drawn):
     """Dirichlet samples as a function of their concentrations."""
-
-    @staticmethod
-    def forward(ctx: Any, concentration: Tensor, sample: Tensor) -> Tensor:
-        ctx.save_for_backward(concentration, sample)
-        return sample.clone()
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 import flambeau as torch
 import flambeau.distributions as ours
+from tests.distributions.agreement import agree_expanded, agree_in_gradients, samples_that_agree
 
 A, B, C = [0.3, 1.5, 2.5], [1.2, 0.7, 3.0], [0.2, 0.5, 0.9]
 
@@ -83,37 +84,18 @@ def test_a_family_is_pytorchs(name: str) -> None:
     pytorch = pytest.importorskip("torch")
     leaves, mine = _made(torch, ours, name)
     their_leaves, theirs = _made(pytorch, pytorch.distributions, name)
-    assert tuple(mine.batch_shape) == tuple(theirs.batch_shape)
-    assert tuple(mine.event_shape) == tuple(theirs.event_shape)
-    assert repr(mine) == repr(theirs)
-    for shape in ((), (4, 2)):
-        torch.manual_seed(5)
-        pytorch.manual_seed(5)
-        drawn, wanted = mine.sample(shape), theirs.sample(shape)
-        _close(drawn, wanted, "sample")
-        assert torch.rand(1).item() == pytorch.rand(1).item()
-    value = torch.from_numpy(wanted.numpy())
-    _close(mine.log_prob(value), theirs.log_prob(wanted), "log_prob")
+    value, wanted = samples_that_agree(pytorch, mine, theirs, _close)
     for property_ in ("mean", "variance", "mode", "stddev"):
         _same_or_both_refused(mine, theirs, property_, None)
     for method in ("entropy", "perplexity", "enumerate_support"):
         _same_or_both_refused(mine, theirs, method, ())
     if name not in ("Mixture",):
-        expanded, wide = (
-            mine.expand((2, *mine.batch_shape)),
-            theirs.expand((2, *theirs.batch_shape)),
-        )
-        assert expanded.batch_shape == (2, *mine.batch_shape)
-        _close(expanded.log_prob(value[0]), wide.log_prob(wanted[0]), "log_prob of expanded")
+        agree_expanded(mine, theirs, value, wanted, _close)
     if name not in ("Categorical", "OneHotCategorical", "Multinomial", "Gamma", "Chi2", "Beta"):
         _same_or_both_refused(mine, theirs, "cdf", (value,), (wanted,))
     if name == "Normal of numbers":
         return
-    mine.log_prob(value).sum().backward()
-    theirs.log_prob(wanted).sum().backward()
-    for leaf, other in zip(leaves, their_leaves):
-        if other.grad is not None:
-            _close(leaf.grad, other.grad, "gradient of log_prob", 1e-4)
+    agree_in_gradients(mine, theirs, leaves, their_leaves, value, wanted, _close, 1e-4)
 
 
 def _same_or_both_refused(

@@ -11,6 +11,7 @@ import pytest
 
 import flambeau as torch
 import flambeau.distributions as ours
+from tests.distributions.agreement import agree_expanded, agree_in_gradients, samples_that_agree
 
 LOC = [0.5, -1.0, 2.0]
 ROOT = [[1.5, 0.0, 0.0], [0.3, 0.8, 0.0], [-0.4, 0.2, 1.1]]
@@ -65,31 +66,14 @@ def test_a_family_is_pytorchs(name: str) -> None:
     pytorch = pytest.importorskip("torch")
     leaves, mine = _made(torch, ours, name)
     their_leaves, theirs = _made(pytorch, pytorch.distributions, name)
-    assert tuple(mine.batch_shape) == tuple(theirs.batch_shape)
-    assert tuple(mine.event_shape) == tuple(theirs.event_shape)
-    assert repr(mine) == repr(theirs)
-    for shape in ((), (4, 2)):
-        torch.manual_seed(5)
-        pytorch.manual_seed(5)
-        drawn, wanted = mine.sample(shape), theirs.sample(shape)
-        _close(drawn, wanted, "sample")
-        assert torch.rand(1).item() == pytorch.rand(1).item()
-    value = torch.from_numpy(wanted.numpy())
-    _close(mine.log_prob(value), theirs.log_prob(wanted), "log_prob")
+    value, wanted = samples_that_agree(pytorch, mine, theirs, _close)
     names = ("mean", "variance", "mode", "covariance_matrix", "precision_matrix", "scale_tril")
     for attribute in names if "LKJ" not in name else ():
         _close(getattr(mine, attribute), getattr(theirs, attribute), attribute)
     if "LKJ" not in name:
         _close(mine.entropy(), theirs.entropy(), "entropy")
-    shape = (2, *mine.batch_shape)
-    expanded, wide = mine.expand(shape), theirs.expand(shape)
-    assert tuple(expanded.batch_shape) == shape
-    _close(expanded.log_prob(value[0]), wide.log_prob(wanted[0]), "log_prob of expanded")
-    mine.log_prob(value).sum().backward()
-    theirs.log_prob(wanted).sum().backward()
-    for leaf, other in zip(leaves, their_leaves):
-        if other.grad is not None:
-            _close(leaf.grad, other.grad, "gradient of log_prob")
+    agree_expanded(mine, theirs, value, wanted, _close)
+    agree_in_gradients(mine, theirs, leaves, their_leaves, value, wanted, _close)
 
 
 PAIRS = [

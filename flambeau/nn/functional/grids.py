@@ -16,6 +16,17 @@ __all__ = [
 ]
 
 
+def _corners_by_default() -> bool:
+    """The default of ``align_corners``, which was another once."""
+    warnings.warn(
+        "Default grid_sample and affine_grid behavior has changed to align_corners=False since "
+        "1.3.0. Please specify align_corners=True if the old behavior is desired. See the "
+        "documentation of grid_sample for details.",
+        stacklevel=4,  # whoever called the function, by the name that it is decorated with
+    )
+    return False
+
+
 @node_called("AffineGridGeneratorBackward0")
 def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> Tensor:
     """The positions that affine maps send the elements of an image to.
@@ -30,13 +41,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     """
     size = tuple(size)
     if align_corners is None:
-        warnings.warn(
-            "Default grid_sample and affine_grid behavior has changed to align_corners=False "
-            "since 1.3.0. Please specify align_corners=True if the old behavior is desired. See "
-            "the documentation of grid_sample for details.",
-            stacklevel=2,
-        )
-        align_corners = False
+        align_corners = _corners_by_default()
     if not theta.is_floating_point():
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     if len(size) not in (4, 5):
@@ -96,13 +101,7 @@ def grid_sample(
             f"'reflection', but got: '{padding_mode}'"
         )
     if align_corners is None:
-        warnings.warn(
-            "Default grid_sample and affine_grid behavior has changed to align_corners=False "
-            "since 1.3.0. Please specify align_corners=True if the old behavior is desired. See "
-            "the documentation of grid_sample for details.",
-            stacklevel=2,
-        )
-        align_corners = False
+        align_corners = _corners_by_default()
     dims = input.dim() - 2
     _check(input, grid, dims, mode)
     at = [

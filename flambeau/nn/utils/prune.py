@@ -204,36 +204,43 @@ class _Amount(BasePruningMethod):
         return count
 
 
-class RandomUnstructured(_Amount):
-    """Prunes entries at random."""
+class _Unstructured(_Amount):
+    """Prunes single entries, chosen by a score."""
 
     PRUNING_TYPE = "unstructured"
+    takes_largest = False
+
+    def _scores(self, t: Tensor) -> Tensor:
+        raise NotImplementedError
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         count = self._count(t.nelement())
         mask = default_mask.clone()
         if count:
-            chosen = flambeau.topk(flambeau.rand_like(t).reshape(-1), k=count).indices
+            scores = self._scores(t).reshape(-1)
+            chosen = flambeau.topk(scores, k=count, largest=self.takes_largest).indices
             mask.view(-1)[chosen] = 0
         return mask
+
+
+class RandomUnstructured(_Unstructured):
+    """Prunes entries at random."""
+
+    takes_largest = True  # of random numbers either end will do; PyTorch takes this one
+
+    def _scores(self, t: Tensor) -> Tensor:
+        return flambeau.rand_like(t)
 
     @classmethod
     def apply(cls, module: Module, name: str, amount: float) -> Any:  # type: ignore[override]
         return super().apply(module, name, amount=amount)
 
 
-class L1Unstructured(_Amount):
+class L1Unstructured(_Unstructured):
     """Prunes the entries nearest to 0."""
 
-    PRUNING_TYPE = "unstructured"
-
-    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
-        count = self._count(t.nelement())
-        mask = default_mask.clone()
-        if count:
-            smallest = flambeau.topk(t.abs().reshape(-1), k=count, largest=False).indices
-            mask.view(-1)[smallest] = 0
-        return mask
+    def _scores(self, t: Tensor) -> Tensor:
+        return t.abs()
 
     @classmethod
     def apply(  # type: ignore[override]
