@@ -42,13 +42,13 @@ def max_pool_tiles(
         parts = x.reshape(-1, k, prod(shape[dim + 1 :]))
         if parts.shape[2] == 1:
             parts = parts[..., 0]
-        best = parts[:, 0]
+        # one copy of neighbours that lie apart: comparing and choosing walk contiguous memory
+        best = parts[:, 0].copy()
         wins = []
         for i in range(1, k):
-            wins.append(np.greater(parts[:, i], best))
-            best = np.maximum(best, parts[:, i])
-        if k == 1:
-            best = best.copy()
+            other = parts[:, i].copy()
+            wins.append(np.greater(other, best))
+            np.maximum(best, other, out=best)
         choices.append(wins)
         shape[dim] //= k
         x = best
@@ -74,12 +74,11 @@ def max_pool_tiles_gradient(grad: Array, input_shape: Sizes, kernel: Sizes, aux:
         else:
             parts = result
         for i in range(k - 1, 0, -1):
-            taken = parts[:, i]
-            np.multiply(rows, wins[i - 1], out=taken)
+            taken = np.multiply(rows, wins[i - 1])
+            parts[:, i] = taken
             # what was not taken: bits that are equal cancel
-            rows = np.bitwise_xor(rows, taken, out=parts[:, 0] if i == 1 else None)
-        if k == 1:
-            parts[:, 0] = rows
+            rows = np.bitwise_xor(rows, taken, out=taken)
+        parts[:, 0] = rows
         shape[dim] *= k
         current = result
     tiles = current.reshape(shape).view(grad.dtype)

@@ -45,7 +45,7 @@ class Rows:
         self.ones = _fixed(np.ones(m, dtype))
         self.square = _fixed(np.ones((m, m), dtype))
         self.means = _fixed(np.full((m, m), 1 / m, dtype))
-        self.column_means = _fixed(np.full((n, n), 1 / n, dtype)) if n <= 2 * NARROW else None
+        self.column_means: Any = _fixed(np.full((n, n), 1 / n, dtype)) if n <= 2 * NARROW else None
 
 
 def _fixed(array: Array) -> Array:
