@@ -36,8 +36,8 @@ from .newborn import Newborn
 from .options import Hyperparameter, OptionNumber, Varying, form
 from .origin import find_origin
 from .overlap import overlaps
-from .requirements import required, singular_places
 from .python_state import PythonState, Surroundings, hooks_of, same_value
+from .requirements import required, singular_places
 from .side_effects import refused_output
 
 
@@ -334,8 +334,9 @@ class Capture:
         graph.updates = {place[i]: value for i, value in graph.updates.items()}
         if joint is not None:
             joint.kept = [("input", place[k[1]]) if isinstance(k, tuple) else k for k in joint.kept]
-        for rows in (self.inputs, self.sources, self.arrays):
-            rows[:] = [rows[i] for i in kept]  # type: ignore[index]
+        self.inputs = [self.inputs[i] for i in kept]
+        self.sources = [self.sources[i] for i in kept]
+        self.arrays = [self.arrays[i] for i in kept]
         graph.inputs = list(self.inputs)
 
     def knows_grads_of(self, tensors: Iterable[Tensor]) -> None:
@@ -678,7 +679,7 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
 
     described: dict[int, Any] = {}
     gradients = _new_gradients(recording)
-    roots = _shared_roots([*_tensors_in(returned), *(now for _, _, now in gradients)])
+    roots = _shared_roots([*_tensors_in(returned), *(now for _, now in gradients)])
 
     def describe_tensor(item: Tensor) -> Any:
         if item._base is not None:
@@ -747,7 +748,7 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
             program.had_grad.append((owner, before if by_name else True))
         elif id(tensor) not in recording.forgotten:
             program.had_grad.append((owner, None if before is None else True))
-    for tensor, owner, now in gradients:
+    for owner, now in gradients:
         program.grads.append((owner, describe_tensor(now)))
 
     for tensor, value in recording.states.values():
@@ -775,13 +776,13 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
     return program
 
 
-def _new_gradients(recording: Capture) -> list[tuple[Tensor, Any, Tensor]]:
-    """The tensors whose ``grad`` the program has replaced, who they are, and the new one."""
+def _new_gradients(recording: Capture) -> list[tuple[Any, Tensor]]:
+    """Those whose ``grad`` the program has replaced, and the new one."""
     found = []
     for tensor, before in recording.original_grads.values():
         now = tensor._grad
         if now is not None and now is not before:
-            found.append((tensor, recording.argument_positions.get(id(tensor), tensor), now))
+            found.append((recording.argument_positions.get(id(tensor), tensor), now))
     return found
 
 

@@ -216,7 +216,7 @@ class CompiledFunction:
         else:
             # state may have settled only now, and calls of several kinds may take turns
             differences = [same_program(p, program) for p in (variant.program, *variant.others)]
-            difference = differences[0]
+            difference = differences[0] or ""
             if None in differences:
                 self._compile(variant, program)
             elif variant.calls < MAX_CAPTURES:

@@ -225,8 +225,11 @@ def _watched(nodes: Any, recording: Any, described: dict[int, Any]) -> list[Any]
         states, positions of arguments, and ``("output", index)`` for results.
     """
     watched: dict[Any, Any] = {}
-    outputs = {id(t._array): ("output", described[key].index)
-               for key, t in recording.delivered.items() if hasattr(described[key], "index")}  # fmt: skip
+    outputs = {
+        id(tensor._array): ("output", described[key].index)
+        for key, tensor in recording.delivered.items()
+        if hasattr(described[key], "index")
+    }
 
     def note(value: Any) -> None:
         if isinstance(value, (list, tuple)):
