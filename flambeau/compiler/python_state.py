@@ -113,7 +113,7 @@ def _cells(function: Any) -> Iterator[tuple[Any, str, Any]]:
             yield cell, name, cell.cell_contents
         except ValueError:  # not assigned yet
             continue
-    for name in _code_names(code):
+    for name in sorted(_code_names(code)):  # in an order that each process finds
         if name in function.__globals__:
             yield function.__globals__, name, function.__globals__[name]
 
