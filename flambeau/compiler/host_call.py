@@ -7,14 +7,14 @@ and results.  What is called there is known without the graph, so that the disk 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .graph import Value
-from .symbolic import call_primitive
+from .symbolic import ELEMENTWISE, call_primitive
 
 Kind = tuple[tuple[int, ...], np.dtype]
 """A shape and a dtype."""
@@ -44,19 +44,33 @@ class HostCall:
             tuple((v.attributes["arguments"], (v.shape, v.dtype)) for v in values),
         )
 
-    def compute(self, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The results for ``operands``."""
+    def function(self) -> Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]:
+        """What computes the results from the operands."""
         from ..namespaces import numpy as xp
         from .scan import call_scan
 
         values = [self._value(attributes, kind) for attributes, kind in self.results]
+        first = values[0]
         if self.primitive == "scan":
-            every = call_scan(xp, values[0], operands)
-            return [every[attributes["output"]] for attributes, _ in self.results]
-        if self.primitive == "factor" and len(values) > 1:
-            parts = xp.factors(operands[0], values[0].attributes["kind"])
-            return [parts[attributes["part"]] for attributes, _ in self.results]
-        return [call_primitive(xp, value, operands) for value in values]
+            wanted = [v.attributes["output"] for v in values]
+
+            def scanned(operands: Sequence[np.ndarray]) -> list[np.ndarray]:
+                every = call_scan(xp, first, operands)
+                return [every[i] for i in wanted]
+
+            return scanned
+        if len(values) > 1:  # of a factorization
+            kind, places = first.attributes["kind"], [v.attributes["part"] for v in values]
+
+            def factored(operands: Sequence[np.ndarray]) -> list[np.ndarray]:
+                parts = xp.factors(operands[0], kind)
+                return [parts[i] for i in places]
+
+            return factored
+        if self.primitive in ELEMENTWISE:
+            compute = getattr(xp, self.primitive)
+            return lambda operands: (compute(*operands),)
+        return lambda operands: (call_primitive(xp, first, operands),)
 
     def _value(self, attributes: dict[str, Any], kind: Kind) -> Value:
         value = Value.__new__(Value)
@@ -93,21 +107,22 @@ class _Bound:
 
     def __init__(self, call: HostCall) -> None:
         self.call = call
+        self.compute = call.function()
         self.operands = [_Place(kind) for kind in call.operands]
         self.results = [_Place(kind) for _, kind in call.results]
 
     def __call__(self, addresses: Sequence[int]) -> None:
         count = len(self.operands)
-        given = [p.at(a) for p, a in zip(self.operands, addresses)]
-        found = self.call.compute(given)
+        given = [p.array if p.address == a else p.at(a) for p, a in zip(self.operands, addresses)]
+        found = self.compute(given)
         for place, address, array in zip(self.results, addresses[count:], found, strict=True):
             target = place.at(address)
-            if np.shape(array) != target.shape:
+            if array.shape != target.shape:
                 raise RuntimeError(
-                    f"{self.call.primitive} gave an array of shape {list(np.shape(array))} where a "
+                    f"{self.call.primitive} gave an array of shape {list(array.shape)} where a "
                     f"compiled program expects {list(target.shape)}"
                 )
-            np.copyto(target, array, casting="unsafe")
+            target[...] = array
 
 
 class HostCalls:

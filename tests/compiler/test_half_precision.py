@@ -98,7 +98,7 @@ def test_moving_elements(target: str) -> None:
 
 
 def test_products_are_rounded_once(target: str) -> None:
-    """Their terms are exact in float32, which adds them: NumPy's order may give another last bit."""
+    """Terms are exact in float32, which adds them; in which order NumPy does is its matter."""
     rng = np.random.default_rng(1)
     x = rng.standard_normal((37, 50)).astype(BFLOAT16)
     y = rng.standard_normal((50, 19)).astype(BFLOAT16)
