@@ -46,7 +46,7 @@ class _Machinery:
         self.entry = code.address("flambeau_entry")
         # keeps Python's lock, as a built-in function does: a program has one arena
         self.steps = ctypes.PYFUNCTYPE(
-            ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64
+            ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, *[ctypes.c_int64] * 2
         )(code.address("flambeau_steps"))
         self.arena = aligned_bytes(program.arena_bytes)
         self.tables: list[np.ndarray] = []
@@ -142,20 +142,24 @@ class Executable:
         for table in machinery.tables:
             table[ARENA] = arena.ctypes.data
 
-    def repeated(self, bound: Callable[..., int], addresses: np.ndarray) -> int:
+    def repeated(self, bound: Callable[..., int], addresses: np.ndarray, objects: int) -> int:
         """Call ``bound``, which is of :meth:`bind`, once for each row of ``addresses``.
 
         Arguments:
             bound: the program with its state.
-            addresses: the memory of what ``bound`` takes, (steps, arguments) of int64; it is
-                checked as little.
+            addresses: of what ``bound`` takes, (steps, arguments) of int64; they are checked as
+                little.
+            objects: how many of a row's are those of arrays, as ``id`` gives them; behind them
+                come addresses of memory.
 
         Returns how many steps went well: all, or those before an index was out of range.
         """
         table: np.ndarray = bound.__self__  # type: ignore[attr-defined]
         steps, count = addresses.shape
         with self.lock:
-            done = self._machinery.steps(table.ctypes.data, steps, addresses.ctypes.data, count)
+            done = self._machinery.steps(
+                table.ctypes.data, steps, addresses.ctypes.data, count, objects
+            )
         return int(done)
 
     def empty_outputs(self) -> list[np.ndarray]:

@@ -12,6 +12,7 @@ import functools
 import itertools
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,9 @@ SECONDS = 0.2
 """How long one native call may take."""
 
 _MOST = 1 << 14
-_BYTES = 64 << 20
-"""The most that the batches and random numbers of one native call take."""
+_BYTES = 4 << 20
+"""What the batches and random numbers of one native call take: they should still be in the cache
+when it comes."""
 
 
 class CompiledSteps:
@@ -70,7 +72,7 @@ class CompiledSteps:
             if runner is None or not _repeatable(runner.program, ahead):
                 continue
             start = time.perf_counter()
-            run = _Run(runner, batch, results)
+            run = _Run(runner, batch, results, isinstance(batches, _Same))
             done = run.through(batches, self._count)
             took = time.perf_counter() - start
             if took > SECONDS:
@@ -182,46 +184,87 @@ def _indices(description: Any) -> Iterator[int]:
 class _Run:
     """One native call of many steps, after one of them has shown that its guards hold."""
 
-    def __init__(self, runner: Runner, args: Sequence[Any], results: _Results) -> None:
+    def __init__(self, runner: Runner, args: Sequence[Any], results: _Results, same: bool) -> None:
         self.runner = runner
         self.results = results
         self.kinds = [_kind_of(a) for a in args]
+        graph_inputs = zip(runner.program.graph.inputs, runner.program.sources)
+        drawn = sum(v.size * v.dtype.itemsize for v, s in graph_inputs if isinstance(s, Draw))
+        size = drawn + sum(t._array.nbytes for t in _tensors_of(args))
+        self.at_once = max(1, _BYTES // max(1, drawn if same else size))
+        """How many steps are prepared together."""
+        self.bound_check: Any = None
         self.left: Sequence[Any] | None = None
         """A batch that was taken, but is of another kind than the first."""
 
     def through(self, batches: Iterator[Sequence[Any]], most: int) -> int:
         """Do up to ``most`` steps on the next batches; how many."""
-        if isinstance(batches, _Same):
-            done = batches.take(most)
-            if done:
-                self._do([batches.args], done)
-            return done
-        taken: list[Sequence[Any]] = []
-        size = 0
-        while len(taken) < most and size < _BYTES:
-            batch = next(batches, None)
-            if batch is None:
+        done = 0
+        while done < most and self.left is None:
+            if isinstance(batches, _Same):
+                steps = batches.take(min(most - done, self.at_once))
+                taken = [batches.args]
+            else:
+                taken = self._taken(batches, min(most - done, self.at_once))
+                steps = len(taken)
+            if not steps:
                 break
-            if [_kind_of(a) for a in batch] != self.kinds or not self._in_range(batch):
+            self._do(taken, steps)
+            done += steps
+        return done
+
+    def _taken(self, batches: Iterator[Sequence[Any]], most: int) -> list[Sequence[Any]]:
+        """Up to ``most`` batches that the program can be run on."""
+        taken: list[Sequence[Any]] = []
+        for batch in itertools.islice(batches, most):
+            if not self._fits(batch):
                 self.left = batch
                 break
-            size += sum(a._array.nbytes for a in batch if isinstance(a, Tensor))
             taken.append(batch)
-        if taken:
-            self._do(taken, len(taken))
-        return len(taken)
+        good = self._in_range(taken)
+        if good < len(taken):  # the usual call refuses that batch
+            self.left = taken[good]
+        return taken[:good]
 
-    def _in_range(self, batch: Sequence[Any]) -> bool:
-        """Whether the indices in the batch are: those of another are the usual call's to refuse."""
-        if self.runner.check is None:
-            return True
-        sources = self.runner.program.sources
-        tensors = [a for a in batch if isinstance(a, Tensor)]
-        arrays = []
-        for i in checked_inputs(self.runner.program):
-            source = sources[i]
-            arrays.append(owner_of(source, tensors)._array)
-        return not any(self.runner.check(arrays))
+    def _fits(self, batch: Sequence[Any]) -> bool:
+        """Whether ``batch`` is of the kind of the first."""
+        if len(batch) != len(self.kinds):
+            return False
+        for argument, kind in zip(batch, self.kinds):
+            if kind.__class__ is not _Kind:
+                if argument != kind:
+                    return False
+                continue
+            if not isinstance(argument, Tensor):
+                return False
+            array = argument._array
+            if (
+                array.shape != kind.shape
+                or array.dtype != kind.dtype
+                or argument._requires_grad is not kind.requires_grad
+                or not array.flags.carray
+            ):
+                return False
+        return True
+
+    def _in_range(self, batches: Sequence[Sequence[Any]]) -> int:
+        """How many batches there are before one whose indices are out of range."""
+        check = self.runner.check
+        if check is None or not batches:
+            return len(batches)
+        program, steps = self.runner.program, len(batches)
+        sources = [program.sources[i] for i in checked_inputs(program)]
+        if self.bound_check is None:
+            fixed = [None if s.__class__ is int else owner_of(s, ())._array for s in sources]
+            self.bound_check = check.bind(fixed)
+        rows = [_tensors_of(batch) for batch in batches]
+        objects = [[id(row[s]._array) for row in rows] for s in sources if s.__class__ is int]
+        failed = np.zeros((len(program.checks), steps), bool)
+        places = failed.ctypes.data + np.arange(failed.size).reshape(failed.shape)
+        addresses = np.array([*objects, *places], np.int64).T.copy()
+        check.repeated(self.bound_check, addresses, len(objects))
+        wrong = failed.any(0)
+        return int(wrong.argmax()) if wrong.any() else steps
 
     def _do(self, batches: Sequence[Sequence[Any]], steps: int) -> None:
         """``steps`` steps, each on its own batch or all on the only one."""
@@ -229,16 +272,17 @@ class _Run:
         assert executable is not None and self.runner.bound is not None
         draws = [s for s in program.sources if isinstance(s, Draw)]
         drawn = [[np.asarray(d.sample(), order="C") for d in draws] for _ in range(steps)]
-        tensors = [[a for a in batch if isinstance(a, Tensor)] for batch in batches]
+        rows = [_tensors_of(batch) for batch in batches]
         columns: list[Any] = []
         for source in program.sources:
             if source.__class__ is int:
-                columns.append([row[source]._array.ctypes.data for row in tensors])
+                columns.append([id(row[source]._array) for row in rows])
             elif isinstance(source, Grad):
-                columns.append([source.owner._grad._array.ctypes.data] * steps)
+                columns.append(id(source.owner._grad._array))
             elif isinstance(source, Draw):
                 which = draws.index(source)
-                columns.append([row[which].ctypes.data for row in drawn])
+                columns.append([id(row[which]) for row in drawn])
+        objects = len(columns)
         returned = set(_indices(program.result))
         outputs: list[np.ndarray] = []
         for i, value in enumerate(program.graph.outputs):
@@ -249,7 +293,7 @@ class _Run:
         addresses = np.empty((steps, len(columns)), np.int64)
         for i, column in enumerate(columns):
             addresses[:, i] = column
-        done = executable.repeated(self.runner.bound, addresses)
+        done = executable.repeated(self.runner.bound, addresses, objects)
         if done < steps:
             raise IndexError("an index is out of bounds in a compiled program")
         self.runner.note_writes(())
@@ -257,12 +301,25 @@ class _Run:
         self.results.add_many(program.result, outputs, steps)
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """What the tensors of one place have in common in the steps of a run."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    requires_grad: bool
+
+
 def _kind_of(argument: Any) -> Any:
-    """What arguments of steps of one run have in common."""
+    """The kind of a tensor, and anything else itself."""
     if not isinstance(argument, Tensor):
         return argument
     array = argument._array
-    return (array.shape, array.dtype, array.flags.carray, argument._requires_grad)
+    return _Kind(array.shape, array.dtype, argument._requires_grad)
+
+
+def _tensors_of(batch: Sequence[Any]) -> list[Tensor]:
+    return [a for a in batch if isinstance(a, Tensor)]
 
 
 class _Results:

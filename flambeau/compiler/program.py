@@ -119,7 +119,7 @@ run:
   %result = call ptr @PyLong_FromLong(i64 %status)
   ret ptr %result
 }
-define i64 @flambeau_steps(ptr %table, i64 %steps, ptr %pointers, i64 %count) #0 {
+define i64 @flambeau_steps(ptr %table, i64 %steps, ptr %pointers, i64 %count, i64 %objects) #0 {
 entry:
   %map0 = getelementptr i64, ptr %table, i64 SLOTS
   br label %begin
@@ -134,7 +134,11 @@ bind:
   br i1 %more, label %take, label %run
 take:
   %place = add i64 %row, %i
-  %pointer_at = getelementptr ptr, ptr %pointers, i64 %place
+  %given_at = getelementptr ptr, ptr %pointers, i64 %place
+  %given = load ptr, ptr %given_at
+  %memory_at = getelementptr i8, ptr %given, i64 16
+  %is_object = icmp slt i64 %i, %objects
+  %pointer_at = select i1 %is_object, ptr %memory_at, ptr %given_at
   %pointer = load ptr, ptr %pointer_at
   %slot_at = getelementptr i64, ptr %map0, i64 %i
   %slot = load i64, ptr %slot_at
@@ -152,8 +156,8 @@ leave:
 }
 """
 """``flambeau_entry`` is a built-in function's code: its arguments' memory goes into the table, and
-the program runs once.  ``flambeau_steps`` does so many times with rows of addresses, and returns
-how many steps went well."""
+the program runs once.  ``flambeau_steps`` does so many times with rows of addresses, of array
+objects first and of memory behind them, and returns how many steps went well."""
 
 
 _RETURN = """  %result = call ptr @PyLong_FromLong(i64 %status)
