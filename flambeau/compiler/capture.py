@@ -441,7 +441,7 @@ class Capture:
             self.inputs.append(symbol)
             self.sources.append(source)
             self.arrays.append(source.read())
-            tensor = object.__new__(cls)
+            tensor: Any = object.__new__(cls)
             tensor._array = symbol
             self.hyperparameters[key] = tensor
         return self.hyperparameters[key]

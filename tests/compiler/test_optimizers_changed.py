@@ -201,3 +201,45 @@ PROGRAMS = [value for name, value in list(globals().items()) if name.startswith(
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.__name__[3:])
 def test_a_compiled_step_does_as_the_eager_one(program: Callable[..., None]) -> None:
     check(program)
+
+
+OPTIONS: list[tuple[str, dict[str, Any], list[tuple[str, Any]]]] = [
+    (
+        "SGD",
+        {"lr": 0.1, "momentum": 0.9},
+        [("nesterov", True), ("weight_decay", 0.1), ("momentum", 0.5), ("maximize", True),
+         ("foreach", True), ("dampening", 0.1), ("momentum", 0.0)],
+    ),
+    (
+        "Adam",
+        {"lr": 0.1},
+        [("betas", (0.5, 0.9)), ("weight_decay", 0.1), ("amsgrad", True), ("eps", 1e-3)],
+    ),
+    ("RMSprop", {"lr": 0.1}, [("alpha", 0.5), ("centered", True), ("momentum", 0.1)]),
+    ("SGD", {"lr": 0.1}, [("lr", torch.tensor(0.01)), ("lr", 0.3), ("lr", torch.tensor(0.05))]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, options, changes", OPTIONS)
+def test_options_that_change_in_mid_training_are_noticed(
+    name: str, options: dict[str, Any], changes: list[tuple[str, Any]]
+) -> None:
+    def program(compiled: Any, log: Any) -> None:
+        model, (x, y) = net(), data()
+        optimizer = getattr(torch.optim, name)(model.parameters(), **options)
+
+        @compiled
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            loss = F.mse_loss(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        for i in range(5 + 4 * len(changes)):
+            if i >= 5 and (i - 5) % 4 == 0:
+                key, value = changes[(i - 5) // 4]
+                optimizer.param_groups[0][key] = value
+            log(step(x, y), model, optimizer)
+
+    check(program)
