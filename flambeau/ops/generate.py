@@ -18,7 +18,8 @@ from ..modes import DIRECT
 from . import generated_calls  # noqa: F401  fills in the names that the code refers to
 
 if TYPE_CHECKING:
-    from .operation import Operation, Parameter
+    from .operation import Operation
+    from .parameters import Parameter
 
 
 class DeferredSignature(inspect.Signature):

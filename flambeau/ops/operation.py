@@ -46,8 +46,6 @@ which strings that begin with ``index``, ``permutation`` or ``bool(`` are such t
 
 from __future__ import annotations
 
-import functools
-import inspect
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -62,11 +60,15 @@ from ..autograd.node import Node, next_sequence
 from ..modes import DIRECT, MODES
 from ..namespaces import namespace_of
 from ..namespaces import numpy as numpy_namespace
-from ..tensor import TENSORS, Tensor, wrap
+from ..tensor import Tensor, wrap
+from .call_errors import missing_arguments, no_such_call, operand_problem, refuse_numbers
+from .composites import COMPOSITES, composite, renamed
 from .dims import broadcast_error
 from .dtype_checks import RESTRICTED, TAKEN, refuse_dtypes
 from .generate import build, dunder_function, kept_results, make_stub
 from .generated_calls import MISSING, check_no_inference, keep_versions, sum_to
+from .overrides import call_override, find_override
+from .parameters import Vjp, parameters_of, positional
 
 Array = Any
 Number = Any
@@ -74,90 +76,6 @@ Indices = Any
 
 OPERATIONS: dict[str, Operation] = {}
 """Every operation by name."""
-
-COMPOSITES: dict[str, Callable[..., Any]] = {}
-"""Functions made of operations, by name."""
-
-
-class Parameter:
-    """One parameter of an operation: its name, default, and whether it is a tensor."""
-
-    __slots__ = ("name", "kind", "default", "keyword_only")
-
-    def __init__(self, name: str, default: Any, keyword_only: bool, annotation: str) -> None:
-        self.name = name
-        self.default = default
-        self.keyword_only = keyword_only
-        annotation = annotation.replace(" ", "")
-        if annotation.startswith("Array"):
-            self.kind = {"Array|Number": "operand", "Array|None": "optional"}.get(
-                annotation, "array"
-            )
-        elif annotation.startswith("Sequence[Array"):
-            self.kind = "arrays"
-        elif annotation == "Indices":
-            self.kind = "indices"
-        else:
-            self.kind = "plain"
-
-    @property
-    def is_tensor(self) -> bool:
-        return self.kind != "plain" and self.kind != "indices"
-
-
-class Vjp:
-    """The gradient for one parameter, or jointly for several: function and what it needs."""
-
-    __slots__ = ("targets", "function", "needs", "kernel")
-
-    def __init__(self, targets: tuple[str, ...], function: Callable[..., Any]) -> None:
-        self.targets = targets
-        self.function = function
-        code = function.__code__  # inspect.signature would be a tenth of the package's import
-        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        if names[:2] != ("xp", "grad"):
-            raise TypeError(f"a vjp takes xp and grad first, got {names}")
-        self.needs = names[2:]
-        self.kernel: Callable[..., Any] | None = None
-
-
-def _parameters(function: Callable[..., Any]) -> list[Parameter]:
-    """The parameters of a definition, read off its code: inspect.signature takes ten times as long.
-
-    The first, xp, is left out.
-    """
-    code = function.__code__
-    count = code.co_argcount
-    names = code.co_varnames[: count + code.co_kwonlyargcount]
-    if names[0] != "xp":
-        raise TypeError(f"{function.__name__}: the first parameter of a definition is xp")
-    given = function.__defaults__ or ()
-    defaults = dict(zip(names[count - len(given) : count], given))
-    defaults.update(function.__kwdefaults__ or {})
-    annotations = function.__annotations__
-    return [
-        Parameter(
-            name, defaults.get(name, inspect.Parameter.empty), position >= count,
-            str(annotations.get(name, "")),
-        )
-        for position, name in enumerate(names[1:], 1)
-    ]  # fmt: skip
-
-
-def _positional(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` with its keyword-only parameters as positional ones: faster to pass."""
-    code = function.__code__
-    if not code.co_kwonlyargcount:
-        return function
-    count = code.co_argcount + code.co_kwonlyargcount
-    names = code.co_varnames[code.co_argcount : count]
-    defaults = (function.__defaults__ or ()) + tuple(
-        (function.__kwdefaults__ or {})[n] for n in names
-    )
-    return types.FunctionType(
-        code.replace(co_argcount=count, co_kwonlyargcount=0), function.__globals__,
-        function.__name__, defaults, function.__closure__,
-    )  # fmt: skip
 
 
 class Operation:
@@ -186,10 +104,10 @@ class Operation:
         holomorphic: bool = True,
     ) -> None:
         self.name = name or forward.__name__
-        self.forward = _positional(forward)
+        self.forward = positional(forward)
         self.definition = forward
         self.description = forward.__doc__
-        self.parameters = _parameters(forward)
+        self.parameters = parameters_of(forward)
         self.promote = promote
         # what takes few dtypes leaves the others to the general path, which refuses them
         self.dtypes = "inexact" if dtypes == "any" and self.name in TAKEN else dtypes
@@ -234,7 +152,7 @@ class Operation:
 
     def kernel(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Decorator: a faster forward for NumPy arrays, of the definition's signature less xp."""
-        self.numpy_kernel = _positional(function)
+        self.numpy_kernel = positional(function)
         return function
 
     def vjp_kernel(self, *targets: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -251,12 +169,12 @@ class Operation:
 
     def checked(self, function: Callable[..., None]) -> Callable[..., None]:
         """Decorator: raises what PyTorch raises for bad arguments; called on the general path."""
-        self.check = _positional(function)
+        self.check = positional(function)
         return function
 
     def checked_operands(self, function: Callable[..., None]) -> Callable[..., None]:
         """Decorator: the same for the operands as given, before they get a common dtype."""
-        self.check_operands = _positional(function)
+        self.check_operands = positional(function)
         return function
 
     def refuse_derivative(self, *names: str, message: str | None = None) -> Operation:
@@ -321,18 +239,18 @@ class Operation:
 
     def general(self, arguments: tuple[Any, ...], out: Any = None, dunder: bool = False) -> Any:
         """The general path: any operands, any mode."""
-        override = _find_override(arguments)
+        override = find_override(arguments)
         if override is not None:
-            return _call_override(self, override, arguments)
+            return call_override(self, override, arguments)
         values = list(arguments)
         for position, parameter in enumerate(self.parameters):
             if not parameter.is_tensor:
                 continue
-            problem = _operand_problem(parameter, values[position])
+            problem = operand_problem(parameter, values[position])
             if problem is None:
                 continue
             if values[position] is MISSING:
-                raise _missing_arguments(self, values)
+                raise missing_arguments(self, values)
             if dunder and self.name == "eq" and isinstance(values[position], np.ndarray):
                 values[position] = wrap(values[position])  # as PyTorch does for ``==`` alone
                 continue
@@ -341,7 +259,7 @@ class Operation:
             if isinstance(values[position], (int, float, complex)) and any(
                 p.kind == "operand" for p in self.parameters
             ):
-                raise _no_such_call(self, values)
+                raise no_such_call(self, values)
             if parameter.kind == "arrays" and isinstance(values[position], (list, tuple)):
                 place = next(
                     i
@@ -357,7 +275,7 @@ class Operation:
                 f"{'tuple of Tensors' if parameter.kind == 'arrays' else 'Tensor'}, not {problem}"
             )
         if self.promote is not None and not any(isinstance(v, Tensor) for v in values):
-            _refuse_numbers(self, values)
+            refuse_numbers(self, values)
         if MODES.autocast is not None:
             values = MODES.autocast.cast(self, values)
         if self.name in RESTRICTED:
@@ -592,43 +510,6 @@ class Operation:
 new_object = object.__new__
 
 
-def _missing_arguments(operation: Operation, values: Sequence[Any]) -> TypeError:
-    names = [p.name for p, v in zip(operation.parameters, values) if v is MISSING]
-    listed = ", ".join(f'"{name}"' for name in names)
-    return TypeError(
-        f"{operation.name}() missing {len(names)} required positional arguments: {listed}"
-    )
-
-
-def _refuse_numbers(operation: Operation, values: Sequence[Any]) -> None:
-    """Raise if the operands are Python numbers, with no tensor among them."""
-    given = [v for p, v in zip(operation.parameters, values) if p.is_tensor and v is not None]
-    if given and all(isinstance(v, (bool, int, float, complex)) for v in given):
-        raise _no_such_call(operation, values)
-
-
-def _no_such_call(operation: Operation, values: Sequence[Any]) -> TypeError:
-    """PyTorch's error for operands that fit none of an operation's signatures."""
-    given = [v for p, v in zip(operation.parameters, values)
-             if p.is_tensor or v is not p.default]  # fmt: skip
-    got = ", ".join("Tensor" if isinstance(v, Tensor) else type(v).__name__ for v in given)
-    listed = []
-    for number in ("Tensor", "Number"):
-        words = []
-        for p in operation.parameters:
-            kind = number if p.kind == "operand" and p.name != "input" else "Tensor"
-            if p.is_tensor:
-                words.append(f"{kind} {p.name}")
-            else:
-                words.append(f"{p.name}" + ("" if p.default is inspect.Parameter.empty
-                                            else f" = {p.default}"))  # fmt: skip
-        listed.append(f" * ({', '.join(words)})\n")
-    return TypeError(
-        f"{operation.name}() received an invalid combination of arguments - got ({got}), but "
-        f"expected one of:\n{listed[0]}" + (listed[1] if listed[1] != listed[0] else "")
-    )
-
-
 def _edge(value: Any) -> Any:
     if not isinstance(value, Tensor) or not value._requires_grad:
         return None
@@ -651,26 +532,6 @@ def _tensor_of(array: Any) -> Tensor:
         tensor._inference = True
     tensor._array = np.asarray(array) if isinstance(array, (np.generic, int, float)) else array
     return tensor
-
-
-def _operand_problem(parameter: Parameter, value: Any) -> str | None:
-    """None if ``value`` can stand for the tensor ``parameter``, else the name of its type."""
-    if isinstance(value, Tensor):
-        return None if parameter.kind != "arrays" else "Tensor"
-    if parameter.kind == "optional" and value is None:
-        return None
-    if parameter.kind == "operand" and isinstance(value, (bool, int, float, complex, np.generic)):
-        return None
-    if parameter.kind == "arrays" and isinstance(value, (list, tuple)):
-        if all(v is None or isinstance(v, Tensor) for v in value):
-            return None
-        at, wrong = next(
-            (i, v) for i, v in enumerate(value) if v is not None and not isinstance(v, Tensor)
-        )
-        return f"{type(value).__name__}: element {at} is {type(wrong).__name__}"
-    module = type(value).__module__
-    name = type(value).__name__
-    return f"numpy.{name}" if module == "numpy" else name
 
 
 _HALF = frozenset(("float16", "bfloat16"))
@@ -743,39 +604,6 @@ def _narrow(value: Any, dtype: np.dtype) -> Any:
     return value
 
 
-def _find_override(arguments: Sequence[Any]) -> Any:
-    """The first argument whose class handles PyTorch functions itself."""
-    for value in arguments:
-        cls = type(value)
-        if cls in TENSORS:
-            continue
-        handler = getattr(cls, "__torch_function__", None)
-        if handler is not None and handler is not getattr(Tensor, "__torch_function__", None):
-            return value
-    return None
-
-
-def _call_override(operation: Operation, override: Any, arguments: Sequence[Any]) -> Any:
-    types_ = tuple({type(a) for a in arguments if hasattr(type(a), "__torch_function__")})
-    names = [p.name for p in operation.parameters]
-    kwargs = {
-        p.name: a
-        for p, a in zip(operation.parameters, arguments)
-        if p.keyword_only and a is not p.default
-    }
-    positional = [a for p, a in zip(operation.parameters, arguments) if not p.keyword_only]
-    while positional and operation.parameters[len(positional) - 1].default is positional[-1]:
-        positional.pop()
-    del names
-    result = type(override).__torch_function__(
-        operation.function, types_, tuple(positional), kwargs
-    )
-    if result is NotImplemented:
-        raise TypeError(f"no implementation found for 'torch.{operation.name}' on types that "
-                        f"implement __torch_function__: {list(types_)}")  # fmt: skip
-    return result
-
-
 def _write_out(operation: Operation, result: Any, out: Any) -> Any:
     """Put ``result`` into the tensor(s) the caller gave."""
     from ..tensor.views import write_out
@@ -824,63 +652,6 @@ def operation(forward: Callable[..., Any] | None = None, **options: Any) -> Any:
         return Operation(forward, **options)
 
     return define
-
-
-def composite(
-    function: Callable[..., Any] | None = None,
-    *,
-    method: bool = True,
-    varargs: str | None = None,
-    name: str | None = None,
-    out: bool = False,
-    public: bool = True,
-) -> Any:
-    """Decorator: a public function made of operations, a method of Tensor too unless told not.
-
-    With ``out`` it takes ``out=`` as well, and NumPy's ``axis`` and ``keepdims`` for ``dim`` and
-    ``keepdim``.  One that is not public belongs to a submodule, which names it.
-    """
-
-    def define(function: Callable[..., Any]) -> Callable[..., Any]:
-        if out:
-            function = _taking_out(function)
-        if not public:
-            return function
-        function.varargs = varargs  # type: ignore[attr-defined]
-        function.is_method = method  # type: ignore[attr-defined]
-        COMPOSITES[name or function.__name__] = function
-        return function
-
-    return define(function) if function is not None else define
-
-
-def _taking_out(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def with_out(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        for alias, name in (("axis", "dim"), ("keepdims", "keepdim")):
-            if alias in kwargs:
-                kwargs[name] = kwargs.pop(alias)
-        result = function(*args, **kwargs)
-        if out is None:
-            return result
-        from ..tensor.views import refuse_shared_out, write_out
-
-        refuse_shared_out(function.__name__, (*args, *kwargs.values()), out)
-        if isinstance(result, tuple):
-            for source, target in zip(result, out, strict=True):
-                write_out(function.__name__, source, target)
-            return type(result)(out)
-        return write_out(function.__name__, result, out)
-
-    return with_out
-
-
-def renamed(result: Any, name: str) -> Any:
-    """``result``, whose node goes by PyTorch's ``name`` for the function that made it."""
-    for tensor in result if isinstance(result, tuple) else (result,):
-        if tensor._node is not None:
-            tensor._node.renamed = name
-    return result
 
 
 __all__ = [
