@@ -97,7 +97,7 @@ class _Place:
                 self.array = np.empty(self.shape, self.dtype)
             else:
                 memory = (ctypes.c_char * self.bytes).from_address(address)
-                self.array = np.ndarray(self.shape, self.dtype, memory)
+                self.array = np.ndarray(self.shape, self.dtype, memory)  # type: ignore[arg-type]
             self.address = address
         return self.array
 

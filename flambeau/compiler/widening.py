@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .codegen.elementwise import is_bfloat16
 from .codegen.expressions import VIEWS
 from .graph import Graph, Value
 from .origin import inherit
@@ -18,11 +19,6 @@ _MOVING = VIEWS | frozenset(
 )
 """Primitives that move elements, or that see to dtypes by themselves."""
 _SINGLE = np.dtype(np.float32)
-
-
-def is_bfloat16(dtype: np.dtype) -> bool:
-    """Whether ``dtype`` is bfloat16."""
-    return dtype.char == "E" and dtype.name == "bfloat16"
 
 
 def _computes(value: Value) -> bool:
@@ -72,4 +68,4 @@ def _converted(value: Value, dtype: np.dtype) -> Value:
     return new
 
 
-__all__ = ["is_bfloat16", "widened"]
+__all__ = ["widened"]

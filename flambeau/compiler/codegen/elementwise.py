@@ -33,14 +33,19 @@ def _is_float(dtype: np.dtype) -> bool:
     return dtype.kind == "f"
 
 
+def is_bfloat16(dtype: np.dtype) -> bool:
+    """Whether ``dtype`` is bfloat16; ml_dtypes has given it this letter."""
+    return str(dtype.char) == "E" and dtype.name == "bfloat16"
+
+
 def has_type(dtype: np.dtype) -> bool:
     """Whether elements of ``dtype`` have an LLVM type."""
-    return dtype.char in _TYPES and (dtype.char != "E" or dtype.name == "bfloat16")
+    return dtype.char in _TYPES and (str(dtype.char) != "E" or is_bfloat16(dtype))
 
 
 def number(b: Builder, dtype: np.dtype, value: Any) -> Register:
     """The constant ``value`` as an element of ``dtype``."""
-    if dtype.char == "E":  # its bits; no literal that arithmetic could be done with
+    if is_bfloat16(dtype):  # its bits; no literal that arithmetic could be done with
         with np.errstate(over="ignore"):
             bits = int(np.asarray(value).astype(dtype).view(np.int16))
         return Register(str(bits), "i16")
@@ -54,7 +59,7 @@ def as_bool(b: Builder, x: Register, dtype: np.dtype) -> Register:
     """Whether ``x`` is not zero (NaN is not)."""
     if dtype.kind == "b":
         return x
-    if dtype.char == "E":
+    if is_bfloat16(dtype):
         return as_bool(b, _from_bfloat16(b, x), _SINGLE)
     if _is_float(dtype):
         return b.compare("fcmp une", x, b.constant(x.type, 0.0))
@@ -65,9 +70,9 @@ def convert(b: Builder, x: Register, source: np.dtype, target: np.dtype) -> Regi
     """``x`` of dtype ``source`` as ``target``, as a C cast would."""
     if source == target:
         return x
-    if source.char == "E":
+    if is_bfloat16(source):
         return convert(b, _from_bfloat16(b, x), _SINGLE, target)
-    if target.char == "E":
+    if is_bfloat16(target):
         return _to_bfloat16(b, convert(b, x, source, _SINGLE))
     if x.literal is not None and x.lanes == 1 and not (source.kind == "f" and target.kind in "iu"):
         return b.constant(llvm_type(target), np.asarray(x.literal).astype(target).item())
@@ -524,6 +529,7 @@ __all__ = [
     "convert",
     "emit_elementwise",
     "has_type",
+    "is_bfloat16",
     "lanewise",
     "llvm_type",
     "number",
