@@ -242,9 +242,14 @@ class Comparison:
                     result = future.result()
                     if result is None:
                         continue
-                    columns, *rest = result
+                    columns, seconds, complaint, steps = result
                     outcome = Outcome(
-                        self._variation(index), self.settings[index].seed, History(columns), *rest
+                        self._variation(index),
+                        self.settings[index].seed,
+                        History(columns),
+                        seconds,
+                        complaint,
+                        steps,
                     )
                     progress.finished(outcome)
                     yield index, outcome

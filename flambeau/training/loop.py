@@ -323,7 +323,8 @@ def check(settings: Settings) -> None:
         raise ValueError(f"the momentum must be 0 or more, not {settings.momentum}")
     if settings.momentum and settings.optimizer not in TAKE_MOMENTUM:
         raise ValueError(
-            f"{settings.optimizer} takes no momentum; {' and '.join(TAKE_MOMENTUM)} do"
+            f"{settings.optimizer} takes no momentum; {', '.join(TAKE_MOMENTUM[:-1])} and "
+            f"{TAKE_MOMENTUM[-1]} do"
         )
     if not (math.isfinite(settings.weight_decay) and settings.weight_decay >= 0):
         raise ValueError(f"the weight decay must be 0 or more, not {settings.weight_decay}")

@@ -213,7 +213,8 @@ def _expanded(matrix: Matrix, size: tuple[int, int]) -> tuple[int, int]:
     # In single precision, as torchvision does: in double, 36 / 1e-4 * 1e-4 is more than 36.
     half = np.array([width / 2, height / 2], np.float32)
     rows = np.array(matrix, np.float32).reshape(2, 3).T
-    places = _moved(np.float32([[-1], [1]]) * half[0], np.float32([-1, 1]) * half[1], rows) + half
+    sides = np.array([-1, 1], np.float32)
+    places = _moved(sides[:, None] * half[0], sides * half[1], rows) + half
     # What is left of a pixel after rounding errors is no pixel.
     small = np.float32(1e-4)
     high = np.ceil(np.trunc(places.max(axis=0) / small) * small)
