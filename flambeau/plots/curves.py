@@ -163,10 +163,10 @@ def _plot(
     epochs = numbers(history["epoch"])
     axes = axes_or_new(ax)
     for part, hue in _COLOURS.items():
-        column = history.get(f"{part}_{quantity}")
-        if column is None:
+        measured = history.get(f"{part}_{quantity}")
+        if measured is None:
             continue
-        values = numbers(column)
+        values = numbers(measured)
         if len(values) != len(epochs):
             raise ValueError(
                 f"the history has {len(epochs)} epochs, but {len(values)} of {part}_{quantity}"
