@@ -191,7 +191,11 @@ def _accumulate_leaf(leaf: Any, grad: Any, create_graph: bool) -> None:
         if MODES.capture is not None and not previous._requires_grad:
             with _NoGrad():
                 previous.add_(tensors.wrap(grad))  # in place as well, on what stands for arrays
-        elif array.__class__ is ndarray and grad.__class__ is ndarray and not previous._requires_grad:
+        elif (
+            array.__class__ is ndarray
+            and grad.__class__ is ndarray
+            and not previous._requires_grad
+        ):
             np.add(array, grad, out=array)
             previous._bump_version()
         else:

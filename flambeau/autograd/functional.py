@@ -179,6 +179,9 @@ def jvp(
 
     Returns:
         ``func``'s outputs, and a tensor per output.
+
+    Raises:
+        RuntimeError: if ``strict``, an output does not depend on the inputs.
     """
     with enable_grad():
         tupled, given = _as_tuple(inputs, "inputs", "jvp")
@@ -361,6 +364,10 @@ def hessian(
 
     Returns:
         for one input a tensor ``(*input shape, *input shape)``, else a tuple of tuples of them.
+
+    Raises:
+        RuntimeError: the function does not return one element, or, if ``strict``, does not depend
+            on an input.
     """
     tupled, given = _as_tuple(inputs, "inputs", "hessian")
 

@@ -37,7 +37,19 @@ def vdot(input: Any, other: Any) -> Any:
 
 @composite(out=True)
 def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
-    """``beta * input + alpha * outer(vec1, vec2)``."""
+    """``beta * input + alpha * outer(vec1, vec2)``.
+
+    Args:
+        input: (n, m), or what is broadcast to it.
+        vec1: (n).
+        vec2: (m).
+
+    Returns:
+        (n, m).
+
+    Raises:
+        RuntimeError: ``vec1`` or ``vec2`` has not one dim.
+    """
     if vec1._array.ndim != 1 or vec2._array.ndim != 1:
         raise RuntimeError(
             f"addr: Expected 1-D argument vec{1 if vec1._array.ndim != 1 else 2}, but got "

@@ -174,7 +174,14 @@ def clamp_max(input: Any, max: Any) -> Any:
 @composite
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08,
             equal_nan: bool = False) -> Any:  # fmt: skip
-    """Whether ``|input - other| <= atol + rtol * |other|``, element by element."""
+    """Whether ``|input - other| <= atol + rtol * |other|``, element by element.
+
+    Returns:
+        bool, of the common shape.
+
+    Raises:
+        RuntimeError: the two have different dtypes, or a tolerance is negative.
+    """
     require_tensors("isclose", input=input, other=other)
     if input.dtype is not other.dtype:
         from ..tensor.views import _type_word

@@ -276,7 +276,12 @@ def select(input: Any, dim: int, index: int) -> Any:
 
 @composite
 def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
-    """A view of the ``length`` entries from ``start`` on along ``dim``."""
+    """A view of the ``length`` entries from ``start`` on along ``dim``.
+
+    Raises:
+        RuntimeError: the tensor has no dims, or the entries reach beyond its end.
+        IndexError: ``start`` is out of range.
+    """
     shape = input._array.shape
     if not shape:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
@@ -326,6 +331,9 @@ def split(
     """Views of consecutive parts along ``dim``: of one size (the last may be less), or several.
 
     ``split_size`` is the method's name for the sizes.
+
+    Raises:
+        RuntimeError: the tensor has no dims, a size is negative, or the sizes do not add up.
     """
     if split_size_or_sections is None:
         if split_size is None:

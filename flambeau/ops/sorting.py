@@ -240,7 +240,21 @@ def _(xp, grad, input_shape, dim, aux):
 @composite
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *,
          out: Any = None) -> Any:  # fmt: skip
-    """The ``k`` largest (or smallest) elements along ``dim`` and their indices, sorted."""
+    """The ``k`` largest (or smallest) elements along ``dim`` and their indices, sorted.
+
+    Args:
+        input: (*).
+        k: how many; the size of ``dim`` in the results.
+        dim: along which.
+        largest: whether the largest, else the smallest.
+        sorted: the results are sorted in either case.
+
+    Returns:
+        The elements, and their int64 indices along ``dim``, as a named tuple.
+
+    Raises:
+        RuntimeError: ``k`` is negative or larger than the dim.
+    """
     shape = input._array.shape
     dim = wrap_dim(dim, len(shape))
     if not 0 <= k <= (shape[dim] if shape else 1):

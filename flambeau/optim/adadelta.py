@@ -26,6 +26,11 @@ def adadelta(
     weight_decay: Any,
     maximize: bool,
 ) -> dict[str, Any]:
+    """The update; see :class:`Adadelta` and :mod:`flambeau.optim.update_program`.
+
+    Returns:
+        The new parameter and the new states, by name.
+    """
     if maximize:
         grad = -grad
     if weight_decay:

@@ -31,6 +31,11 @@ def adagrad(
     weight_decay: Any,
     maximize: bool,
 ) -> dict[str, Any]:
+    """The update; see :class:`Adagrad` and :mod:`flambeau.optim.update_program`.
+
+    Returns:
+        The new parameter and the new states, by name.
+    """
     step = step + 1
     if maximize:
         grad = -grad

@@ -29,6 +29,11 @@ def asgd(
     weight_decay: Any,
     maximize: bool,
 ) -> dict[str, Any]:
+    """The update; see :class:`ASGD` and :mod:`flambeau.optim.update_program`.
+
+    Returns:
+        The new parameter and the new states, by name.
+    """
     step = step + 1
     if maximize:
         grad = -grad

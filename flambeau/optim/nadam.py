@@ -37,6 +37,11 @@ def nadam(
     maximize: bool,
     beta1_is_small: bool,
 ) -> dict[str, Any]:
+    """The update; see :class:`NAdam` and :mod:`flambeau.optim.update_program`.
+
+    Returns:
+        The new parameter and the new states, by name.
+    """
     step = step + 1
     if maximize:
         grad = -grad

@@ -33,6 +33,11 @@ def radam(
     maximize: bool,
     beta1_is_small: bool,
 ) -> dict[str, Any]:
+    """The update; see :class:`RAdam` and :mod:`flambeau.optim.update_program`.
+
+    Returns:
+        The new parameter and the new states, by name.
+    """
     step = step + 1
     if maximize:
         grad = -grad

@@ -32,6 +32,11 @@ def rmsprop(
     maximize: bool,
     alpha_is_small: bool,
 ) -> dict[str, Any]:
+    """The update; see :class:`RMSprop` and :mod:`flambeau.optim.update_program`.
+
+    Returns:
+        The new parameter and the new states, by name.
+    """
     if maximize:
         grad = -grad
     if weight_decay:

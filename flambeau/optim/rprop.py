@@ -27,6 +27,11 @@ def rprop(
     step_size_max: Any,
     maximize: bool,
 ) -> dict[str, Any]:
+    """The update; see :class:`Rprop` and :mod:`flambeau.optim.update_program`.
+
+    Returns:
+        The new parameter and the new states, by name.
+    """
     if maximize:
         grad = -grad
     agreement = grad * prev

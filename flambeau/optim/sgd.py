@@ -27,6 +27,11 @@ def sgd(
     maximize: bool,
     is_first: bool,
 ) -> dict[str, Any]:
+    """The update; see :class:`SGD` and :mod:`flambeau.optim.update_program`.
+
+    Returns:
+        The new parameter and the new states, by name.
+    """
     if maximize:
         grad = -grad
     if weight_decay:

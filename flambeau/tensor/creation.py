@@ -379,7 +379,11 @@ def eye(
     n: int, m: int | None = None, *, out: Tensor | None = None, dtype: Any = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """An ``n`` by ``m`` (``n``) matrix with ones on its diagonal and zeros elsewhere."""
+    """An ``n`` by ``m`` (``n``) matrix with ones on its diagonal and zeros elsewhere.
+
+    Raises:
+        RuntimeError: a size is negative.
+    """
     for name, size in (("n", n), ("m", m)):
         if size is not None and size < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")

@@ -30,6 +30,13 @@ def arange(
     """Numbers from ``start`` (0) up to but without ``end``, ``step`` (1) apart.
 
     Call as ``arange(end)``, ``arange(start, end)`` or ``arange(start, end, step)``.
+
+    Returns:
+        (ceil((end - start) / step)); int64 if all three are whole, else of the default dtype.
+
+    Raises:
+        TypeError: there is no ``end``.
+        RuntimeError: ``step`` is 0 or leads away from ``end``, or a bound is not finite.
     """
     start, end, step = named.pop("start", 0), named.pop("end", None), named.pop("step", 1)
     if named:
@@ -102,7 +109,19 @@ def linspace(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """``steps`` numbers evenly spaced from ``start`` to ``end``, both included."""
+    """``steps`` numbers evenly spaced from ``start`` to ``end``, both included.
+
+    Args:
+        start: the first number, or a 0-d tensor.
+        end: the last one.
+        steps: how many there are.
+
+    Returns:
+        (steps).
+
+    Raises:
+        RuntimeError: ``steps`` is negative, or a bound is a tensor with dims.
+    """
     start, end = _ends("linspace", start, end, steps)
     wanted = _dtype(dtype)
     if steps == 1:
@@ -129,7 +148,20 @@ def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, out: Tensor | None = None,
     dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """``base`` to the power of ``steps`` evenly spaced exponents from ``start`` to ``end``."""
+    """``base`` to the power of ``steps`` evenly spaced exponents from ``start`` to ``end``.
+
+    Args:
+        start: the first exponent, or a 0-d tensor.
+        end: the last one.
+        steps: how many there are.
+        base: what is raised to them.
+
+    Returns:
+        (steps).
+
+    Raises:
+        RuntimeError: ``steps`` is negative, or a bound is a tensor with dims.
+    """
     start, end = _ends("logspace", start, end, steps)
     wanted = _dtype(dtype)
     array = np.power(float(base), np.linspace(start, end, steps)).astype(wanted)

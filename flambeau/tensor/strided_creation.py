@@ -18,7 +18,11 @@ def empty_strided(
     size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """A tensor of the shape ``size`` with the strides ``stride`` (in elements), not filled."""
+    """A tensor of the shape ``size`` with the strides ``stride`` (in elements), not filled.
+
+    Raises:
+        RuntimeError: as many strides as sizes are needed, none of them negative.
+    """
     wanted = _dtype(dtype)
     size, stride = tuple(size), tuple(stride)
     if len(size) != len(stride):
@@ -38,7 +42,11 @@ def empty_permuted(
     size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """A tensor not filled, whose dims lie in memory in the order ``physical_layout``."""
+    """A tensor not filled, whose dims lie in memory in the order ``physical_layout``.
+
+    Raises:
+        RuntimeError: ``physical_layout`` does not name every dim once, counted from 0.
+    """
     size, order = tuple(size), tuple(physical_layout)
     if len(order) != len(size):
         raise RuntimeError(

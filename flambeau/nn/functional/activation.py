@@ -180,7 +180,13 @@ def rrelu(
     training: bool = False,
     inplace: bool = False,
 ) -> Tensor:
-    """A leaky ReLU whose slope is drawn per element from U(lower, upper) in training."""
+    """A leaky ReLU whose slope is drawn per element from U(lower, upper) in training.
+
+    Raises:
+        RuntimeError: ``lower`` is above ``upper``.
+
+    Source: Xu et al., Empirical Evaluation of Rectified Activations, 2015.
+    """
 
     if lower > upper:
         raise RuntimeError(

@@ -35,7 +35,20 @@ def binary_cross_entropy(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """The binary cross entropy of probabilities ``input`` with ``target``, of any one shape."""
+    """The binary cross entropy of probabilities ``input`` with ``target``, of any one shape.
+
+    Args:
+        input: (*), probabilities in [0, 1].
+        target: (*), likewise.
+        weight: a factor per element, to be broadcast.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Returns:
+        A 0-d tensor, or (*) without reduction.
+
+    Raises:
+        ValueError: ``input`` and ``target`` have two shapes.
+    """
     if size_average is not None or reduce is not None or reduction not in _loss.REDUCTIONS:
         reduction = reduction_of(size_average, reduce, reduction)
     if target._array.shape != input._array.shape:

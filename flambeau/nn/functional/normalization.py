@@ -79,6 +79,11 @@ def instance_norm(
     """Normalization of every channel of every sample of ``(N, C, *)`` by itself.
 
     The arguments are those of :func:`batch_norm`; ``use_input_stats`` is its ``training``.
+
+    Raises:
+        ValueError: there is one element per channel, and its own statistics are wanted.
+
+    Source: Ulyanov et al., Instance Normalization, 2016.
     """
     if use_input_stats and math.prod(input.shape[2:]) == 1:
         raise ValueError(
@@ -125,7 +130,20 @@ def group_norm(
 def local_response_norm(
     input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
-    """Division by ``(k + alpha * mean of squares over size channels) ** beta``."""
+    """Division by ``(k + alpha * mean of squares over size channels) ** beta``.
+
+    Args:
+        input: ``(N, C, *)``.
+        size: the number of neighbouring channels.
+
+    Returns:
+        ``(N, C, *)``.
+
+    Raises:
+        ValueError: ``input`` has fewer than three dims.
+
+    Source: Krizhevsky et al., ImageNet Classification with Deep CNNs, 2012, section 3.3.
+    """
     if input.dim() < 3:
         raise ValueError(
             "Expected 3D or higher dimensionality                          input "

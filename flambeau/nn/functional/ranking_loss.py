@@ -81,7 +81,19 @@ def margin_ranking_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """max(0, -target * (input1 - input2) + margin) with targets 1 and -1."""
+    """max(0, -target * (input1 - input2) + margin) with targets 1 and -1.
+
+    Args:
+        input1, input2, target: (*), of one number of dims.
+        margin: by how much the right one is to be ahead.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Returns:
+        A 0-d tensor, or (*) without reduction.
+
+    Raises:
+        RuntimeError: the three do not have the same number of dims.
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     if input1.dim() != input2.dim() or input1.dim() != target.dim():
         raise RuntimeError(

@@ -63,7 +63,19 @@ def smooth_l1_loss(
     reduction: str = "mean",
     beta: float = 1.0,
 ) -> Tensor:
-    """d * d / (2 * beta) where d = abs(input - target) < beta, else d - beta / 2."""
+    """d * d / (2 * beta) where d = abs(input - target) < beta, else d - beta / 2.
+
+    Args:
+        input, target: (*), to be broadcast.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        beta: from which difference on the loss is linear.
+
+    Returns:
+        A 0-d tensor, or (*) without reduction.
+
+    Raises:
+        RuntimeError: ``beta`` is negative.
+    """
     if input._array.shape != target._array.shape:
         warn_of_broadcast(input, target)
     reduction = reduction_of(size_average, reduce, reduction)
@@ -81,7 +93,22 @@ def huber_loss(
     delta: float = 1.0,
     weight: Tensor | None = None,
 ) -> Tensor:
-    """d * d / 2 where d = abs(input - target) <= delta, else delta * (d - delta / 2)."""
+    """d * d / 2 where d = abs(input - target) <= delta, else delta * (d - delta / 2).
+
+    Args:
+        input, target: (*), to be broadcast.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        delta: from which difference on the loss is linear.
+        weight: (*), a factor per element.
+
+    Returns:
+        A 0-d tensor, or (*) without reduction.
+
+    Raises:
+        RuntimeError: ``delta`` is not positive.
+
+    Source: Huber, Robust Estimation of a Location Parameter, 1964.
+    """
     if input._array.shape != target._array.shape:
         warn_of_broadcast(input, target)
     _loss.check_reduction(reduction)
