@@ -17,7 +17,7 @@ from .namespaces.primitives import complex_dtype
 from .ops.conversion import to
 from .ops.dims import wrap_dim
 from .ops.fourier import fft_c2c, fft_c2r, fft_r2c
-from .ops.shape import constant_pad, narrow, roll
+from .ops.shape import cat, constant_pad, narrow, roll
 from .tensor import Tensor
 from .tensor.sequences import arange
 from .tensor.views import write_out
@@ -362,10 +362,9 @@ def fftfreq(
 ) -> Tensor:  # fmt: skip
     """The frequencies of :func:`fft`'s results, in cycles per unit, for samples ``d`` apart."""
     wanted = dtypes.get_default_dtype() if dtype is None else dtype
-    result = arange(n, dtype=wanted, device=device)
-    array = result._array
-    array[(n + 1) // 2 :] -= n
-    array *= 1 / (n * d)
+    positive = arange(0, (n + 1) // 2, dtype=wanted, device=device)
+    negative = arange(-(n // 2), 0, dtype=wanted, device=device)
+    result = cat((positive, negative)) * (1 / (n * d))
     return _finished(result, out, requires_grad, "fftfreq")
 
 
@@ -375,8 +374,7 @@ def rfftfreq(
 ) -> Tensor:  # fmt: skip
     """The frequencies of :func:`rfft`'s results, in cycles per unit, for samples ``d`` apart."""
     wanted = dtypes.get_default_dtype() if dtype is None else dtype
-    result = arange(n // 2 + 1, dtype=wanted, device=device)
-    result._array[...] *= 1 / (n * d)
+    result = arange(n // 2 + 1, dtype=wanted, device=device) * (1 / (n * d))
     return _finished(result, out, requires_grad, "rfftfreq")
 
 

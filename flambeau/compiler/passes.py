@@ -97,7 +97,7 @@ def _expand(value: Value) -> Value | None:
 def _slice(value: Value) -> Value | None:
     (x,) = value.operands
     key = value.attributes["key"]
-    whole = all(
+    whole = value.shape == x.shape and all(
         isinstance(k, slice) and k.indices(n) == (0, n, 1)
         for k, n in zip(key, x.shape, strict=False)
     )

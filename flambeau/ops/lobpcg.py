@@ -110,7 +110,7 @@ class Iteration:
 
 def _decomposed(x: Any) -> tuple[Any, Any]:
     """As ``eigh``, whatever the vectors' signs."""
-    values, vectors = np.linalg.eigh(x._array)
+    values, vectors = np.linalg.eigh(x._concrete("lobpcg()"))
     return wrap(values), wrap(vectors)
 
 
