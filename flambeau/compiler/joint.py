@@ -35,6 +35,7 @@ class Joint:
         names: what eager mode calls their nodes on the tape.
         watched: what must not be written before the backward pass.
         copied: the places in ``kept`` of what may be written.
+        slots: for each leaf the results that it is reached from: it has no gradient without one.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Joint:
         names: list[str],
         watched: list[Any],
         copied: list[int],
+        slots: list[list[int]],
     ) -> None:
         self.graph = graph
         self.kept = kept
@@ -54,6 +56,7 @@ class Joint:
         self.names = names
         self.watched = watched
         self.copied = copied
+        self.slots = slots
         self.executable: Callable[[Sequence[np.ndarray]], list[np.ndarray]] | None = None
 
     def deliver(self, runner: Any, delivered: list[Any], tensors: Sequence[Tensor]) -> Any:
@@ -131,9 +134,13 @@ class CompiledBackward(Node):
         inputs = [*arrays, *[np.asarray(a, order="C") for a in self.saved]]
         joint = self.joint
         if joint.executable is None:
-            outputs, _ = evaluate(joint.graph, inputs)
-            return tuple(np.array(o) for o in outputs)
-        return tuple(joint.executable(inputs))
+            outputs = [np.array(o) for o in evaluate(joint.graph, inputs)[0]]
+        else:
+            outputs = joint.executable(inputs)
+        return tuple(
+            output if any(given[slot] is not None for slot in slots) else None
+            for output, slots in zip(outputs, joint.slots)
+        )
 
     def backward_recorded(self, grad: Any) -> tuple[Any, ...]:
         raise RuntimeError(
@@ -203,7 +210,9 @@ def make_joint(program: Any, recording: Any, described: dict[int, Any]) -> Joint
     copied = [
         place for place, k in enumerate(kept) if _must_be_copied(k, watched, delivered, recording)
     ]
-    return Joint(graph, kept, owners, results, names, watched, copied)
+    leaves = [_leaves(root) for root in roots]
+    slots = [[i for i, ids in enumerate(leaves) if key in ids] for key in found.sums]
+    return Joint(graph, kept, owners, results, names, watched, copied, slots)
 
 
 def _reachable(root: Any) -> dict[int, Any]:
@@ -216,6 +225,16 @@ def _reachable(root: Any) -> dict[int, Any]:
             found[id(node)] = node
             stack.extend(e for e in node.edges if e is not None)
     return found
+
+
+def _leaves(root: Any) -> set[int]:
+    """The ids of the leaves of the tape that are reached from ``root``."""
+    return {
+        id(edge)
+        for node in _reachable(root).values()
+        for edge in node.edges
+        if edge is not None and edge._sequence == 0
+    }
 
 
 def _watched(nodes: Any, recording: Any, described: dict[int, Any]) -> list[Any]:

@@ -32,6 +32,7 @@ _CONTAINERS = (list, dict, set, deque, bytearray, array.array)
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _OWN = __name__.split(".")[0]
 _FOREIGN = {_OWN, "builtins", "numpy", "torch", "threading", "logging", "random", "_io"}
+_DEEPEST = 64
 _LONGEST = 1 << 16
 """Containers of up to so many items are looked into."""
 _SHORT = 64
@@ -299,6 +300,8 @@ class PythonState:
                 self._refer(holder, name, value, 0)
             self._note_code(function)
             self._visit_global_hooks()
+            if not self.names.isdisjoint(("environ", "getenv")):
+                self.watched.append(Watched("os.environ", os.environ._data))  # type: ignore[attr-defined]
             self._in_arguments = True
             for value in (*args, *(kwargs or {}).values()):
                 self._visit("an argument", value, 0)
@@ -372,7 +375,7 @@ class PythonState:
         if isinstance(value, Tensor):
             self._visit_tensor(value, depth)
             return
-        if id(value) in self._seen or depth > 4 or isinstance(value, (*_PLAIN, type)):
+        if id(value) in self._seen or depth > _DEEPEST or isinstance(value, (*_PLAIN, type)):
             return
         self._seen.add(id(value))
         if is_module(value):
@@ -399,7 +402,9 @@ class PythonState:
         elif hasattr(type(value), "__next__") and _library(type(value).__module__):
             self.refused = f"it may advance the iterator '{name}', as it would at every call"
         elif isinstance(value, (types.FunctionType, types.MethodType, functools.partial)):
-            if isinstance(value, functools.partial) or not _is_own(_without_wrapper(value)):
+            if isinstance(value, functools.partial) or not _library(
+                getattr(_without_wrapper(value), "__module__", None)
+            ):
                 self._note_code(value)
                 for holder, inner, item in _cells(value):
                     self._refer(holder, inner, item, depth + 1)
@@ -505,6 +510,9 @@ class PythonState:
             return
         if id(tensor) in self.tensors:
             return
+        for name, item in list(tensor.__dict__.items()):
+            if name[:1] != "_" and self._named(name):
+                self._refer(tensor.__dict__, name, item, depth + 1)
         self.tensors[id(tensor)] = tensor
         for hooks in (tensor._hooks, tensor._post_accumulate_hooks):
             if hooks:

@@ -116,6 +116,8 @@ class Generator:
 
     def initial_seed(self) -> int:
         """Return the seed from which the stream was started."""
+        if MODES.capture is not None:
+            raise ConcreteValueNeeded("initial_seed()")
         return self._seed
 
     # -- the words --------------------------------------------------------------------------------

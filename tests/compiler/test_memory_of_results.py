@@ -331,6 +331,24 @@ def of_inplace_on_inputs(compiled: Any, log: Any) -> None:
         log(c(b[:3], b[3:]), b)
 
 
+def of_vector_env(compiled: Any, log: Any) -> None:
+    W = torch.randn(2, 3, requires_grad=True)
+
+    def f(x):
+        out = torch.zeros(4, 3)
+        out[:2] = x
+        out[2:] += W
+        out[0, 0] = 7
+        return (out, out[1])
+
+    c = compiled(f)
+    for i in range(N):
+        r = c(torch.ones(2, 3) * i)
+        log(r)
+        r[0].sum().backward()
+        log(W.grad)
+
+
 PROGRAMS = [value for name, value in list(globals().items()) if name.startswith("of_")]
 NOT_CAPTURED = {of_inplace_reshape_copy, of_inplace_views, of_inplace_on_inputs}
 

@@ -18,8 +18,9 @@ import pytest
 import flambeau as torch
 from flambeau import nn
 
-from .agreement import check
+from .agreement import check, net
 
+SCALE = 1.0
 N = 20
 
 
@@ -424,6 +425,133 @@ def of_failing_capture_rng(compiled: Any, log: Any) -> None:
         log(c(torch.ones(3)))
 
 
+def of_nested_objects_deep(compiled: Any, log: Any) -> None:
+
+    class C:
+        pass
+
+    a = C()
+    a.b = C()
+    a.b.c = C()
+    a.b.c.d = C()
+    a.b.c.d.e = C()
+    a.b.c.d.e.f = C()
+    a.b.c.d.e.f.v = 1.0
+    a.b.c.d.e.f.w = torch.ones(2)
+    c = compiled(lambda x: x * a.b.c.d.e.f.v * a.b.c.d.e.f.w)
+    for i in range(N):
+        if i == 6:
+            a.b.c.d.e.f.v = 2.0
+        if i == 12:
+            a.b.c.d.e.f.w = torch.zeros(2)
+        log(c(torch.ones(2)))
+
+
+def of_deep_functions(compiled: Any, log: Any) -> None:
+    s = {"k": 1.0}
+
+    def f0(x):
+        return x * s["k"]
+
+    def f1(x):
+        return f0(x)
+
+    def f2(x):
+        return f1(x)
+
+    def f3(x):
+        return f2(x)
+
+    def f4(x):
+        return f3(x)
+
+    def f5(x):
+        return f4(x)
+
+    def f6(x):
+        return f5(x)
+
+    c = compiled(lambda x: f6(x))
+    for i in range(N):
+        if i == 6:
+            s["k"] = 2.0
+        log(c(torch.ones(2)))
+
+
+def of_nested_lists_deep(compiled: Any, log: Any) -> None:
+    d = {"a": [[{"b": [(1.0, [2.0])]}]]}
+    c = compiled(lambda x: x * d["a"][0][0]["b"][0][1][0])
+    for i in range(N):
+        if i == 6:
+            d["a"][0][0]["b"][0][1][0] = 5.0
+        log(c(torch.ones(2)))
+
+
+def of_tensors_as_python_flags(compiled: Any, log: Any) -> None:
+    m = net()
+    m[0].weight.my_flag = 1.0
+    c = compiled(lambda x: x * m[0].weight.my_flag)
+    for i in range(N):
+        if i == 6:
+            m[0].weight.my_flag = 2.0
+        log(c(torch.ones(2)))
+
+
+def of_env_var(compiled: Any, log: Any) -> None:
+    import os
+
+    os.environ["MYSCALE"] = "1.0"
+    c = compiled(lambda x: x * float(os.environ["MYSCALE"]))
+    for i in range(N):
+        if i == 6:
+            os.environ["MYSCALE"] = "2.0"
+        log(c(torch.ones(2)))
+
+
+def of_static_method_and_property(compiled: Any, log: Any) -> None:
+
+    class T:
+        def __init__(s):
+            s._lr = 0.5
+            s.w = torch.ones(3)
+
+        @property
+        def lr(s):
+            return s._lr
+
+        @staticmethod
+        def act(x):
+            return x * 2
+
+        @classmethod
+        def make(cls):
+            return cls.k
+
+        k = 2.0
+
+        def run(s, x):
+            return s.act(x) * s.lr * s.make()
+
+    t = T()
+    c = compiled(t.run)
+    for i in range(N):
+        if i == 5:
+            t._lr = 1.5
+        if i == 9:
+            T.k = 5.0
+        if i == 13:
+            T.act = staticmethod(lambda x: x * 3)
+        log(c(torch.ones(2)))
+
+
+def of_default_generator_state_read(compiled: Any, log: Any) -> None:
+    c = compiled(lambda x: (x + torch.rand(2), torch.initial_seed()))
+    for i in range(N):
+        if i == 7:
+            torch.manual_seed(5)
+        log(c(torch.ones(2)))
+
+
 PROGRAMS = [value for name, value in list(globals().items()) if name.startswith("of_")]
 NOT_CAPTURED = {
     of_slots_counter,
@@ -437,6 +565,7 @@ NOT_CAPTURED = {
     of_decorated_counter,
     of_own_generator,
     of_failing_capture_rng,
+    of_default_generator_state_read,
 }
 
 

@@ -71,6 +71,85 @@ def of_dataclass_state(compiled: Any, log: Any) -> None:
         log(step(torch.arange(3.0)), s.w, s.v)
 
 
+def of_polyak_targets(compiled: Any, log: Any) -> None:
+    q, t = (net(), net())
+    t.load_state_dict(q.state_dict())
+    opt = torch.optim.Adam(q.parameters(), lr=0.01)
+
+    @compiled
+    def step(s, r, s2):
+        with torch.no_grad():
+            y = r + 0.9 * t(s2)
+        loss = F.smooth_l1_loss(q(s), y)
+        opt.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(q.parameters(), 1.0)
+        opt.step()
+        return loss
+
+    for i in range(N):
+        log(step(torch.randn(4, 3), torch.randn(4, 1), torch.randn(4, 3)), q, t)
+        if i % 5 == 4:
+            t.load_state_dict(q.state_dict())
+        if i == 13:
+            t = copy.deepcopy(q)
+
+
+def of_module_list_mutated(compiled: Any, log: Any) -> None:
+
+    class M(nn.Module):
+        def __init__(s):
+            super().__init__()
+            s.ls = nn.ModuleList([nn.Linear(3, 3) for _ in range(2)])
+            s.py = [nn.Linear(3, 3)]
+            s.ws = nn.ParameterList([nn.Parameter(torch.ones(3))])
+
+        def forward(s, x):
+            for loss in s.ls:
+                x = loss(x)
+            return s.py[0](x) * s.ws[0]
+
+    m = M()
+    c = compiled(m)
+    for i in range(N):
+        if i == 5:
+            m.ls.append(nn.Linear(3, 3))
+        if i == 9:
+            m.py[0] = nn.Linear(3, 3)
+        if i == 12:
+            m.py[0].weight.requires_grad_(False)
+        if i == 15:
+            m.ws[0] = nn.Parameter(torch.zeros(3))
+        o = c(torch.ones(2, 3))
+        log(o)
+        o.sum().backward()
+        log([p.grad for p in m.py[0].parameters() if p.grad is not None], m)
+
+
+def of_prune_mask(compiled: Any, log: Any) -> None:
+    m = net()
+    masks = {n: torch.ones_like(p) for n, p in m.named_parameters()}
+    opt = torch.optim.SGD(m.parameters(), lr=0.1)
+
+    @compiled
+    def step(x, y):
+        opt.zero_grad()
+        loss = F.mse_loss(m(x), y)
+        loss.backward()
+        opt.step()
+        with torch.no_grad():
+            for n, p in m.named_parameters():
+                p.mul_(masks[n])
+        return loss
+
+    for i in range(N):
+        if i == 6:
+            masks["0.weight"][0] = 0
+        if i == 12:
+            masks["2.weight"] = torch.zeros(1, 5)
+        log(step(*data()), m)
+
+
 def of_ema_by_hand(compiled: Any, log: Any) -> None:
     m = net()
     ema = copy.deepcopy(m).requires_grad_(False)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import flambeau as torch
+from flambeau import nn
 from flambeau.nn import functional as F
 
 from .agreement import check, data, net
@@ -162,6 +163,19 @@ def of_retain_graph(compiled: Any, log: Any) -> None:
             o.backward()
         except RuntimeError as e:
             log("second time" in str(e))
+
+
+def of_multi_output_partial_backward(compiled: Any, log: Any) -> None:
+    a = nn.Linear(3, 2)
+    b = nn.Linear(3, 2)
+    c = compiled(lambda x: (a(x), b(x), a(x).detach()))
+    for i in range(N):
+        p, q, r = c(torch.randn(4, 3))
+        (p if i % 2 else q).sum().backward()
+        log(p, q, r, a, b)
+        if i % 5 == 0:
+            a.zero_grad()
+            b.zero_grad()
 
 
 PROGRAMS = [value for name, value in list(globals().items()) if name.startswith("of_")]
