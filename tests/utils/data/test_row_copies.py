@@ -57,3 +57,11 @@ def test_the_code_is_made_only_after_reading_much(monkeypatch):
     array = np.zeros((60_000, 200), np.float32)
     row_copies.copied_rows(array, np.arange(64))
     assert row_copies._copy is None
+
+
+def test_an_array_of_one_row_may_have_any_stride(compiled):
+    row = np.arange(8)
+    array = np.lib.stride_tricks.as_strided(row, (1, 8), (3, 8))
+    assert array.flags.c_contiguous
+    indices = np.zeros(5, np.int64)
+    np.testing.assert_array_equal(row_copies.copied_rows(array, indices), np.tile(row, (5, 1)))
