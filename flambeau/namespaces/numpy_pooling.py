@@ -95,8 +95,8 @@ def max_pool(
     """The maxima over any windows, and their places in the flattened last dims."""
     dims = len(kernel)
     indices = max_pool_indices(x, kernel, stride, padding, dilation, size)
-    flat = x.reshape(*x.shape[:-dims], -1)
-    places = indices.reshape(*indices.shape[:-dims], -1)
+    flat = x.reshape(*x.shape[:-dims], prod(x.shape[-dims:]))
+    places = indices.reshape(*indices.shape[:-dims], prod(indices.shape[-dims:]))
     return np.take_along_axis(flat, places, -1).reshape(indices.shape), indices
 
 
@@ -104,6 +104,6 @@ def max_pool_gradient(grad: Array, input_shape: Sizes, indices: Array, dims: int
     """The gradient of :func:`max_pool`: added up at the places of the maxima."""
     n = prod(input_shape[-dims:])
     rows = prod(input_shape[:-dims])
-    places = indices.reshape(rows, -1) + np.arange(rows)[:, None] * n
+    places = indices.reshape(rows, prod(indices.shape[-dims:])) + np.arange(rows)[:, None] * n
     result = np.bincount(places.reshape(-1), grad.reshape(-1), rows * n)
     return result.astype(grad.dtype, copy=False).reshape(input_shape)

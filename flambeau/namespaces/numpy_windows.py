@@ -53,7 +53,7 @@ def max_pool_indices(
         x = np.pad(x, [(0, 0)] * (x.ndim - k) + widths, constant_values=lowest)
         flat = np.pad(flat, widths, constant_values=-1)
     values = _windows(x, kernel, stride, dilation, size)
-    values = values.reshape(*values.shape[:-k], -1)
+    values = values.reshape(*values.shape[:-k], _count(kernel))
     places = _windows(flat, kernel, stride, dilation, size).reshape(*size, -1)
     inside = places >= 0
     best = np.argmax(values, axis=-1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import flambeau
+from flambeau.modes import MODES
 from flambeau.nn.functional.node_names import node_called
 from flambeau.ops.embedding import embedding as _embedding
 from flambeau.tensor import Tensor
@@ -53,6 +55,15 @@ def embedding(
 def _shorten_rows(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
     """Scale the rows of ``weight`` that are looked up down to ``max_norm``, in place."""
     with flambeau.no_grad():
+        if MODES.capture is not None:  # which rows those are is not known: all are looked at
+            flat = indices.reshape(-1)
+            count = flambeau.zeros(weight.shape[0], dtype=weight.dtype)
+            ones = flambeau.ones(flat.shape[0], dtype=weight.dtype)
+            is_used = count.index_put((flat,), ones, accumulate=True).unsqueeze(1) > 0
+            norms = weight.norm(norm_type, 1, keepdim=True)
+            shorter = weight * (max_norm / (norms + 1e-7))
+            weight.copy_(shorter.where(is_used & (norms > max_norm), weight))
+            return
         used = indices.reshape(-1).unique()
         rows = weight[used]
         norms = rows.norm(norm_type, 1, keepdim=True)
@@ -142,22 +153,31 @@ def embedding_bag(
         dtype=flambeau.int64,
     )
     bags = len(starts) - 1
-    if padding_idx is not None:
-        kept = input.ne(padding_idx).nonzero().squeeze(-1)
-        rows, bag_of = rows[kept], bag_of[kept]
+    kept = None if padding_idx is None else input.ne(padding_idx)
     zeros = flambeau.zeros((bags, weight.shape[1]), dtype=weight.dtype)
     if mode == "max":
-        return _largest_of_bags(rows, bag_of, zeros)
+        return _largest_of_bags(rows, kept, starts, zeros)
+    if kept is not None:
+        rows = rows.where(kept.unsqueeze(-1), 0)
     sums = zeros.index_put((bag_of,), rows, accumulate=True)
     if mode == "sum":
         return sums
     ones = flambeau.ones(rows.shape[0], dtype=weight.dtype)
+    if kept is not None:
+        ones = kept.to(weight.dtype)
     counts = flambeau.zeros(bags, dtype=weight.dtype).index_put((bag_of,), ones, accumulate=True)
     return sums / counts.clamp(min=1).unsqueeze(-1)
 
 
-def _largest_of_bags(rows: Tensor, bag_of: Tensor, zeros: Tensor) -> Tensor:
-    bags = [bag_of.eq(bag).nonzero().squeeze(-1) for bag in range(zeros.shape[0])]
-    return flambeau.stack(
-        [rows[bag].amax(0) if bag.numel() else zeros[i] for i, bag in enumerate(bags)]
-    )
+def _largest_of_bags(rows: Tensor, kept: Tensor | None, starts: list[int], zeros: Tensor) -> Tensor:
+    found = []
+    for i, (start, end) in enumerate(zip(starts, starts[1:])):
+        if start == end:
+            found.append(zeros[i])
+        elif kept is None:
+            found.append(rows[start:end].amax(0))
+        else:
+            counted = kept[start:end]
+            largest = rows[start:end].where(counted.unsqueeze(-1), -math.inf).amax(0)
+            found.append(largest.where(counted.any(), 0))
+    return flambeau.stack(found)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 import flambeau
-from flambeau.nn.parameter import Parameter, is_lazy
+from flambeau.nn.parameter import Parameter, UninitializedBuffer, is_lazy
 from flambeau.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -47,7 +47,12 @@ class ModuleConversion:
                     parameter.grad = converted.requires_grad_(needs_grad)
         for name, buffer in self._buffers.items():
             if buffer is not None:
-                self._buffers[name] = fn(buffer)
+                moved = fn(buffer)
+                if isinstance(buffer, UninitializedBuffer) and type(moved) is Tensor:
+                    moved = UninitializedBuffer(
+                        device=moved.device, dtype=moved.dtype, persistent=buffer.persistent
+                    )
+                self._buffers[name] = moved
         return self
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
