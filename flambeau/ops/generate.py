@@ -478,6 +478,9 @@ def _save_lines(operation: Operation, named: dict[str, Parameter]) -> list[str]:
             if named[need].kind == "array":
                 lines += [f"{indent}if INFERRED and {need}._inference:",
                           f"{indent}    refuse_inference()"]  # fmt: skip
+            elif named[need].kind in ("operand", "optional"):
+                lines += [f"{indent}if INFERRED and getattr({need}, '_inference', False):",
+                          f"{indent}    refuse_inference()"]  # fmt: skip
             elif named[need].kind != "plain":
                 lines += [f"{indent}if INFERRED:", f"{indent}    check_no_inference({need})"]
         elif need.endswith("_dtype"):
