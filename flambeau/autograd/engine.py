@@ -171,8 +171,9 @@ def _accumulate_leaf(leaf: Any, grad: Any, create_graph: bool) -> None:
         return
     if leaf._hooks is not None:
         grad = run_tensor_hooks(leaf, grad, create_graph)
-    if MODES.capture is not None:
-        MODES.capture.note_grad(leaf)
+    capture = MODES.capture
+    if capture is not None:
+        capture.note_grad(leaf)
     previous = leaf._grad
     if create_graph:
         leaf._grad = grad if previous is None else previous + grad
@@ -188,13 +189,11 @@ def _accumulate_leaf(leaf: Any, grad: Any, create_graph: bool) -> None:
         leaf._grad = tensors.wrap(grad)
     else:
         array = previous._array
-        if MODES.capture is not None and not previous._requires_grad:
+        if capture is not None and not previous._requires_grad:
             with _NoGrad():
                 previous.add_(tensors.wrap(grad))  # in place as well, on what stands for arrays
         elif (
-            array.__class__ is ndarray
-            and grad.__class__ is ndarray
-            and not previous._requires_grad
+            array.__class__ is ndarray and grad.__class__ is ndarray and not previous._requires_grad
         ):
             np.add(array, grad, out=array)
             previous._bump_version()

@@ -232,6 +232,10 @@ class Capture:
         self.original_flags: dict[int, tuple[Tensor, bool]] = {}
         """The ``requires_grad`` of tensors that the program has changed."""
         self.shared_grads: set[int] = set()
+        self.known_orders: dict[int, bool] = {}
+        self.known_memory: dict[int, np.ndarray] = {}
+        self.looked_at: list[Value] = []
+        """What :mod:`.memory_order` has found."""
         self.source_by_tensor: dict[int, Any] = {}
         self.streams: dict[int, tuple[Any, Any]] = {}
         """The program's own generators of random numbers, and their states before it."""

@@ -26,11 +26,13 @@ def in_row_major_order(array: Any, recording: Any) -> bool:
     """Whether the elements of ``array`` certainly lie in row-major order in eager mode."""
     if isinstance(array, np.ndarray):
         return bool(array.flags.c_contiguous)
-    known: dict[int, bool] = {}
-    memory: dict[int, np.ndarray] = {}
-    for i, value in enumerate(recording.inputs):
-        known[id(value)] = bool(recording.arrays[i].flags.c_contiguous)
-        memory[id(value)] = recording.arrays[i]
+    known: dict[int, bool] = recording.known_orders
+    memory: dict[int, np.ndarray] = recording.known_memory
+    for value, there in zip(recording.inputs, recording.arrays, strict=True):
+        if id(value) not in known:
+            known[id(value)] = bool(there.flags.c_contiguous)
+            memory[id(value)] = there
+            recording.looked_at.append(value)
     stack = [array]
     while stack:
         value = stack[-1]
@@ -41,6 +43,7 @@ def in_row_major_order(array: Any, recording: Any) -> bool:
             stack.extend(waiting)
         else:
             known[id(value)] = _ordered(value, known, memory)
+            recording.looked_at.append(value)  # its id stays its own
             stack.pop()
     return known[id(array)]
 

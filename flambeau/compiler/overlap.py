@@ -18,6 +18,8 @@ def overlaps(arrays: Mapping[int, np.ndarray], written: Collection[int]) -> list
     Only the memory from an array's first byte to its last is looked at, as by
     ``numpy.may_share_memory``.  A pair is the number of a written array, then the other's.
     """
+    if not written:
+        return []
     spans = sorted((*byte_bounds(array), i) for i, array in arrays.items() if array.size)
     found: list[tuple[int, int]] = []
     reaching: list[tuple[int, int]] = []

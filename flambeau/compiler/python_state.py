@@ -678,6 +678,7 @@ class Surroundings:
         self.keys = state.keys
         self.optimizer_states = state.optimizer_states
         self.params = [group["params"] for group in state.groups]
+        self.of_optimizers = [w for w in state.structure if w.name in ("state", "params")]
         self.references = state.references
         self.watched = state.watched
         self.structure = state.structure
@@ -707,8 +708,8 @@ class Surroundings:
         for watched in self.watched:
             if not watched.same():
                 return watched.name
-        for watched in self.structure:
-            if watched.name in ("state", "params") and not watched.same():
+        for watched in self.of_optimizers:
+            if not watched.same():
                 return watched.name
         return None if self.same_structure() else "structure"
 
