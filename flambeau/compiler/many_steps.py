@@ -13,6 +13,7 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -193,7 +194,6 @@ class _Run:
         size = drawn + sum(t._array.nbytes for t in _tensors_of(args))
         self.at_once = max(1, _BYTES // max(1, drawn if same else size))
         """How many steps are prepared together."""
-        self.bound_check: Any = None
         self.left: Sequence[Any] | None = None
         """A batch that was taken, but is of another kind than the first."""
 
@@ -254,15 +254,16 @@ class _Run:
             return len(batches)
         program, steps = self.runner.program, len(batches)
         sources = [program.sources[i] for i in checked_inputs(program)]
-        if self.bound_check is None:
-            fixed = [None if s.__class__ is int else owner_of(s, ())._array for s in sources]
-            self.bound_check = check.bind(fixed)
+        fixed = [None if s.__class__ is int else owner_of(s, ())._array for s in sources]
+        known = self.runner.bound_check
+        if known is None or not all(map(is_, known[0], fixed)):
+            known = self.runner.bound_check = (fixed, check.bind(fixed))
         rows = [_tensors_of(batch) for batch in batches]
         objects = [[id(row[s]._array) for row in rows] for s in sources if s.__class__ is int]
         failed = np.zeros((len(program.checks), steps), bool)
         places = failed.ctypes.data + np.arange(failed.size).reshape(failed.shape)
         addresses = np.array([*objects, *places], np.int64).T.copy()
-        check.repeated(self.bound_check, addresses, len(objects))
+        check.repeated(known[1], addresses, len(objects))
         wrong = failed.any(0)
         return int(wrong.argmax()) if wrong.any() else steps
 

@@ -42,7 +42,7 @@ class Runner:
         if program.joint is not None and compile_graph is not None:
             program.joint.executable = compile_graph(program.joint.graph)
         sources = program.sources
-        self.check: Callable[[Sequence[np.ndarray]], Any] | None = None
+        self.check: Any = None
         """A program that tells which of the checks fail."""
         if program.checks and compile_graph is not None:
             self.check = compile_graph(check_graph(program))
@@ -61,6 +61,8 @@ class Runner:
         """The same call with everything resolved; see :mod:`.direct_call`."""
         self.bound: Callable[..., int] | None = None
         """The program with its state, as the direct call calls it."""
+        self.bound_check: tuple[list[Any], Callable[..., int]] | None = None
+        """The check with its state, as runs of many steps call it, and that state's arrays."""
         self.wrong: str | None = None
         """How the compiled program's first results differ from what its graph gives."""
 

@@ -546,3 +546,33 @@ def test_loops_leave_nothing_for_the_garbage_collector(name: str) -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_epochs_of_many_steps_keep_their_memory() -> None:
+    """What a native call of many steps binds, checks of indices too, is bound once."""
+    torch.manual_seed(0)
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    dataset = torch.utils.data.TensorDataset(torch.randn(40, 4), torch.randint(3, (40,)))
+    loader = torch.utils.data.DataLoader(dataset, batch_size=4, shuffle=True)
+    loss_fn = nn.CrossEntropyLoss()
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = loss_fn(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    epoch = torch.compile(step, steps=len(loader))
+    for _ in range(5):
+        epoch(loader)
+    tables = [len(e._machinery.tables) for r in epoch.step.runners() for e in _executables(r)]
+    for _ in range(5):
+        epoch(loader)
+    now = [len(e._machinery.tables) for r in epoch.step.runners() for e in _executables(r)]
+    assert now == tables
+
+
+def _executables(runner: Any) -> list[Any]:
+    return list(runner.executables().values())
