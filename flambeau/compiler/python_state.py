@@ -84,6 +84,26 @@ def _code_names(code: types.CodeType) -> set[str]:
     return names
 
 
+@functools.lru_cache(maxsize=4096)
+def _called_names(code: types.CodeType) -> frozenset[str]:
+    """The attributes that ``code``, and the functions inside it, do nothing with but call them."""
+    import dis
+
+    called: set[str] = set()
+    other: set[str] = set()
+    inside = [code]
+    for function in inside:
+        inside += [c for c in function.co_consts if isinstance(c, types.CodeType)]
+        for instruction in dis.get_instructions(function):
+            method = instruction.opname == "LOAD_METHOD" or (
+                instruction.opname == "LOAD_ATTR"
+                and sys.version_info >= (3, 12)
+                and bool((instruction.arg or 0) & 1)
+            )
+            (called if method else other).add(str(instruction.argval))
+    return frozenset(called - other)
+
+
 def _without_wrapper(function: Any) -> Any:
     """What ``function`` wraps, if the wrapper is the framework's or has no Python code."""
     while hasattr(function, "__wrapped__") and not isinstance(function, types.MethodType):
@@ -292,6 +312,8 @@ class PythonState:
 
     def __init__(self, function: Callable[..., Any], args: Any = (), kwargs: Any = None) -> None:
         self.names: set[str] = set()
+        self.read: set[str] = set()
+        """The names that some code does more with than call what has the name."""
         self.rates: list[tuple[dict[str, Any], Any]] = []
         while True:  # code found in one pass may name attributes that an earlier pass left out
             known = len(self.names)
@@ -342,13 +364,20 @@ class PythonState:
         if code is not None:
             names = _code_names(code)
             self.names |= names
+            self.read |= names - _called_names(code)
             for name in names & _OUTSIDE:
                 if name not in function.__globals__:
                     self.refused = f"it calls {name}(), which a compiled program would do once"
 
-    def _named(self, name: str) -> bool:
-        """Whether some code may look up the attribute ``name``."""
-        return name in self.names or (self._everything and name[:2] != "__")
+    def _named(self, name: str, item: Any = None) -> bool:
+        """Whether some code may look up the attribute ``name`` whose value is ``item``.
+
+        A number is not looked up by code that only calls what has its name: the ``step`` that a
+        trainer counts is not the optimizer's.
+        """
+        if self._everything and name[:2] != "__":
+            return True
+        return name in (self.read if isinstance(item, _PLAIN) else self.names)
 
     def _refer(self, holder: Any, name: str, value: Any, depth: int) -> None:
         """Note that ``holder`` has ``value`` under ``name``, and look into it."""
@@ -465,7 +494,7 @@ class PythonState:
             return
         self._visit_class(cls, value, depth)
         for name, item in list(attributes.items()):
-            if self._named(name):
+            if self._named(name, item):
                 self._refer(attributes, name, item, depth + 1)
         for base in cls.__mro__:
             slots = vars(base).get("__slots__", ())

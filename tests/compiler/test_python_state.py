@@ -282,3 +282,35 @@ def test_compiled_modules_can_be_copied_and_pickled() -> None:
     for copied in copies:
         for _ in range(4):
             np.testing.assert_allclose(copied(x).detach(), wanted, rtol=1e-5)
+
+
+class Trainer:
+    """Counts in attributes that have the names of methods of others."""
+
+    def __init__(self) -> None:
+        self.model = torch.nn.Linear(4, 2)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
+        self.step = self.backward = 0
+        self.scale = 1.0
+        self.train_step = torch.compile(self.one)
+
+    def one(self, x: torch.Tensor) -> torch.Tensor:
+        self.optimizer.zero_grad()
+        loss = self.scale * self.model(x).pow(2).mean()
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+
+def test_a_counter_with_the_name_of_a_method_makes_no_new_programs() -> None:
+    trainer = Trainer()
+    for _ in range(30):
+        trainer.train_step(torch.ones(3, 4))
+        trainer.step += 1
+        trainer.backward += 1
+    (variants,) = trainer.train_step._variants.values()
+    assert [v.runner is not None for v in variants] == [True]
+    loss = trainer.train_step(torch.ones(3, 4)).item()
+    trainer.scale = 0.0  # a number that is read
+    assert loss != 0.0
+    assert trainer.train_step(torch.ones(3, 4)).item() == 0.0
