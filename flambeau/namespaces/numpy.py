@@ -232,7 +232,7 @@ def argsort(x: Array, dim: int, descending: bool = False) -> Array:
         return np.argsort(x, axis=dim, kind="stable")
     # equal elements keep their order: sort the reversed array, then count from the other end
     order = np.argsort(np.flip(x, dim), axis=dim, kind="stable")
-    return np.flip(x.shape[dim] - 1 - order, dim)
+    return np.ascontiguousarray(np.flip(x.shape[dim] - 1 - order, dim))
 
 
 # -- shape ------------------------------------------------------------------------------------

@@ -176,7 +176,7 @@ def conv_few(
     result = weight.reshape(filters, -1).dot(_columns(x, table))
     if bias is not None:
         result += bias.reshape(filters, 1)
-    result = result.reshape((filters, x.shape[0], -1)).transpose(1, 0, 2)
+    result = np.ascontiguousarray(result.reshape((filters, x.shape[0], -1)).transpose(1, 0, 2))
     return result.reshape((x.shape[0], filters, *table.size))
 
 

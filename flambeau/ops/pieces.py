@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..layout import contiguous_format
 from . import conversion, diagonals, shape
 from .dims import as_int, as_ints, wrap_dim
 from .operation import Array, composite, operation
@@ -269,8 +270,8 @@ def _copying(name: str, view: Callable[..., Any]) -> None:
     def function(input: Any, *args: Any, **kwargs: Any) -> Any:
         result = view(input, *args, **kwargs)
         if isinstance(result, tuple):
-            return tuple(part.clone() for part in result)
-        return result.clone()
+            return tuple(part.clone(memory_format=contiguous_format) for part in result)
+        return result.clone(memory_format=contiguous_format)
 
     function.__name__ = function.__qualname__ = f"{name}_copy"
     function.__doc__ = f"The result of :func:`{name}` in memory of its own."

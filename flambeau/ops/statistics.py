@@ -261,7 +261,7 @@ def nonzero(input: Any, *, as_tuple: bool = False, out: Any = None) -> Any:
 
     found = np.nonzero(np.atleast_1d(input._concrete("nonzero()")))
     if as_tuple:
-        return tuple(wrap(f) for f in found)
+        return tuple(wrap(np.ascontiguousarray(f)) for f in found)
     if input._array.ndim == 0:
         result = wrap(np.zeros((len(found[0]), 0), np.int64))
     else:

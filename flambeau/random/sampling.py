@@ -547,7 +547,7 @@ def multinomial(
             race = weights / race
         if count == 1:
             return race.argmax(-1, keepdims=True)
-        return np.argsort(-race, axis=-1, kind="stable")[..., :count]
+        return np.ascontiguousarray(np.argsort(-race, axis=-1, kind="stable")[..., :count])
     rows = weights.reshape(-1, weights.shape[-1])
     single = rows if rows.dtype.itemsize >= 4 else rows.astype(np.float32)
     cumulative = np.cumsum(single, axis=-1, dtype=single.dtype)

@@ -270,9 +270,26 @@ def results_alike(call: Call) -> None:
     compare_all(expected, found)
 
 
+NOT_IN_ORDER = {"linalg.lu", "svd_lowrank", "pca_lowrank"}
+"""Entries with results that are transposed in memory here, and not there."""
+
+
+def compare_memory(call: Call, expected: Any, found: Any) -> None:
+    """That `view` works on a result where it does in PyTorch, and random numbers are in order."""
+    if call.op.name in NOT_IN_ORDER:
+        return
+    if not all(t.is_contiguous() for t in tensors(call.there, torch.Tensor)):
+        return
+    pairs = zip(tensors(expected, torch.Tensor), tensors(found, flambeau.Tensor), strict=True)
+    for i, (e, f) in enumerate(pairs):
+        if e.is_contiguous() and not f.is_contiguous():
+            raise Different(f"result {i} of shape {tuple(f.shape)} has strides {f.stride()}")
+
+
 def results_and_gradients(call: Call) -> None:
     results = call.results()
     compare_all(*results)
+    compare_memory(call, *results)
     if call.op.supports_autograd:
         gradients = first_gradients(call, results, False)
         if gradients is not None:

@@ -158,3 +158,14 @@ def test_plain_keys_select_what_they_select_of_an_array(key: Any) -> None:
 def test_plain_keys_outside_are_refused(key: Any) -> None:
     with pytest.raises(IndexError):
         flambeau.ones(3, 5)[key]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_small_convolutions_lie_in_order(batch: int) -> None:
+    x = flambeau.randn(batch, 2, 6, 6, requires_grad=True)
+    weight = flambeau.randn(3, 2, 3, 3, requires_grad=True)
+    result = flambeau.nn.functional.conv2d(x, weight)
+    assert result.is_contiguous()
+    result.view(batch, -1).sum().backward()
+    assert x.grad is not None and x.grad.is_contiguous()
+    assert weight.grad is not None and weight.grad.is_contiguous()

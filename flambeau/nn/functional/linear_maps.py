@@ -44,7 +44,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     rows2 = input2.reshape(-1, input2.shape[-1])
     # (features, rows, in2) = rows1 @ weight, then each row's product with rows2
     result = (flambeau.matmul(rows1, weight) * rows2).sum(-1, dtype=rows1.dtype).t()
-    result = result.reshape((*batch, weight.shape[0]))
+    result = result.contiguous().reshape((*batch, weight.shape[0]))
     return result if bias is None else result + bias
 
 
