@@ -166,15 +166,17 @@ def test_processes_at_once_and_one_that_is_killed_leave_a_whole_file(server, tmp
         "fetch([sys.argv[1]], sys.argv[2], sys.argv[3], quiet=True)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, f"{server.url}/{how}/file.gz", str(path), MD5],
-            env=environment,
-        )
-        for how in ("stuck", "good", "good")
-    ]
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(how: str) -> None:
+        command = [sys.executable, "-c", program, f"{server.url}/{how}/file.gz", str(path), MD5]
+        processes.append(subprocess.Popen(command, env=environment))
+
     try:
-        assert server.stuck.wait(60)  # one is in the middle of its download
+        start("stuck")
+        assert server.stuck.wait(60)  # it is in the middle of its download
+        start("good")
+        start("good")
         assert [process.wait(60) for process in processes[1:]] == [0, 0]
     finally:
         for process in processes:
