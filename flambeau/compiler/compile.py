@@ -31,15 +31,19 @@ from ..autograd.grad_mode import GRAD_MODE
 from ..dtypes import get_default_dtype
 from ..modes import MODES, ConcreteValueNeeded, NotYet
 from ..tensor import Tensor
-from .capture import CaptureError, Program, capture, same_program
+from .capture import capture
+from .captured import Program
 from .direct_call import MISS, direct_call
 from .guards import GuardFailed
 from .log import capture_log, described_call, described_seconds, fallback_log, guard_log, time_log
 from .options import changed_options
 from .progress import compiling, stage
-from .python_state import hooks_of, is_module
+from .reach import is_module
+from .recording import CaptureError
 from .run import Runner
+from .same_program import same_program
 from .unsupported import Unsupported
+from .watched import hooks_of
 
 if TYPE_CHECKING:
     from .explain import Explanation

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from .capture import CaptureError, capturing
+from .recording import CaptureError, capturing
 
 __all__ = [
     "allow_in_graph",

@@ -21,10 +21,11 @@ from ..autograd.node import next_sequence
 from ..dtypes import get_default_dtype
 from ..modes import MODES, STRUCTURE
 from ..tensor import TENSORS, Tensor
-from .capture import Argument, Draw, Grad, Hyperparameter, Program, Result, View
+from .captured import Argument, Draw, Grad, Program, Result, View
 from .delivery import deliver_view
-from .python_state import hooks_of, read_plain, same_value
+from .options import Hyperparameter
 from .run import Runner, build_result, checked_inputs
+from .watched import hooks_of, read_plain, same_value
 
 
 class _Miss:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, wrap
-from .capture import Draw, Grad, Program, Result
+from .captured import Draw, Grad, Program, Result
 from .compile import CompiledFunction
 from .direct_call import MISS
 from .run import Runner, checked_inputs, owner_of

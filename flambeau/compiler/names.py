@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..tensor import Tensor
-from .python_state import _cells, is_module
+from .reach import cells, is_module
 
 _DEEPEST = 3
 
@@ -42,14 +42,14 @@ def names_within(function: Callable[..., Any]) -> dict[int, str]:
                 visit(f"{name}[{key!r}]", item, depth + 1)
         elif hasattr(value, "__code__") and not _of_flambeau(value):
             seen.add(id(value))
-            for _, inner, item in _cells(value):
+            for _, inner, item in cells(value):
                 visit(inner, item, depth + 1)
         elif type(value).__module__ == "__main__" and hasattr(value, "__dict__"):
             seen.add(id(value))
             for key, item in value.__dict__.items():
                 visit(f"{name}.{key}", item, depth + 1)
 
-    for _, name, value in _cells(function):
+    for _, name, value in cells(function):
         visit(name, value, 0)
     for name, optimizer in optimizers:
         _name_optimizer(names, name, optimizer)

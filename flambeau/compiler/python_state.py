@@ -14,29 +14,44 @@ from __future__ import annotations
 import array
 import functools
 import os
-import random
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterator
-from operator import is_
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..modes import STRUCTURE
 from ..tensor import Tensor
+from .reach import (
+    OWN,
+    called_names,
+    cells,
+    code_names,
+    is_module,
+    is_of_a_library,
+    is_own,
+    without_wrapper,
+)
+from .watched import (
+    CONTAINERS,
+    PLAIN,
+    STREAMS,
+    TensorFacts,
+    Watched,
+    foreign_random,
+    read_plain,
+    restore_attribute,
+    restore_stream,
+    same_random,
+    same_value,
+    stream_state,
+)
 
-_PLAIN = (bool, int, float, complex, str, bytes, type(None))
-_CONTAINERS = (list, dict, set, deque, bytearray, array.array)
-_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
-_OWN = __name__.split(".")[0]
-_FOREIGN = {_OWN, "builtins", "numpy", "torch", "threading", "logging", "random", "_io"}
 _DEEPEST = 64
 _LONGEST = 1 << 16
 """Containers of up to so many items are looked into."""
-_SHORT = 64
-"""Items of longer containers are compared by what they are before they are by their values."""
 _MOST_BYTES = 1 << 24
 """Larger NumPy arrays are not compared at each call."""
 _REFLECTION = {
@@ -52,254 +67,19 @@ _REFLECTION = {
 """Code that uses these may look at any attribute."""
 _OUTSIDE = {"open", "input"}
 """Built-in functions that reach outside the program."""
-
-
-def is_module(value: Any) -> bool:
-    """Whether ``value`` is an ``nn.Module``; there is none before that package is imported."""
-    layer = sys.modules.get("flambeau.nn.modules.module")
-    return layer is not None and isinstance(value, layer.Module)
-
-
-@functools.lru_cache(maxsize=1024)
-def _library(name: str | None) -> bool:
-    """Whether the module of this name is the framework's, Python's or another library's."""
-    first = (name or "builtins").split(".")[0]
-    if first in _FOREIGN or (first in sys.stdlib_module_names and first != "__main__"):
-        return True
-    file = getattr(sys.modules.get(name or "builtins"), "__file__", None) or ""
-    return "site-packages" in file or "dist-packages" in file
-
-
-def _is_own(value: Any) -> bool:
-    """Whether ``value`` is a function or class of the framework or of another library."""
-    return (getattr(value, "__module__", None) or "builtins").split(".")[0] in _FOREIGN
-
-
-def _code_names(code: types.CodeType) -> set[str]:
-    """The names that ``code``, and the functions inside it, look up outside themselves."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _code_names(constant)
-    return names
-
-
-@functools.lru_cache(maxsize=4096)
-def _called_names(code: types.CodeType) -> frozenset[str]:
-    """The attributes that ``code``, and the functions inside it, do nothing with but call them."""
-    import dis
-
-    called: set[str] = set()
-    other: set[str] = set()
-    inside = [code]
-    for function in inside:
-        inside += [c for c in function.co_consts if isinstance(c, types.CodeType)]
-        for instruction in dis.get_instructions(function):
-            method = instruction.opname == "LOAD_METHOD" or (
-                instruction.opname == "LOAD_ATTR"
-                and sys.version_info >= (3, 12)
-                and bool((instruction.arg or 0) & 1)
-            )
-            (called if method else other).add(str(instruction.argval))
-    return frozenset(called - other)
-
-
-def _without_wrapper(function: Any) -> Any:
-    """What ``function`` wraps, if the wrapper is the framework's or has no Python code."""
-    while hasattr(function, "__wrapped__") and not isinstance(function, types.MethodType):
-        code = getattr(function, "__code__", None)
-        if code is not None and not code.co_filename.startswith((_PACKAGE, "<flambeau")):
-            break
-        function = function.__wrapped__
-    return function
-
-
-def _cells(function: Any) -> Iterator[tuple[Any, str, Any]]:
-    """``(holder, name, value)`` of what ``function`` refers to: closure cells and globals."""
-    function = _without_wrapper(function)
-    if isinstance(function, functools.partial):
-        for i, value in enumerate((function.func, *function.args, *function.keywords.values())):
-            yield None, f"partial[{i}]", value
-        return
-    if isinstance(function, types.MethodType):
-        yield None, "self", function.__self__
-        function = _without_wrapper(function.__func__)
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return
-    for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-        yield None, "a default", value
-    for cell, name in zip(function.__closure__ or (), code.co_freevars):
-        try:
-            yield cell, name, cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-    for name in sorted(_code_names(code)):  # in an order that each process finds
-        if name in function.__globals__:
-            yield function.__globals__, name, function.__globals__[name]
-
-
-def read_plain(holder: Any, name: str) -> Any:
-    """The present value of ``name`` in a closure cell, a module's globals, or an object."""
-    if isinstance(holder, types.CellType):
-        try:
-            return holder.cell_contents
-        except ValueError:
-            return None
-    if isinstance(holder, (dict, types.MappingProxyType)):
-        return holder.get(name)
-    return getattr(holder, name, None)
-
-
-def same_value(now: Any, then: Any) -> bool:
-    """Whether a value is what it was: the same object, or an equal plain value of its type."""
-    if now is then:
-        return True
-    if now.__class__ is not then.__class__:
-        return False
-    if now.__class__ is tuple:
-        return len(now) == len(then) and all(map(same_value, now, then))
-    if not isinstance(then, _PLAIN):
-        return False
-    return now == then and (now != 0 or str(now) == str(then))  # -0.0 is another value
-
-
-def _contents(container: Any) -> Any:
-    """The items of a container, to be compared with :func:`_same_contents`."""
-    if isinstance(container, (np.ndarray, array.array)):
-        return container.tobytes()
-    if isinstance(container, bytearray):
-        return bytes(container)
-    return dict(container) if isinstance(container, dict) else list(container)
-
-
-def _same_key(now: Any, then: Any) -> bool:
-    return now is then or (not isinstance(now, Tensor) and bool(now == then))
-
-
-def _same_contents(container: Any, then: Any) -> bool:
-    if isinstance(container, (np.ndarray, array.array)):
-        return container.tobytes() == then
-    if len(container) != len(then):
-        return False
-    if isinstance(container, bytearray):
-        return container == then
-    if len(then) > _SHORT and all(map(is_, container, then)):
-        if not isinstance(container, dict):
-            return True
-        if all(map(is_, container.values(), then.values())):
-            return True
-    if isinstance(container, dict):
-        return all(map(_same_key, container, then)) and all(
-            map(same_value, container.values(), then.values())
-        )
-    return all(map(same_value, container, then))
-
-
 _SPECIAL = {
     "__init__", "__new__", "__module__", "__doc__", "__dict__", "__weakref__", "__annotations__",
     "__slots__", "__qualname__", "__reduce__", "__repr__", "__init_subclass__", "__getstate__",
     "__setstate__", "__reduce_ex__", "__del__", "__copy__", "__deepcopy__",
 }  # fmt: skip
-_CONSTANT = {f"{_OWN}.device", f"{_OWN}.dtypes", f"{_OWN}.size", f"{_OWN}.layout"}
+_CONSTANT = {f"{OWN}.device", f"{OWN}.dtypes", f"{OWN}.size", f"{OWN}.layout"}
 """Where classes are defined whose instances never change."""
 _MODULE_FIELDS = {"_non_persistent_buffers_set", "_is_full_backward_hook", "training"}
 _GLOBAL_HOOKS = (
-    (f"{_OWN}.nn.modules.module_call", "_global_hooks"),
-    (f"{_OWN}.optim.optimizer", "_global_pre_hooks"),
-    (f"{_OWN}.optim.optimizer", "_global_post_hooks"),
+    (f"{OWN}.nn.modules.module_call", "_global_hooks"),
+    (f"{OWN}.optim.optimizer", "_global_pre_hooks"),
+    (f"{OWN}.optim.optimizer", "_global_post_hooks"),
 )
-
-
-def _restore_attribute(holder: Any, name: str, value: Any) -> None:
-    """Give ``holder`` the value back that it had of its own, in a slot, or from its class."""
-    if isinstance(holder, type):
-        setattr(holder, name, value)
-        return
-    own = getattr(holder, "__dict__", {})
-    own.pop(name, None)
-    if getattr(holder, name, None) is not value:
-        object.__setattr__(holder, name, value)
-
-
-class Watched:
-    """A container whose items a program depends on."""
-
-    __slots__ = ("name", "container", "then")
-
-    def __init__(self, name: str, container: Any) -> None:
-        self.name, self.container, self.then = name, container, _contents(container)
-
-    def same(self) -> bool:
-        """Whether its items are what they were."""
-        return _same_contents(self.container, self.then)
-
-    def restore(self) -> None:
-        """Give it the items that it had."""
-        if self.same() or isinstance(self.container, (np.ndarray, array.array)):
-            return
-        if isinstance(self.container, (list, bytearray)):
-            self.container[:] = self.then
-        elif isinstance(self.container, deque):
-            self.container.clear()
-            self.container.extend(self.then)
-        else:
-            self.container.clear()
-            self.container.update(self.then)
-
-
-class TensorFacts:
-    """What the program takes for granted of a tensor beside its array."""
-
-    __slots__ = ("tensor", "requires_grad", "hooks", "kept")
-
-    def __init__(self, tensor: Any) -> None:
-        self.tensor = tensor
-        self.requires_grad = tensor._requires_grad
-        self.hooks = hooks_of(tensor)
-        self.kept = tensor._hooks, tensor._post_accumulate_hooks
-
-    def same(self) -> bool:
-        """Whether it still requires grad, or not, and has the hooks that it had."""
-        tensor = self.tensor
-        if tensor._base is not None:
-            tensor._refresh()
-        return tensor._requires_grad is self.requires_grad and hooks_of(tensor) == self.hooks
-
-    def restore(self) -> None:
-        """Put back what a capture has changed (what dictionaries of hooks hold is watched)."""
-        self.tensor._hooks, self.tensor._post_accumulate_hooks = self.kept
-        if self.tensor._node is None:
-            self.tensor._requires_grad = self.requires_grad
-
-
-def hooks_of(tensor: Any) -> tuple[int, ...]:
-    """The ids of a tensor's hooks."""
-    before, after = tensor._hooks, tensor._post_accumulate_hooks
-    if not before and not after:
-        return ()
-    return (*map(id, (before or {}).values()), 0, *map(id, (after or {}).values()))
-
-
-_STREAMS = (np.random.Generator, np.random.RandomState, random.Random)
-
-
-def _stream_state(stream: Any) -> Any:
-    """The state of a generator of random numbers."""
-    if isinstance(stream, random.Random):
-        return stream.getstate()
-    if isinstance(stream, np.random.RandomState):
-        return stream.get_state(legacy=False)
-    return stream.bit_generator.state
-
-
-def _restore_stream(stream: Any, state: Any) -> None:
-    if isinstance(stream, random.Random):
-        stream.setstate(state)
-    elif isinstance(stream, np.random.RandomState):
-        stream.set_state(state)
-    else:
-        stream.bit_generator.state = state
 
 
 class PythonState:
@@ -318,7 +98,7 @@ class PythonState:
         while True:  # code found in one pass may name attributes that an earlier pass left out
             known = len(self.names)
             self._reset()
-            for holder, name, value in _cells(function):
+            for holder, name, value in cells(function):
                 self._refer(holder, name, value, 0)
             self._note_code(function)
             self._visit_global_hooks()
@@ -330,12 +110,12 @@ class PythonState:
             if len(self.names) == known:
                 break
         self.facts = [TensorFacts(t) for t in self.tensors.values()]
-        self.streams = [(s, repr(_stream_state(s)), _stream_state(s)) for s in self._streams]
+        self.streams = [(s, repr(stream_state(s)), stream_state(s)) for s in self._streams]
         for group, _ in self.rates:
             value = group["lr"]  # a number of its own, so that writing the same one is seen
             group["lr"] = value + 0.0 if value.__class__ is float else value
         self.rates = [(group, group["lr"]) for group, _ in self.rates]
-        self.random = _foreign_random()
+        self.random = foreign_random()
 
     def _reset(self) -> None:
         self.plain: list[tuple[Any, str, Any]] = []
@@ -359,12 +139,12 @@ class PythonState:
         self._in_arguments = False
 
     def _note_code(self, function: Any) -> None:
-        function = _without_wrapper(getattr(function, "__func__", function))
+        function = without_wrapper(getattr(function, "__func__", function))
         code = getattr(function, "__code__", None)
         if code is not None:
-            names = _code_names(code)
+            names = code_names(code)
             self.names |= names
-            self.read |= names - _called_names(code)
+            self.read |= names - called_names(code)
             for name in names & _OUTSIDE:
                 if name not in function.__globals__:
                     self.refused = f"it calls {name}(), which a compiled program would do once"
@@ -377,22 +157,22 @@ class PythonState:
         """
         if self._everything and name[:2] != "__":
             return True
-        return name in (self.read if isinstance(item, _PLAIN) else self.names)
+        return name in (self.read if isinstance(item, PLAIN) else self.names)
 
     def _refer(self, holder: Any, name: str, value: Any, depth: int) -> None:
         """Note that ``holder`` has ``value`` under ``name``, and look into it."""
-        if isinstance(value, _PLAIN):
+        if isinstance(value, PLAIN):
             if holder is not None:
                 self.plain.append((holder, name, value))
             return
         if isinstance(value, types.ModuleType):
-            if not _library(value.__name__):
+            if not is_of_a_library(value.__name__):
                 self._visit_names(value)
             return
         if isinstance(value, type):
             if holder is not None:
                 self.references.append((holder, name, value))
-            if not _library(value.__module__) and id(value) not in self._seen:
+            if not is_of_a_library(value.__module__) and id(value) not in self._seen:
                 self._seen.add(id(value))
                 self._visit_class(value, value, depth)
             return
@@ -404,7 +184,7 @@ class PythonState:
         if isinstance(value, Tensor):
             self._visit_tensor(value, depth)
             return
-        if id(value) in self._seen or depth > _DEEPEST or isinstance(value, (*_PLAIN, type)):
+        if id(value) in self._seen or depth > _DEEPEST or isinstance(value, (*PLAIN, type)):
             return
         self._seen.add(id(value))
         if is_module(value):
@@ -412,7 +192,7 @@ class PythonState:
         elif isinstance(value, (bytearray, array.array)):
             self.watched.append(Watched(name, value))
         elif isinstance(value, (list, tuple, dict, set, frozenset, deque)):
-            if isinstance(value, _CONTAINERS) and name != "an argument":
+            if isinstance(value, CONTAINERS) and name != "an argument":
                 self.watched.append(Watched(name, value))
             if len(value) > _LONGEST:
                 return
@@ -426,16 +206,16 @@ class PythonState:
                 )
             elif not value.dtype.hasobject:
                 self.watched.append(Watched(name, value))
-        elif isinstance(value, _STREAMS):
+        elif isinstance(value, STREAMS):
             self._streams.append(value)
-        elif hasattr(type(value), "__next__") and _library(type(value).__module__):
+        elif hasattr(type(value), "__next__") and is_of_a_library(type(value).__module__):
             self.refused = f"it may advance the iterator '{name}', as it would at every call"
         elif isinstance(value, (types.FunctionType, types.MethodType, functools.partial)):
-            if isinstance(value, functools.partial) or not _library(
-                getattr(_without_wrapper(value), "__module__", None)
+            if isinstance(value, functools.partial) or not is_of_a_library(
+                getattr(without_wrapper(value), "__module__", None)
             ):
                 self._note_code(value)
-                for holder, inner, item in _cells(value):
+                for holder, inner, item in cells(value):
                     self._refer(holder, inner, item, depth + 1)
         elif isinstance(getattr(value, "param_groups", None), list):
             self._visit_optimizer(value, depth)
@@ -464,7 +244,7 @@ class PythonState:
         own = getattr(holder, "__dict__", {}) if holder is not cls else {}
         found = set(own)
         for base in cls.__mro__:
-            if _library(base.__module__):
+            if is_of_a_library(base.__module__):
                 continue
             for name, member in list(vars(base).items()):
                 special = name[:2] == "__" and name not in _SPECIAL
@@ -486,10 +266,10 @@ class PythonState:
         if hasattr(cls, "_steps_after_programs"):  # a schedule: a captured step ends with its own
             return
         attributes = getattr(value, "__dict__", {})
-        if _is_own(cls):
+        if is_own(cls):
             if cls.__module__ not in _CONSTANT and cls.__name__ != "Generator":
                 for name, item in list(attributes.items()):
-                    if isinstance(item, _PLAIN):
+                    if isinstance(item, PLAIN):
                         self.foreign.append((value, name, item))
             return
         self._visit_class(cls, value, depth)
@@ -509,13 +289,13 @@ class PythonState:
         for module in root.modules():
             self._seen.add(id(module))
             self.training.append((module, module.training))
-            own = _is_own(type(module))
+            own = is_own(type(module))
             if not own:
                 self._visit_class(type(module), module, depth)
             self.keys.append((module, tuple(vars(module))))
             for name, item in list(vars(module).items()):
                 if isinstance(item, (int, float, str, tuple)) or (
-                    own and name[:1] != "_" and not isinstance(item, (*_CONTAINERS, Tensor))
+                    own and name[:1] != "_" and not isinstance(item, (*CONTAINERS, Tensor))
                 ):
                     if name != "training":
                         self.attributes.append((module, name, item))
@@ -572,7 +352,7 @@ class PythonState:
             for inner in state.values():
                 if isinstance(inner, dict):
                     self.structure.append(Watched("state", inner))
-        if not _is_own(type(optimizer)):
+        if not is_own(type(optimizer)):
             self._visit_object(optimizer, depth)
         for group in optimizer.param_groups:
             self.groups.append(group)
@@ -620,8 +400,8 @@ class PythonState:
         for group, rate in self.rates:
             if group["lr"] is not rate:
                 return f"the learning rate of an optimizer (from {rate!r} to {group['lr']!r})"
-        if not _same_random(self.random) or any(
-            repr(_stream_state(stream)) != shown for stream, shown, _ in self.streams
+        if not same_random(self.random) or any(
+            repr(stream_state(stream)) != shown for stream, shown, _ in self.streams
         ):
             return "the random numbers of Python or NumPy"
         return None
@@ -644,7 +424,7 @@ class PythonState:
                 elif isinstance(holder, dict):
                     holder[name] = value
                 else:
-                    _restore_attribute(holder, name, value)
+                    restore_attribute(holder, name, value)
         for module, training in self.training:
             module.__dict__["training"] = training
         for module, name, value in self.attributes:
@@ -665,7 +445,7 @@ class PythonState:
             setter = "setstate" if module_name == "random" else "set_state"
             getattr(sys.modules[module_name], setter)(state)
         for stream, _, state in self.streams:
-            _restore_stream(stream, state)
+            restore_stream(stream, state)
 
     def guards(self) -> list[tuple[Any, str, Any]]:
         """The plain values that later calls are checked against."""
@@ -674,27 +454,6 @@ class PythonState:
     def rates_are_read(self) -> bool:
         """Whether code of the user's may read learning rates, which are then constants."""
         return not self.names.isdisjoint(("param_groups", "get_last_lr", "_last_lr", "get_lr"))
-
-
-def _foreign_random() -> dict[str, Any]:
-    """The states of the generators of Python and of NumPy, if a program has them."""
-    found = {}
-    for name, getter in (("random", "getstate"), ("numpy.random", "get_state")):
-        module = sys.modules.get(name)
-        if module is not None:
-            found[name] = getattr(module, getter)()
-    return found
-
-
-def _same_random(then: dict[str, Any]) -> bool:
-    now = _foreign_random()
-    for name, state in then.items():
-        if name == "random":
-            if now[name] != state:
-                return False
-        elif now[name][2:] != state[2:] or not np.array_equal(now[name][1], state[1]):
-            return False
-    return True
 
 
 class Surroundings:

@@ -16,14 +16,15 @@ import numpy as np
 from ..autograd.grad_mode import GRAD_MODE
 from ..ops.index_checks import first_outside
 from ..tensor import Tensor, wrap
-from .capture import Argument, Draw, Grad, Hyperparameter, Program, Result, View
+from .captured import Argument, Draw, Grad, Program, Result, View
 from .comparison import difference, named_results
 from .delivery import deliver_view
 from .free_memory import return_free_memory
 from .graph import Graph, evaluate
 from .guards import GuardFailed
+from .options import Hyperparameter
 from .overlap import overlaps
-from .python_state import read_plain, same_value
+from .watched import read_plain, same_value
 
 ndarray = np.ndarray
 

@@ -30,7 +30,7 @@ class _Refusing:
 
 
 def _refusal(what: str) -> Exception:
-    from .capture import CaptureError
+    from .recording import CaptureError
 
     return CaptureError(f"{what}, which a compiled program would not do at each call")
 

@@ -10,7 +10,8 @@ import numpy as np
 
 import flambeau
 
-from ..compiler.capture import Program, capture
+from ..compiler.capture import capture
+from ..compiler.captured import Program
 from ..modes import ConcreteValueNeeded
 from ..serialization.atomic import replacing
 from ..tensor import Tensor, wrap

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from ..compiler.capture import Argument, Program, Result
+from ..compiler.captured import Argument, Program, Result
 from ..compiler.graph import Value
 from ..compiler.symbolic import call_primitive
 from ..namespaces import numpy as numpy_namespace

@@ -6,7 +6,7 @@ import pytest
 
 import flambeau as torch
 from flambeau import _dynamo, compiler, nn
-from flambeau.compiler.capture import CaptureError
+from flambeau.compiler.recording import CaptureError
 
 pytest.importorskip("llvmlite")
 

@@ -414,7 +414,7 @@ def test_lbfgs_takes_a_compiled_closure() -> None:
 
 
 def test_a_capture_that_fails_by_itself_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flambeau.compiler.capture import Capture
+    from flambeau.compiler.recording import Capture
 
     def broken(*_: Any) -> Any:
         raise KeyError("what the program has not done")

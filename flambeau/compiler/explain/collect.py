@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ...tensor import Tensor
-from ..capture import Argument, Draw, Grad, Hyperparameter, Program, Result, View
+from ..captured import Argument, Draw, Grad, Program, Result, View
 from ..guards import GuardFailed
 from ..log import described_call
 from ..names import names_within
+from ..options import Hyperparameter
 from ..run import Runner, checked_inputs
 from . import facts
 from .listing import kind

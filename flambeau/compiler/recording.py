@@ -1,0 +1,426 @@
+"""The mode that is on while a program is captured: it notes what the program meets and does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Set
+from typing import Any
+
+import numpy as np
+
+from ..modes import MODES, ConcreteValueNeeded
+from ..tensor import Tensor
+from ..tensor.views import chain_of, replay
+from . import symbolic
+from .captured import Draw, Grad, Program, RangeCheck
+from .graph import Value, constant, input_value
+from .memory_order import MAY_COPY, in_row_major_order
+from .newborn import Newborn
+from .options import Hyperparameter, OptionNumber, Varying, form
+from .origin import find_origin
+from .requirements import required, singular_places
+
+_MOVES = ("reshape", "permute", "expand", "flip", "astype")
+"""Primitives that leave the set of an array's elements as it is."""
+
+
+class CaptureError(RuntimeError):
+    """The program does something that cannot become a graph; the message says what."""
+
+
+class DeferredNumber:
+    """``tensor.item()`` during capture: fit only to be returned."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+    def _needed(self, *_: Any) -> Any:
+        raise ConcreteValueNeeded("computing with item()")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = _needed
+    __rtruediv__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __float__ = __int__ = _needed
+    __neg__ = __abs__ = __format__ = __index__ = __pow__ = __rpow__ = __floordiv__ = _needed
+    __str__ = __repr__ = __round__ = _needed  # type: ignore[assignment]
+
+
+def capturing() -> bool:
+    """Whether this thread is capturing a program."""
+    return MODES.capture is not None
+
+
+class Capture:
+    """The mode that is on while a program is captured (``MODES.capture``)."""
+
+    namespace = symbolic
+
+    def __init__(
+        self,
+        varying: Set[tuple[int, str]] = frozenset(),
+        known: dict[int, Tensor] | None = None,
+    ) -> None:
+        self.known = {} if known is None else known
+        """The tensors that the program can name."""
+        self.varying = varying
+        """Options that are inputs: their groups' ids, and names."""
+        self.varied: dict[tuple[int, str], Varying] = {}
+        self.newborn = Newborn()
+        """The tensors that are made while the program runs."""
+        self.inputs: list[Value] = []
+        self.sources: list[Any] = []
+        self.arrays: list[np.ndarray] = []
+        """The values of the inputs at this call."""
+        self.states: dict[int, tuple[Tensor, Value]] = {}
+        self.original: dict[int, tuple[Tensor, Any, Any, bool, dict[str, Any]]] = {}
+        self.original_grads: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self.grad_owners: dict[int, Tensor] = {}
+        """The tensors whose ``grad`` a tensor is, by its id, of those that have a ``grad``."""
+        self.original_flags: dict[int, tuple[Tensor, bool]] = {}
+        """The ``requires_grad`` of tensors that the program has changed."""
+        self.shared_grads: set[int] = set()
+        self.known_orders: dict[int, bool] = {}
+        self.known_memory: dict[int, np.ndarray] = {}
+        self.looked_at: list[Value] = []
+        """What :mod:`.memory_order` has found."""
+        self.source_by_tensor: dict[int, Any] = {}
+        self.streams: dict[int, tuple[Any, Any]] = {}
+        """The program's own generators of random numbers, and their states before it."""
+        self.derived: dict[int, tuple[Tensor, Any]] = {}
+        """Views of states, and their arrays."""
+        self.early: set[int] = set()
+        """The inputs that were made before the program met them."""
+        self.unasked: set[int] = set()
+        """States and arguments, while nobody has asked for their ``grad``."""
+        self.delivered: dict[int, Tensor] = {}
+        """The tensors that become outputs, by their ids."""
+        self.hyperparameters: dict[tuple[int, str, int | None], Tensor] = {}
+        self.groups: dict[int, dict[str, Any]] = {}
+        self.afterwards: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self.moved: set[int] = set()
+        """Optimizers' groups that :attr:`afterwards` changes."""
+        self.cut: list[Tensor] = []
+        """Arguments that were computed under the tape."""
+        self.checks: list[RangeCheck] = []
+        self.requirements: list[Value] = []
+        """Values that are computed because that may raise."""
+        self.forgotten: set[int] = set()
+        """Tensors whose ``grad`` the program replaces before it could matter."""
+        self.argument_positions: dict[int, int] = {}
+
+    # -- what operations ask ------------------------------------------------------------------
+
+    def note_call(self, node: Any) -> None:
+        """Keep on the tape's ``node`` where its operation was called."""
+        node.called_at = find_origin()
+
+    def array_of(self, tensor: Tensor) -> Value:
+        """The symbolic array of ``tensor``, which is lifted if it has a value."""
+        array = tensor._array
+        if array.__class__ is Value or hasattr(array, "batch_memory"):
+            return array
+        return self.lift(tensor)
+
+    def lift(self, tensor: Tensor) -> Value:
+        """Make ``tensor`` a state of the program, or a constant if the program itself made it."""
+        if not isinstance(tensor._array, np.ndarray):
+            raise CaptureError(f"a tensor on {tensor.device} met a program compiled for the CPU")
+        if tensor in self.newborn:
+            tensor._array = self.constant(tensor._array)
+            return tensor._array
+        owner = self.grad_owners.get(id(tensor))
+        if owner is None or id(tensor) in self.known:
+            if tensor._base is not None and tensor._view is not None:
+                return self._derive(tensor)
+            return self._bind(tensor, tensor)
+        if id(tensor) in self.shared_grads:
+            raise CaptureError("two tensors have the same tensor as their grad")
+        if tensor._requires_grad:
+            raise CaptureError("it uses a grad that is itself on the tape (create_graph=True)")
+        self.note_grad(owner)
+        return self._bind(tensor, Grad(self.argument_positions.get(id(owner), owner)))
+
+    def _remember(self, tensor: Tensor) -> None:
+        """Keep what :meth:`restore` puts back."""
+        kept: dict[str, Any] = {
+            name: tensor.__dict__[name] for name in ("_rebased", "_seen") if name in tensor.__dict__
+        }
+        self.original[id(tensor)] = (
+            tensor, tensor._array, tensor._node, tensor._requires_grad, kept,
+        )  # fmt: skip
+
+    def _derive(self, view: Tensor) -> Any:
+        """Make ``view``, from outside, what it is: a view of a state."""
+        base = view._base
+        assert base is not None
+        self.derived[id(view)] = (view, view._array)
+        self._remember(view)
+        value = replay(chain_of(view), self.array_of(base))
+        view._array = value
+        view._seen = base._rebased
+        return value
+
+    def lift_early(self, tensors: Iterable[Tensor]) -> None:
+        """Make ``tensors`` states before the program meets them.
+
+        Code that looks at a tensor's memory then sees that it has none.
+        """
+        for tensor in tensors:
+            if (
+                id(tensor) not in self.states
+                and isinstance(tensor._array, np.ndarray)
+                and tensor._base is None
+            ):
+                self.early.add(id(self._bind(tensor, tensor)))
+
+    def drop_unused(self, program: Program) -> None:
+        """Leave out states that were lifted early, and not used."""
+        graph, joint = program.graph, program.joint
+        used = {id(value) for value in graph.values()} | {id(c.value) for c in program.checks}
+        used |= {id(graph.inputs[i]) for i in graph.updates}
+        if joint is not None:
+            used |= {id(graph.inputs[k[1]]) for k in joint.kept if isinstance(k, tuple)}
+        kept = [i for i, v in enumerate(self.inputs) if id(v) in used or id(v) not in self.early]
+        place = {old: new for new, old in enumerate(kept)}
+        graph.updates = {place[i]: value for i, value in graph.updates.items()}
+        if joint is not None:
+            joint.kept = [("input", place[k[1]]) if isinstance(k, tuple) else k for k in joint.kept]
+        self.inputs = [self.inputs[i] for i in kept]
+        self.sources = [self.sources[i] for i in kept]
+        self.arrays = [self.arrays[i] for i in kept]
+        graph.inputs = list(self.inputs)
+
+    def knows_grads_of(self, tensors: Iterable[Tensor]) -> None:
+        """Note whose ``grad`` the gradients of ``tensors`` are."""
+        for tensor in tensors:
+            grad = tensor._grad
+            if grad is not None:
+                if self.grad_owners.setdefault(id(grad), tensor) is not tensor:
+                    self.shared_grads.add(id(grad))
+
+    def note_requires_grad(self, tensor: Tensor) -> None:
+        """Remember ``requires_grad`` before the program sets it."""
+        if tensor not in self.newborn:
+            self.original_flags.setdefault(id(tensor), (tensor, tensor._requires_grad))
+
+    def argument(self, tensor: Tensor, position: int) -> Value:
+        """Make ``tensor`` the argument ``position`` of the program."""
+        self.argument_positions[id(tensor)] = position
+        return self._bind(tensor, position)
+
+    def _bind(self, tensor: Tensor, source: Any) -> Value:
+        array = tensor._array
+        value = input_value(array.shape, array.dtype)
+        self.inputs.append(value)
+        self.sources.append(source)
+        self.arrays.append(array)
+        self.states[id(tensor)] = (tensor, value)
+        self.source_by_tensor[id(tensor)] = source
+        self._remember(tensor)
+        if not isinstance(source, Grad) and id(tensor) not in self.original_grads:
+            self.note_grad(tensor)
+            self.unasked.add(id(tensor))
+        tensor._array = value
+        if tensor._node is not None and tensor._base is None:
+            tensor._node = None  # the program's tape begins at its arguments and its state
+            self.cut.append(tensor)
+        return value
+
+    def note_grad(self, tensor: Tensor, replaced: bool = False) -> None:
+        """Remember the ``grad`` that ``tensor`` had before the program.
+
+        Args:
+            replaced: it is about to be replaced; if it is still the one of before, then the
+                program does not depend on it.
+        """
+        self.unasked.discard(id(tensor))
+        if id(tensor) not in self.original_grads:
+            if tensor in self.newborn:
+                return
+            self.original_grads[id(tensor)] = (tensor, tensor._grad)
+            self.knows_grads_of((tensor,))
+        if replaced and tensor._grad is self.original_grads[id(tensor)][1]:
+            self.forgotten.add(id(tensor))
+
+    def constant(self, array: Any) -> Value:
+        """A value made inside the program that is the same at every call."""
+        if isinstance(array, Value):
+            return array
+        if array.size and array.ndim and (array == array.flat[0]).all():
+            return symbolic.full(  # type: ignore[attr-defined]
+                array.shape, array.flat[0].item(), array.dtype
+            )
+        return constant(array)
+
+    def draw(self, sampler: Any, shape: Any, dtype: Any, parameters: Any, generator: Any) -> Value:
+        """Random numbers: an input that each call draws anew."""
+        if generator is not None and id(generator) not in self.streams:
+            self.streams[id(generator)] = (generator, generator.state_bytes())
+        draw = Draw(sampler, tuple(shape), np.dtype(dtype), tuple(parameters), generator)
+        array = np.asarray(draw.sample())
+        value = input_value(array.shape, array.dtype)
+        self.inputs.append(value)
+        self.sources.append(draw)
+        self.arrays.append(array)
+        return value
+
+    def hyperparameter(self, group: dict[str, Any], name: str) -> Any:
+        """An optimizer's option: ``lr``, and what has varied, as an input, others as they are."""
+        self.groups[id(group)] = group
+        if id(group) in self.moved:
+            raise CaptureError(f"the optimizer reads '{name}' after its schedule's step")
+        value = group[name]
+        if name == "lr":
+            return value if isinstance(value, Tensor) else self._number(group, name, None, Tensor)
+        kind = form(value)
+        if (id(group), name) not in self.varying or kind is None:
+            return value
+        varying = self.varied.setdefault((id(group), name), Varying(value))
+        numbers = []
+        for place in range(max(1, kind)):
+            number = self._number(group, name, place if kind else None, OptionNumber)
+            number._option = (varying, place, value[place] if kind else value)
+            numbers.append(number)
+        return tuple(numbers) if kind else numbers[0]
+
+    def _number(self, group: dict[str, Any], name: str, index: int | None, cls: type) -> Any:
+        """A number of an optimizer's group as an input."""
+        key = (id(group), name, index)
+        if key not in self.hyperparameters:
+            source = Hyperparameter(group, name, index)
+            symbol = input_value((), np.dtype(np.float64))
+            self.inputs.append(symbol)
+            self.sources.append(source)
+            self.arrays.append(source.read())
+            tensor: Any = object.__new__(cls)
+            tensor._array = symbol
+            self.hyperparameters[key] = tensor
+        return self.hyperparameters[key]
+
+    def later(self, optimizer: Any, call: Callable[..., Any], *arguments: Any) -> None:
+        """Have each call of the program end with ``call(*arguments)``, a schedule's step.
+
+        Args:
+            optimizer: whose groups ``call`` changes.
+            call, arguments: what is called; tensors among the arguments become numbers.
+        """
+        known = (DeferredNumber(a) if isinstance(a, Tensor) else a for a in arguments)
+        self.afterwards.append((call, tuple(known)))
+        self.moved.update(map(id, optimizer.param_groups))
+
+    def concrete(self, array: Any, wanted: str) -> np.ndarray:
+        """The elements of ``array``, which must be the same at every call."""
+        if isinstance(array, Value):
+            if array.primitive == "constant":
+                return array.attributes["array"]
+            if array.primitive == "full":
+                return np.full(array.shape, array.attributes["value"], array.dtype)
+        raise ConcreteValueNeeded(wanted)
+
+    def require_in_range(
+        self, index: Value, low: int, high: int, error: Callable[[int], Exception],
+        ignored: int | None,
+    ) -> None:  # fmt: skip
+        """Have each call refuse indices out of range among its inputs, before it does anything.
+
+        Indices that the program computes are checked where they are used.
+        """
+        source = index
+        while source.primitive in _MOVES:
+            source = source.operands[0]
+        if source.primitive == "input":
+            self.checks.append(RangeCheck(source, low, high, ignored, error))
+
+    def source_of(self, tensor: Tensor) -> Any:
+        """What ``tensor`` from outside is: a :class:`Grad`, an argument's position, or itself."""
+        if id(tensor) in self.states:
+            return self.source_by_tensor[id(tensor)]
+        owner = self.grad_owners.get(id(tensor))
+        if owner is None or id(tensor) in self.known:
+            return tensor
+        self.note_grad(owner)
+        return Grad(self.argument_positions.get(id(owner), owner))
+
+    def lies_in_order(self, array: Any) -> bool:
+        """Whether the elements of ``array`` certainly lie in row-major order in eager mode."""
+        return in_row_major_order(array, self)
+
+    def note_write(self, view: Tensor) -> None:
+        """A view is written in place: it must be one in eager mode too."""
+        sure_chain(self, view)
+
+    def singular_places(self, matrices: Any, result: Any) -> Value:
+        """For each matrix 0, or where its elimination ends if ``result`` is not finite."""
+        lifted = matrices if isinstance(matrices, Value) else self.constant(matrices)
+        return singular_places(lifted, result)
+
+    def require_success(self, infos: Value, name: str, words: str, error: type[Exception]) -> None:
+        """Have each call raise ``error`` where ``infos`` are not 0."""
+        self.requirements.append(required(infos, name, words, error))
+
+    def item(self, tensor: Tensor) -> DeferredNumber:
+        """``tensor.item()``."""
+        return DeferredNumber(tensor)
+
+    # -- putting everything back --------------------------------------------------------------
+
+    def restore(self) -> None:
+        """Give every tensor its array, history and gradient back."""
+        for tensor, array, node, requires_grad, kept in self.original.values():
+            tensor._array = array
+            tensor._node = node
+            tensor._requires_grad = requires_grad
+            for name in ("_rebased", "_seen"):
+                tensor.__dict__.pop(name, None)
+            tensor.__dict__.update(kept)
+        for tensor, requires_grad in self.original_flags.values():
+            if id(tensor) not in self.original and tensor._node is None:
+                tensor._requires_grad = requires_grad
+        for tensor, grad in self.original_grads.values():
+            tensor._grad = grad
+
+    def restore_streams(self) -> None:
+        """Take back the random numbers of the program's own generators."""
+        for generator, state in self.streams.values():
+            generator.set_state_bytes(state)
+
+    def changed_flag(self) -> str | None:
+        """In words, a tensor from outside that the program leaves with another history."""
+        for tensor, requires_grad in self.original_flags.values():
+            if tensor._requires_grad is not requires_grad:
+                return "requires_grad of a tensor"
+        for tensor, _, node, requires_grad, _ in self.original.values():
+            now = tensor._node
+            if id(tensor) in self.cut_ids():
+                node = None
+            if (now is not node and now is not None) or tensor._requires_grad is not requires_grad:
+                return f"what a tensor of shape {list(tensor.shape)} was computed from, in place"
+        return None
+
+    def cut_ids(self) -> set[int]:
+        """The ids of the tensors whose history the capture has set aside."""
+        return {id(tensor) for tensor in self.cut}
+
+
+def sure_chain(recording: Capture, view: Tensor) -> list[tuple[Any, tuple[Any, ...]]]:
+    """The operations that lead to ``view``, each of which gives a view in eager mode too.
+
+    Raises:
+        CaptureError: one of them might copy.
+    """
+    chain: list[tuple[Any, tuple[Any, ...]]] = []
+    tensor = view
+    while tensor is not view._base:
+        if tensor._view is None:
+            raise CaptureError("its result shares memory with a tensor in another dtype")
+        operation, parent, arguments = tensor._view
+        if operation.name in MAY_COPY and not in_row_major_order(parent._array, recording):
+            raise CaptureError(
+                f"it writes to the result of {operation.name}, or returns it together with what "
+                "it was taken of, and whether that is a view is not known"
+            )
+        if any(isinstance(argument, Tensor) for argument in arguments):
+            raise CaptureError(f"its result is a view that {operation.name} takes by a tensor")
+        chain.append((operation, arguments))
+        tensor = parent
+    return chain[::-1]
+
+
+__all__ = ["Capture", "CaptureError", "DeferredNumber", "capturing", "sure_chain"]

@@ -1,0 +1,94 @@
+"""Whether two captures are one program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .captured import Argument, Draw, Grad, Program, Result, View
+from .options import Hyperparameter
+from .watched import same_value
+
+
+def same_program(first: Program, second: Program) -> str | None:
+    """None if two captures are one program, else what is different."""
+    a, b = list(first.graph.values()), list(second.graph.values())
+    if len(a) != len(b):
+        return f"it has {len(a)} operations at one call and {len(b)} at the next"
+    index_a = {id(v): i for i, v in enumerate(a)}
+    index_b = {id(v): i for i, v in enumerate(b)}
+    for x, y in zip(a, b):
+        if (x.primitive, x.shape, x.dtype) != (y.primitive, y.shape, y.dtype):
+            return f"{x!r} at one call is {y!r} at the next"
+        if [index_a[id(v)] for v in x.operands] != [index_b[id(v)] for v in y.operands]:
+            return f"the operands of {x!r} differ between two calls"
+        if x.primitive == "constant":
+            if not np.array_equal(x.attributes["array"], y.attributes["array"], equal_nan=True):
+                p, q = x.attributes["array"], y.attributes["array"]
+                shown = f" ({p} and {q})" if p.size == 1 else ""
+                return f"a constant of shape {list(x.shape)} changes between calls{shown}"
+        elif not _same_attributes(x.attributes, y.attributes):
+            return f"{x!r} has {x.attributes} at one call and {y.attributes} at the next"
+    for p, q in zip(first.sources, second.sources, strict=True):
+        if isinstance(p, Tensor) and p is not q:
+            return "it uses other tensors at the next call"
+        if _source_kind(p) != _source_kind(q):
+            return "its inputs differ between two calls"
+    if [index_a[id(v)] for v in first.graph.outputs] != [
+        index_b[id(v)] for v in second.graph.outputs
+    ] or {i: index_a[id(v)] for i, v in first.graph.updates.items()} != {
+        i: index_b[id(v)] for i, v in second.graph.updates.items()
+    }:
+        return "what it computes differs between two calls"
+    for name in ("grads", "cleared", "had_grad", "updated"):
+        if not _same_description(getattr(first, name), getattr(second, name)):
+            return f"what it does to gradients differs between two calls ({name})"
+    if not _same_description(first.result, second.result):
+        return "its result differs between two calls in something other than tensors"
+    return None
+
+
+def _source_kind(source: Any) -> Any:
+    """What inputs of two captures of one program have in common."""
+    if isinstance(source, Draw):
+        return (source.sampler, source.shape, source.dtype, repr(source.parameters),
+                id(source.generator))  # fmt: skip
+    if isinstance(source, Hyperparameter):
+        return id(source.group), source.name, source.index
+    if isinstance(source, Grad):
+        return "grad", source.owner if source.owner.__class__ is int else id(source.owner)
+    return source if source.__class__ is int else id(source)
+
+
+def _same_description(first: Any, second: Any) -> bool:
+    """Whether two captures deliver the same."""
+    if first is second:
+        return True
+    if first.__class__ is not second.__class__:
+        return False
+    if isinstance(first, (Result, Argument)):
+        return first == second
+    if isinstance(first, Grad):
+        return _source_kind(first) == _source_kind(second)
+    if isinstance(first, View):
+        return (
+            _same_description(first.base, second.base)
+            and repr(first.chain) == repr(second.chain)
+            and (first.recorded, first.part_of) == (second.recorded, second.part_of)
+        )
+    if isinstance(first, (list, tuple)):
+        return len(first) == len(second) and all(map(_same_description, first, second))
+    if isinstance(first, dict):
+        return list(first) == list(second) and all(
+            map(_same_description, first.values(), second.values())
+        )
+    return same_value(first, second)
+
+
+def _same_attributes(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    return repr(first) == repr(second)
+
+
+__all__ = ["same_program"]
