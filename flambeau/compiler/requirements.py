@@ -40,7 +40,8 @@ def _require(operands: Sequence[np.ndarray], attributes: dict[str, Any]) -> np.n
     from ..ops.matrix_checks import LinAlgError, raise_for
 
     (infos,) = operands
-    error = {"LinAlgError": LinAlgError}.get(attributes["error"], RuntimeError)
+    classes = {"LinAlgError": LinAlgError, "ValueError": ValueError}
+    error = classes.get(attributes["error"], RuntimeError)
     raise_for(attributes["name"], np.asarray(infos), attributes["words"], error)
     return infos
 

@@ -113,4 +113,5 @@ def raise_for(
     flat = np.asarray(found).reshape(-1)
     place = int((flat != 0).argmax())
     where = f"(Batch element {place}): " if found.ndim else ""
-    raise error(f"{name}: {where}{words.format(info=flat[place])}")
+    function = f"{name}: " if name else ""
+    raise error(f"{function}{where}{words.format(info=flat[place])}")

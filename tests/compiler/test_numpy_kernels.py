@@ -383,3 +383,34 @@ def test_all_kinds_of_attributes_are_kept(tmp_path: Path, monkeypatch: pytest.Mo
         for actual, wanted in zip(executable([x, index]), expected, strict=True):
             assert actual.dtype == wanted.dtype
             np.testing.assert_allclose(actual, wanted, rtol=1e-12)
+
+
+def test_values_are_refused_by_compiled_steps_as_by_eager_ones() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(4, 5)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+    @torch.compile(fullgraph=True)
+    def step(x: torch.Tensor, y: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+        optimizer.zero_grad()
+        target = torch.nn.functional.one_hot(y, 5).float()
+        loss = torch.nn.functional.gaussian_nll_loss(model(x), target, variance)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, error_if_nonfinite=True)
+        optimizer.step()
+        return loss
+
+    x, y, variance = torch.randn(3, 4), torch.tensor([0, 4, 2]), torch.rand(3, 5) + 0.1
+    for _ in range(4):
+        assert step(x, y, variance).isfinite()
+    before = model.weight.clone()
+    for wrong, error, words in (
+        ((x, torch.tensor([0, 5, 2]), variance), RuntimeError, "smaller than num_classes"),
+        ((x, torch.tensor([0, -1, 2]), variance), RuntimeError, "non-negative"),
+        ((x, y, variance - 1), ValueError, "negative entry"),
+        ((x * float("inf"), y, variance), RuntimeError, "non-finite"),
+    ):
+        with pytest.raises(error, match=words):
+            step(*wrong)
+        assert torch.equal(model.weight, before)
+    assert step(x, y, variance).isfinite()

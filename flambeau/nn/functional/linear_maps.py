@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import flambeau
 from flambeau.ops import matmul as _matmul
+from flambeau.ops.index_checks import require_in_range
 from flambeau.tensor import Tensor
 
 __all__ = [
@@ -48,6 +49,11 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     return result if bias is None else result + bias
 
 
+def _no_class(value: int) -> RuntimeError:
+    least = "non-negative" if value < 0 else "smaller than num_classes"
+    return RuntimeError(f"Class values must be {least}.")
+
+
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Ones at the places that ``tensor`` names, else zeros.
 
@@ -68,12 +74,14 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         return flambeau.empty((*tensor.shape, num_classes), dtype=flambeau.int64)
     if num_classes > 0 and hasattr(tensor._array, "batch_memory"):  # nobody knows its elements
         return (tensor.unsqueeze(-1) == flambeau.arange(num_classes)).to(flambeau.int64)
-    if int(tensor.min()) < 0:
-        raise RuntimeError("Class values must be non-negative.")
-    largest = int(tensor.max())
-    if num_classes == -1:
+    if num_classes > 0:
+        require_in_range(tensor._array, 0, num_classes, _no_class)
+    else:
+        if int(tensor.min()) < 0:
+            raise _no_class(-1)
+        largest = int(tensor.max())
+        if num_classes != -1:
+            raise _no_class(largest)
         num_classes = largest + 1
-    elif largest >= num_classes:
-        raise RuntimeError("Class values must be smaller than num_classes.")
     result = flambeau.zeros((*tensor.shape, num_classes), dtype=flambeau.int64)
     return result.scatter_(-1, tensor.unsqueeze(-1), 1)

@@ -8,6 +8,7 @@ from typing import Any
 import flambeau
 from flambeau.nn.functional.reduction import reduced, reduction_of, warn_of_broadcast, weighted
 from flambeau.ops import loss as _loss
+from flambeau.ops.value_checks import refuse
 from flambeau.tensor import Tensor
 
 __all__ = [
@@ -163,8 +164,8 @@ def gaussian_nll_loss(
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = var * flambeau.ones_like(input)
-    elif bool((var < 0).any()):
-        raise ValueError("var has negative entry/entries")
+    else:
+        refuse(var < 0, ValueError, "var has negative entry/entries")
     if var.size() != input.size():
         if input.size()[:-1] == var.size():
             var = var.unsqueeze(-1)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import flambeau
+from flambeau.ops.value_checks import refuse
 from flambeau.tensor import Tensor
 
 __all__ = [
@@ -56,11 +57,13 @@ def get_total_norm(
         if not norms:
             return flambeau.tensor(0.0)
         total = flambeau.stack(norms).norm(norm_type)
-    if error_if_nonfinite and not bool(total.isfinite()):
-        raise RuntimeError(
+    if error_if_nonfinite:
+        refuse(
+            total.isfinite().logical_not(),
+            RuntimeError,
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, "
             "so it cannot be clipped. To disable this error and scale the gradients by the "
-            "non-finite norm anyway, set `error_if_nonfinite=False`"
+            "non-finite norm anyway, set `error_if_nonfinite=False`",
         )
     return total
 
