@@ -87,7 +87,12 @@ def chain_of(view: Tensor) -> list[tuple[Any, tuple[Any, ...]]]:
     chain = []
     tensor = view
     while tensor is not view._base:
-        assert tensor._view is not None
+        if tensor._view is None:
+            raise RuntimeError(
+                f"a view of a {view._base.dtype if view._base is not None else ''} tensor as "
+                f"{view.dtype} is written: gradients cannot be led through that; use "
+                "torch.no_grad() or clone()"
+            )
         operation, parent, arguments = tensor._view
         chain.append((operation, arguments))
         tensor = parent
@@ -328,8 +333,8 @@ def assign(tensor: Tensor, result: Tensor, name: str) -> Tensor:
     )
     if rebasing and tensor._base is not None:
         _refuse_parts(tensor)
-    chain = chain_of(tensor) if tensor._base is not None else None
     base = tensor._base
+    chain = chain_of(tensor) if rebasing and base is not None else None
     base_before = _before(base) if rebasing and base is not None else None
     if target.__class__ is ndarray and source.__class__ is ndarray and MODES.capture is None:
         np.copyto(target, source)
@@ -392,7 +397,8 @@ def _replace_array(tensor: Tensor, source: Any, chain: Any) -> None:
         if capture is not None:
             capture.note_write(tensor)
         old = base._array if capture is None else capture.array_of(base)
-        base._array = scatter_view(namespace_of(old, source), old, source, chain)
+        leading = chain_of(tensor) if chain is None else chain
+        base._array = scatter_view(namespace_of(old, source), old, source, leading)
         tensor._array = source
         root = base
     # other views of this memory hold an array that is no longer the base's
