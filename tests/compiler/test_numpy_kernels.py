@@ -288,7 +288,7 @@ def test_a_team_ends_a_run_that_raises(team_of_two: None) -> None:
         assert (state[1] == arrays[1] * 0.5).all()
         state[1][3] = 0
         before = [a.copy() for a in state]
-        with pytest.raises(RuntimeError, match="of 4"):
+        with pytest.raises(ValueError, match="of 4"):
             executable(state)
         for now, old in zip(state, before, strict=True):
             np.testing.assert_array_equal(now, old)
