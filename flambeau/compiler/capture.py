@@ -109,7 +109,6 @@ def capture(
         recording.restore()
         recording.hyperparameters.clear()
         recording.delivered.clear()
-        recording.original_flags.clear()
         escaped = _settle_escaped(recording)
         recording.newborn.close()
     if escaped:

@@ -9,7 +9,7 @@ refer only to their operands, so a graph is what its outputs reach.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,12 @@ class Value:
         self.dtype = dtype
         self.origin: Origin | None = None if MODES.capture is None else find_origin()
 
+    def on(self, operands: tuple[Value, ...]) -> Value:
+        """The same primitive of ``operands``: a new value unless they are its own."""
+        if all(a is b for a, b in zip(operands, self.operands, strict=True)):
+            return self
+        return Value(self.primitive, operands, self.attributes, self.shape, self.dtype)
+
     @property
     def ndim(self) -> int:
         return len(self.shape)
@@ -82,6 +88,14 @@ class Graph:
     def roots(self) -> list[Value]:
         """Everything the program must compute: its outputs, then its updates."""
         return [*self.outputs, *self.updates.values()]
+
+    def replaced(self, table: Mapping[int, Value]) -> Graph:
+        """The graph whose roots are what ``table`` has for this one's, by their ids."""
+        return Graph(
+            self.inputs,
+            [table[id(v)] for v in self.outputs],
+            {i: table[id(v)] for i, v in self.updates.items()},
+        )
 
     def values(self) -> Iterator[Value]:
         """Every value the roots reach, operands before their users; no recursion."""

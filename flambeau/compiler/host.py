@@ -97,18 +97,13 @@ def hosted(graph: Graph, half: bool) -> Graph:
     table: dict[int, Value] = {}
     for value in graph.values():
         operands = tuple(table[id(v)] for v in value.operands)
-        new = value
         if why_no_code(value, half) is not None:
             attributes = {"call": value.primitive, "arguments": value.attributes}
             new = Value(HOST, operands, attributes, value.shape, value.dtype)
-        elif any(a is not b for a, b in zip(operands, value.operands, strict=True)):
-            new = Value(value.primitive, operands, value.attributes, value.shape, value.dtype)
+        else:
+            new = value.on(operands)
         table[id(value)] = inherit(new, value)
-    return Graph(
-        graph.inputs,
-        [table[id(v)] for v in graph.outputs],
-        {i: table[id(v)] for i, v in graph.updates.items()},
-    )
+    return graph.replaced(table)
 
 
 def sibling_key(value: Value) -> Any:

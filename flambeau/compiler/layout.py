@@ -264,7 +264,7 @@ class _CopyChooser:
         operands = list(value.operands)
         for which, dim in chosen.items():
             operands[which] = self.copied(operands[which], dim)
-        return Value(value.primitive, tuple(operands), value.attributes, value.shape, value.dtype)
+        return value.on(tuple(operands))
 
     def choice(self, value: Value) -> tuple[float, dict[int, int]]:
         """The least cost of ``value``, and the copies of operands that it takes."""
@@ -414,9 +414,7 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
     """Results that are computed in a layout of their own: a copy in the usual one."""
     for value in graph.values():
         operands = tuple(table[id(v)] for v in value.operands)
-        new = value
-        if any(a is not b for a, b in zip(operands, value.operands, strict=True)):
-            new = Value(value.primitive, operands, value.attributes, value.shape, value.dtype)
+        new = value.on(operands)
         if (
             id(value) not in pinned
             and innermost is not None

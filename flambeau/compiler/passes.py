@@ -451,18 +451,14 @@ def _walked(graph: Graph) -> Graph:
             table[id(value)] = value
             continue
         operands = tuple(table[id(v)] for v in value.operands)
-        new = value
-        if any(a is not b for a, b in zip(operands, value.operands, strict=True)):
-            new = Value(value.primitive, operands, value.attributes, value.shape, value.dtype)
+        new = value.on(operands)
         if new.primitive == "full" and new.size > 0:
             array = np.asarray(new.attributes["value"]).astype(new.dtype)
             scalar = _shared(constant(array), shared, keep)
             new = _as(scalar, new.shape)
         new = _shared(inherit(_folded(_simplified(new)), value), shared, keep)
         table[id(value)] = new
-    outputs = [table[id(v)] for v in graph.outputs]
-    updates = {i: table[id(v)] for i, v in graph.updates.items()}
-    return Graph(graph.inputs, outputs, updates)
+    return graph.replaced(table)
 
 
 def _shared(value: Value, shared: dict[Any, Value], keep: list[Value]) -> Value:

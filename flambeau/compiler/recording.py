@@ -386,17 +386,14 @@ class Capture:
         for tensor, requires_grad in self.original_flags.values():
             if tensor._requires_grad is not requires_grad:
                 return "requires_grad of a tensor"
+        cut = {id(tensor) for tensor in self.cut}  # whose history the capture has set aside
         for tensor, _, node, requires_grad, _ in self.original.values():
             now = tensor._node
-            if id(tensor) in self.cut_ids():
+            if id(tensor) in cut:
                 node = None
             if (now is not node and now is not None) or tensor._requires_grad is not requires_grad:
                 return f"what a tensor of shape {list(tensor.shape)} was computed from, in place"
         return None
-
-    def cut_ids(self) -> set[int]:
-        """The ids of the tensors whose history the capture has set aside."""
-        return {id(tensor) for tensor in self.cut}
 
 
 def sure_chain(recording: Capture, view: Tensor) -> list[tuple[Any, tuple[Any, ...]]]:

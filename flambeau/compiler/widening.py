@@ -45,21 +45,16 @@ def widened(graph: Graph) -> Graph:
 
     for value in graph.values():
         operands = tuple(table[id(v)] for v in value.operands)
-        new = value
         if _computes(value):
             dtype = _SINGLE if is_bfloat16(value.dtype) else value.dtype
             given = tuple(widen(v) for v in operands)
             new = Value(value.primitive, given, value.attributes, value.shape, dtype)
             if dtype != value.dtype:
                 new = _converted(inherit(new, value), value.dtype)
-        elif any(a is not b for a, b in zip(operands, value.operands, strict=True)):
-            new = Value(value.primitive, operands, value.attributes, value.shape, value.dtype)
+        else:
+            new = value.on(operands)
         table[id(value)] = inherit(new, value)
-    return Graph(
-        graph.inputs,
-        [table[id(v)] for v in graph.outputs],
-        {i: table[id(v)] for i, v in graph.updates.items()},
-    )
+    return graph.replaced(table)
 
 
 def _converted(value: Value, dtype: np.dtype) -> Value:

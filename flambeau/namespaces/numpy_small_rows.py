@@ -125,6 +125,20 @@ def variance(x: Array, free: float) -> Array:
     return total
 
 
+def _normalize(
+    centred: Array, variance: Array, weight: Array | None, bias: Array | None, rows: Rows
+) -> None:
+    """Divide by the deviations, which replace ``variance`` as reciprocals; scale; offset."""
+    np.sqrt(variance, variance)
+    np.reciprocal(variance, variance)
+    if weight is None:
+        centred *= variance
+    else:
+        centred *= variance * weight[rows.column]
+    if bias is not None:
+        centred += bias[rows.column]
+
+
 def layer_norm(
     x: Array, weight: Array | None, bias: Array | None, eps: float
 ) -> tuple[Array, Array, Array]:
@@ -138,14 +152,7 @@ def layer_norm(
     result = x - mean
     inverse = (result * result).dot(rows.means)
     inverse += number(eps, dtype)
-    np.sqrt(inverse, inverse)
-    np.reciprocal(inverse, inverse)
-    if weight is None:
-        result *= inverse
-    else:
-        result *= inverse * weight[rows.column]
-    if bias is not None:
-        result += bias[rows.column]
+    _normalize(result, inverse, weight, bias, rows)
     return result, mean[:, :1], inverse[:, :1]
 
 
@@ -162,12 +169,5 @@ def batch_norm(
     result = x - mean
     variance = rows.column_means.dot(result * result)
     inverse = variance + number(eps, dtype)
-    np.sqrt(inverse, inverse)
-    np.reciprocal(inverse, inverse)
-    if weight is None:
-        result *= inverse
-    else:
-        result *= inverse * weight[rows.column]
-    if bias is not None:
-        result += bias[rows.column]
+    _normalize(result, inverse, weight, bias, rows)
     return result, mean, variance, inverse

@@ -98,7 +98,13 @@ def raise_failures(name: str, infos: Any, words: str, error: type[Exception] = L
     found = concrete(infos)
     if found is not None:
         raise_for(name, found, words, error)
-    elif MODES.capture is not None:
+    else:
+        require_at_each_call(infos, name, words, error)
+
+
+def require_at_each_call(infos: Any, name: str, words: str, error: type[Exception]) -> None:
+    """Have a captured program raise where ``infos``, which are not known yet, are not 0."""
+    if MODES.capture is not None:
         array = infos._array
         unknown = getattr(array, "batch_memory", array)
         MODES.capture.require_success(unknown, name, words, error)

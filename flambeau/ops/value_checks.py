@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..modes import MODES
-from .matrix_checks import concrete
+from .matrix_checks import concrete, require_at_each_call
 
 
 def refuse(condition: Any, error: type[Exception], message: str) -> None:
@@ -18,10 +17,8 @@ def refuse(condition: Any, error: type[Exception], message: str) -> None:
     if found is not None:
         if found.any():
             raise error(message)
-    elif MODES.capture is not None:
-        array = anywhere._array
-        unknown = getattr(array, "batch_memory", array)
-        MODES.capture.require_success(unknown, "", message, error)
+    else:
+        require_at_each_call(anywhere, "", message, error)
 
 
 __all__ = ["refuse"]

@@ -10,6 +10,7 @@ import numpy as np
 
 import flambeau as torch
 from flambeau import nn
+from flambeau.nn import functional as F
 
 
 class Log:
@@ -98,6 +99,19 @@ def net() -> nn.Module:
 def data(rows: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     """A batch for it, at random."""
     return torch.randn(rows, 3), torch.randn(rows, 1)
+
+
+def training_step(m: nn.Module, opt: torch.optim.Optimizer) -> Callable[..., torch.Tensor]:
+    """A plain step: the gradient of the mean square error, the optimizer's update, the loss."""
+
+    def step(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        opt.zero_grad()
+        loss = F.mse_loss(m(x), y)
+        loss.backward()
+        opt.step()
+        return loss
+
+    return step
 
 
 def shares(first: torch.Tensor, second: torch.Tensor) -> bool:

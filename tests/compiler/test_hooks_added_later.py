@@ -11,7 +11,7 @@ import flambeau as torch
 from flambeau import nn
 from flambeau.nn import functional as F
 
-from .agreement import check, data, net
+from .agreement import check, data, net, training_step
 
 N = 20
 
@@ -95,13 +95,7 @@ def of_hook_on_module_param(compiled: Any, log: Any) -> None:
     x, y = data()
     opt = torch.optim.SGD(m.parameters(), lr=0.1)
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for i in range(20):
         if i == 5:
@@ -120,13 +114,7 @@ def of_module_hooks_later(compiled: Any, log: Any) -> None:
     x, y = data()
     opt = torch.optim.SGD(m.parameters(), lr=0.1)
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for i in range(26):
         if i == 5:

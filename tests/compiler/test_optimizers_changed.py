@@ -13,7 +13,7 @@ import flambeau as torch
 from flambeau import nn
 from flambeau.nn import functional as F
 
-from .agreement import check, data, net
+from .agreement import check, data, net, training_step
 
 N = 20
 
@@ -23,13 +23,7 @@ def of_optimizer_state_clear(compiled: Any, log: Any) -> None:
     x, y = data()
     opt = torch.optim.Adam(m.parameters(), lr=0.05)
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for i in range(16):
         if i == 6:
@@ -47,13 +41,7 @@ def of_optimizer_load_state(compiled: Any, log: Any) -> None:
     x, y = data()
     opt = torch.optim.Adam(m.parameters(), lr=0.05)
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for i in range(16):
         if i == 2:
@@ -72,13 +60,7 @@ def of_opt_weight_decay_zero(compiled: Any, log: Any) -> None:
     x, y = data()
     opt = torch.optim.SGD(m.parameters(), lr=0.1, weight_decay=0)
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for i in range(20):
         if i == 5:
@@ -177,13 +159,7 @@ def of_user_optimizer(compiled: Any, log: Any) -> None:
     x, y = data()
     opt = Opt(m.parameters())
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for i in range(N):
         if i == 6:

@@ -11,7 +11,7 @@ import flambeau as torch
 from flambeau import nn
 from flambeau.nn import functional as F
 
-from .agreement import check, data, net
+from .agreement import check, data, net, training_step
 
 N = 20
 
@@ -96,13 +96,7 @@ def of_requires_grad_module(compiled: Any, log: Any) -> None:
     x, y = data()
     opt = torch.optim.SGD(m.parameters(), lr=0.1)
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     c = compiled(m)
     for i in range(20):
@@ -141,13 +135,7 @@ def of_freezing(compiled: Any, log: Any) -> None:
     x, y = data()
     opt = torch.optim.SGD(m.parameters(), lr=0.1, momentum=0.9)
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for i in range(N):
         if i == 6:

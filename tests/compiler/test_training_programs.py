@@ -14,7 +14,7 @@ from flambeau import nn
 from flambeau.nn import functional as F
 from flambeau.utils.data import DataLoader, TensorDataset
 
-from .agreement import check, data, net
+from .agreement import check, data, net, training_step
 
 N = 20
 
@@ -202,13 +202,7 @@ def of_scheduler_in_and_out(compiled: Any, log: Any) -> None:
     opt = torch.optim.AdamW(m.parameters(), lr=0.1)
     s = torch.optim.lr_scheduler.CosineAnnealingLR(opt, 10)
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for _i in range(N):
         log(step(x, y), m, opt)
@@ -222,13 +216,7 @@ def of_one_cycle(compiled: Any, log: Any) -> None:
     opt = torch.optim.SGD(m.parameters(), lr=0.1, momentum=0.9)
     s = torch.optim.lr_scheduler.OneCycleLR(opt, 0.1, total_steps=30)
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for _i in range(N):
         log(step(x, y), m, opt)
@@ -246,13 +234,7 @@ def of_param_groups(compiled: Any, log: Any) -> None:
         lr=0.1,
     )
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for i in range(N):
         if i == 8:
@@ -395,13 +377,7 @@ def of_loader_loop(compiled: Any, log: Any) -> None:
     opt = torch.optim.SGD(m.parameters(), lr=0.1)
     dl = DataLoader(TensorDataset(x, y), batch_size=4, shuffle=True)
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for _e in range(4):
         for b in dl:
@@ -446,13 +422,7 @@ def of_changing_batch(compiled: Any, log: Any) -> None:
     m = net()
     opt = torch.optim.SGD(m.parameters(), lr=0.1)
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for i in range(25):
         log(step(*data(1 + i % 5)), m)
@@ -593,13 +563,7 @@ def of_swa_and_copy(compiled: Any, log: Any) -> None:
     opt = torch.optim.SGD(m.parameters(), lr=0.1)
     swa = torch.optim.swa_utils.AveragedModel(m)
 
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = F.mse_loss(m(x), y)
-        loss.backward()
-        opt.step()
-        return loss
+    step = compiled(training_step(m, opt))
 
     for i in range(N):
         log(step(*data()), m)

@@ -124,7 +124,10 @@ def _best_tiles(
     choices: list[tuple[Variable, ...]] = [()]
     choices += [(v,) for v in useful]
     choices += list(combinations(useful[:4], 2))
+    count = -(-vector.extent // lanes)
     steps = math.prod(v.extent for v in problem.reduced)
+    if reduces:
+        steps = steps // vector.extent * count
     best: TilePlan | None = None
     for tiled in choices:
         rest = math.prod(v.extent for v in others if v not in tiled)
@@ -132,10 +135,10 @@ def _best_tiles(
             for vectors in (1,) if reduces else (1, 2, 3, 4, 6):
                 if vectors * math.prod(sizes) > problem.registers - 4:
                     break
-                cost = _cost(problem, vector, vectors, tiled, sizes, reduces, lanes, steps)
+                cost = _cost(problem, vector, vectors, tiled, sizes, reduces, count, steps)
                 if cost is None:
                     continue
-                written = _written(problem, vector, vectors, tiled, sizes, reduces, lanes, steps)
+                written = _written(vectors, tiled, sizes, reduces, count, steps)
                 cost = rest * cost + _COST_OF_WRITING * written
                 if best is None or cost < best.cost:
                     best = TilePlan(
@@ -150,19 +153,14 @@ def innermost_steps(accumulators: int) -> int:
 
 
 def _written(
-    problem: TileProblem,
-    vector: Variable,
     vectors: int,
     tiled: Sequence[Variable],
     sizes: Sequence[int],
     reduces: bool,
-    lanes: int,
+    count: int,
     steps: int,
 ) -> float:
     """About how many instructions a plan's code has: whole tiles and the smaller ones at edges."""
-    count = -(-vector.extent // lanes)
-    if reduces:
-        steps = steps // vector.extent * count
     variants = [1] if reduces else [width for _, width in _parts(count, vectors)]
     for variable, size in zip(tiled, sizes, strict=True):
         variants = [held * part for held in variants for _, part in _parts(variable.extent, size)]
@@ -190,17 +188,15 @@ def _cost(
     tiled: Sequence[Variable],
     sizes: Sequence[int],
     reduces: bool,
-    lanes: int,
+    count: int,
     steps: int,
 ) -> float | None:
+    """The cycles of a plan: ``count`` vectors are the vector loop, ``steps`` the reduced loops."""
     accumulators = vectors * math.prod(sizes)
     if accumulators > problem.registers - 4:
         return None
-    count = -(-vector.extent // lanes)
     if not reduces and vectors > count:
         return None
-    if reduces:
-        steps = steps // vector.extent * count
     total = 0.0
     vector_parts = [(1, 1)] if reduces else _parts(count, vectors)
     combos: list[tuple[int, tuple[int, ...]]] = [(1, ())]
