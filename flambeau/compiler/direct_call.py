@@ -280,12 +280,9 @@ def _write_arguments(w: _Writer, program: Program, args: Sequence[Any], updated:
     if names:
         w.add(f"{', '.join(names)}, = args")
     position = 0
-    renamed: list[str] = []
     for i, argument in enumerate(args):
         if isinstance(argument, Tensor):
             if position != i:
-                renamed.append(f"t{position}")
-                w.add(f"p{position} = t{i}")
                 return False  # a plain value before a tensor: the general call serves it
             array = argument._array
             if not array.flags.carray:

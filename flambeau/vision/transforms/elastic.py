@@ -9,7 +9,7 @@ import numpy as np
 
 import flambeau
 
-from ... import dtypes, nn
+from ... import nn
 from ...tensor import Tensor
 from . import functional as F
 from .functional import InterpolationMode
@@ -107,7 +107,7 @@ def elastic_transform(
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.functional.elastic_transform.html
     """
-    from .warping import _at_places
+    from .warping import _at_places, _computed_in
 
     mode = F.interpolation_mode(interpolation)
     if not isinstance(displacement, Tensor):
@@ -119,12 +119,7 @@ def elastic_transform(
             f"Argument displacement shape should be {(1, height, width, 2)}, but given "
             f"{tuple(displacement.shape)}"
         )
-    if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
-        raise ValueError(
-            f"This interpolation mode is unsupported with Tensor input: {mode.value}. There are "
-            "nearest and bilinear"
-        )
-    kind = image.dtype if image.dtype in (dtypes.float32, dtypes.float64) else dtypes.float32
+    kind = _computed_in(image, mode)
     across, down = (
         flambeau.linspace((1 - side) / side, (side - 1) / side, side, dtype=kind).numpy()
         for side in (width, height)

@@ -47,17 +47,22 @@ def _inverse_matrix(
     )  # fmt: skip
 
 
-def _sampled(
-    img: Any, matrix: Matrix, mode: InterpolationMode, size: tuple[int, int], fill: Any
-) -> Any:
-    """A tensor image at the places that ``matrix`` says, both measured from the middles."""
+def _computed_in(img: Any, mode: InterpolationMode) -> Any:
+    """The dtype that places in a tensor image, and its interpolation, are computed in."""
     if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
         raise ValueError(
             f"This interpolation mode is unsupported with Tensor input: {mode.value}. There are "
             "nearest and bilinear"
         )
+    return img.dtype if img.dtype in (dtypes.float32, dtypes.float64) else dtypes.float32
+
+
+def _sampled(
+    img: Any, matrix: Matrix, mode: InterpolationMode, size: tuple[int, int], fill: Any
+) -> Any:
+    """A tensor image at the places that ``matrix`` says, both measured from the middles."""
+    kind = _computed_in(img, mode)
     height, width = img.shape[-2:]
-    kind = img.dtype if img.dtype in (dtypes.float32, dtypes.float64) else dtypes.float32
     number = kind.numpy.type
     across = np.arange(size[1], dtype=kind.numpy) - number((size[1] - 1) / 2)
     down = (np.arange(size[0], dtype=kind.numpy) - number((size[0] - 1) / 2))[:, None]
@@ -318,13 +323,8 @@ def perspective(
             F._PILLOW_MODES[mode],
             fillcolor=_pillow_fill(img, fill),
         )
-    if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
-        raise ValueError(
-            f"This interpolation mode is unsupported with Tensor input: {mode.value}. There are "
-            "nearest and bilinear"
-        )
+    kind = _computed_in(img, mode)
     height, width = img.shape[-2:]
-    kind = img.dtype if img.dtype in (dtypes.float32, dtypes.float64) else dtypes.float32
     c = coefficients.astype(kind.numpy)
     across = np.arange(width, dtype=kind.numpy) + kind.numpy.type(0.5)
     down = (np.arange(height, dtype=kind.numpy) + kind.numpy.type(0.5))[:, None]
