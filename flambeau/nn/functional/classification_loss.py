@@ -1,4 +1,7 @@
-"""Losses of scores and probabilities against classes."""
+"""Losses of scores and probabilities against classes.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html (loss functions)
+"""
 
 from __future__ import annotations
 
@@ -42,12 +45,14 @@ def binary_cross_entropy(
         target: (*), likewise.
         weight: a factor per element, to be broadcast.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Returns:
         A 0-d tensor, or (*) without reduction.
 
     Raises:
         ValueError: ``input`` and ``target`` have two shapes.
+        RuntimeError: elements of ``input`` outside [0, 1], or ``target`` of another dtype.
     """
     if size_average is not None or reduce is not None or reduction not in _loss.REDUCTIONS:
         reduction = reduction_of(size_average, reduce, reduction)
@@ -77,6 +82,13 @@ def binary_cross_entropy_with_logits(
         weight: a weight per element; it broadcasts.
         pos_weight: a weight of positive targets; it broadcasts.
         reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+
+    Returns:
+        A 0-d tensor, or ``(*)`` without reduction.
+
+    Raises:
+        ValueError: ``input`` and ``target`` have two shapes, or ``reduction`` is none of the three.
     """
     if size_average is not None or reduce is not None or reduction not in _loss.REDUCTIONS:
         reduction = reduction_of(size_average, reduce, reduction)
@@ -105,6 +117,16 @@ def nll_loss(
         weight: a weight per class, ``(C)``.
         ignore_index: a target that counts nothing.
         reduction: ``"none"``, ``"mean"`` (weighted) or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+
+    Returns:
+        A 0-d tensor, or one of the target's shape without reduction.
+
+    Raises:
+        ValueError: batch sizes that differ, or ``reduction`` is none of the three.
+        IndexError: a target that is no class.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.nll_loss.html
     """
     if size_average is not None or reduce is not None or reduction not in _loss.REDUCTIONS:
         reduction = reduction_of(size_average, reduce, reduction)
@@ -131,6 +153,19 @@ def cross_entropy(
         ignore_index: a target class that counts nothing.
         reduction: ``"none"``, ``"mean"`` (weighted) or ``"sum"``.
         label_smoothing: how much of the target is spread evenly over all classes.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+
+    Returns:
+        A 0-d tensor, or ``(N)``, ``()`` or ``(N, d1, ..., dK)`` without reduction.
+
+    Raises:
+        ValueError: batch sizes that differ, or ``reduction`` is none of the three.
+        IndexError: a target that is no class.
+        RuntimeError: a target of the wrong dtype, ``label_smoothing`` outside [0, 1], or an
+            ``ignore_index`` from 0 on with probabilities.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.cross_entropy.html;
+    label smoothing: Szegedy et al., Rethinking the Inception Architecture, 2015.
     """
     if size_average is not None or reduce is not None or reduction not in _loss.REDUCTIONS:
         reduction = reduction_of(size_average, reduce, reduction)
@@ -166,8 +201,16 @@ def kl_div(
 
     Args:
         input, target: ``(*)``.
-        reduction: ``"batchmean"`` divides the sum by the batch size, which is the divergence.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+        reduction: ``"none"``, ``"mean"``, ``"sum"``, or ``"batchmean"``, which divides the sum by
+            the batch size: the divergence.
         log_target: whether the target is log probabilities too.
+
+    Returns:
+        A 0-d tensor, or ``(*)`` without reduction.
+
+    Raises:
+        ValueError: ``reduction`` is none of the four.
     """
     if size_average is not None or reduce is not None:
         reduction = _loss.legacy_reduction(size_average, reduce)
@@ -194,7 +237,19 @@ def soft_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """log(1 + exp(-target * input)) with targets 1 and -1."""
+    """log(1 + exp(-target * input)) with targets 1 and -1.
+
+    Args:
+        input, target: ``(*)``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+
+    Returns:
+        A 0-d tensor, or ``(*)`` without reduction.
+
+    Raises:
+        ValueError: ``reduction`` is none of the three.
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     return reduced((-target * input).exp().log1p(), reduction)
 
@@ -207,7 +262,21 @@ def multilabel_soft_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """The mean over classes (the last dim) of binary cross entropies of sigmoid(input)."""
+    """The mean over classes (the last dim) of binary cross entropies of sigmoid(input).
+
+    Args:
+        input: ``(N, C)``, scores.
+        target: ``(N, C)``, 0 or 1 for each class.
+        weight: a weight per class, ``(C)``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+
+    Returns:
+        A 0-d tensor, or ``(N)`` without reduction.
+
+    Raises:
+        ValueError: ``reduction`` is none of the three.
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     values = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     if weight is not None:
@@ -235,6 +304,15 @@ def multi_margin_loss(
         margin: the margin.
         weight: a weight per class, ``(C)``.
         reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+
+    Returns:
+        A 0-d tensor, or one of the target's shape without reduction.
+
+    Raises:
+        ValueError: ``p`` is neither 1 nor 2, ``weight`` has not one dim, or ``reduction`` is none
+            of the three.
+        RuntimeError: shapes that do not fit, or a target that is not int64.
     """
     reduction = reduction_of(size_average, reduce, reduction)
     if p not in (1, 2):
@@ -293,6 +371,14 @@ def multilabel_margin_loss(
         input: ``(N, C)`` or ``(C)``.
         target: of the same shape: classes in front, then -1.
         reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+
+    Returns:
+        A 0-d tensor, or ``(N)`` without reduction.
+
+    Raises:
+        ValueError: ``reduction`` is none of the three.
+        RuntimeError: ``target`` has another shape or is no integer, or there is no class.
     """
     reduction = reduction_of(size_average, reduce, reduction)
     _require_classes(input)
@@ -334,6 +420,16 @@ def linear_cross_entropy(
         weight, reduction, ignore_index, label_smoothing: as for :func:`cross_entropy`.
         options: in PyTorch, how rows are put together to save memory; the numbers do not depend
             on it, and here all scores are made at once.
+
+    Returns:
+        A 0-d tensor, or one of the target's shape without reduction.
+
+    Raises:
+        RuntimeError: shapes that do not fit, or ``ignore_index`` beside probabilities.
+        ValueError, IndexError: as :func:`cross_entropy`.
+
+    Source:
+    https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.linear_cross_entropy.html
     """
     *outer, features = linear_weight.shape
     if input.dim() not in (1, 2):

@@ -1,4 +1,8 @@
-"""Dropout."""
+"""Dropout.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html (dropout functions); Hinton et al.,
+Improving Neural Networks by Preventing Co-adaptation of Feature Detectors, 2012.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,20 @@ def _check_probability(p: float) -> None:
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """In training, elements set to 0 with probability ``p``, the others times ``1 / (1 - p)``."""
+    """In training, elements set to 0 with probability ``p``, the others times ``1 / (1 - p)``.
+
+    Args:
+        input: ``(*)``.
+        p: the probability, in [0, 1].
+        training: if False, the result is the input.
+        inplace: whether the result is written into ``input``.
+
+    Returns:
+        ``(*)``, the shape and dtype of ``input``.
+
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
+    """
     _check_probability(p)
     if inplace:
         return write_in_place(input, _dropout.dropout, (p, training), {}, "dropout_")
@@ -34,7 +51,18 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 def alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
-    """Dropout that keeps the mean and variance of what SELU returns."""
+    """Dropout that keeps the mean and variance of what SELU returns.
+
+    The arguments ``input`` (*), ``p``, ``training`` and ``inplace`` are those of :func:`dropout`.
+
+    Returns:
+        ``(*)``, the shape and dtype of ``input``.
+
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
+
+    Source: Klambauer et al., Self-Normalizing Neural Networks, 2017.
+    """
     _check_probability(p)
     if inplace:
         return write_in_place(input, _dropout.alpha_dropout, (p, training), {}, "alpha_dropout_")
@@ -62,7 +90,22 @@ def _one_sample(input: Tensor, ndim: int, p: float, training: bool, inplace: boo
 def dropout1d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    """In training, channels of ``(N, C, L)`` or ``(C, L)`` set to 0 with probability ``p``."""
+    """In training, whole channels set to 0 with probability ``p``, the others times ``1 / (1 -
+    p)``.
+
+    Args:
+        input: ``(N, C, L)`` or ``(C, L)``.
+        p, training, inplace: as for :func:`dropout`.
+
+    Returns:
+        The shape and dtype of ``input``.
+
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
+        RuntimeError: ``input`` has neither two nor three dims.
+
+    Source: Tompson et al., Efficient Object Localization Using Convolutional Networks, 2014.
+    """
     _check_probability(p)
     if input.dim() not in (2, 3):
         raise RuntimeError(
@@ -76,7 +119,21 @@ def dropout1d(
 def dropout2d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    """In training, channels of ``(N, C, H, W)`` or ``(N, C, L)`` set to 0 by chance ``p``."""
+    """In training, whole channels set to 0 with probability ``p``, the others times ``1 / (1 -
+    p)``.
+
+    Args:
+        input: ``(N, C, H, W)`` or, with a warning, ``(N, C, L)``.
+        p, training, inplace: as for :func:`dropout`.
+
+    Returns:
+        The shape and dtype of ``input``.
+
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
+
+    Source: Tompson et al., Efficient Object Localization Using Convolutional Networks, 2014.
+    """
     _check_probability(p)
     if input.dim() not in (3, 4):
         warnings.warn(
@@ -102,7 +159,21 @@ def dropout2d(
 def dropout3d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    """In training, channels of ``(N, C, D, H, W)``, or without N, set to 0 by chance ``p``."""
+    """In training, whole channels set to 0 with probability ``p``, the others times ``1 / (1 -
+    p)``.
+
+    Args:
+        input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``.
+        p, training, inplace: as for :func:`dropout`.
+
+    Returns:
+        The shape and dtype of ``input``.
+
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
+
+    Source: Tompson et al., Efficient Object Localization Using Convolutional Networks, 2014.
+    """
     _check_probability(p)
     if input.dim() not in (4, 5):
         warnings.warn(
@@ -120,7 +191,19 @@ def dropout3d(
 def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
-    """:func:`alpha_dropout` of whole channels."""
+    """:func:`alpha_dropout` of whole channels.
+
+    Args:
+        input: ``(N, C, *)``.
+        p, training, inplace: as for :func:`dropout`.
+
+    Returns:
+        The shape and dtype of ``input``.
+
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
+        RuntimeError: ``input`` has fewer than two dims.
+    """
     _check_probability(p)
     if inplace:
         return write_in_place(

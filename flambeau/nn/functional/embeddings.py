@@ -1,4 +1,7 @@
-"""Look-up of vectors by index."""
+"""Look-up of vectors by index.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html (sparse functions)
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,10 @@ def embedding(
 
     Returns:
         ``(*, width)``.
+
+    Raises:
+        AssertionError: ``padding_idx`` is no row.
+        IndexError: an index that is no row.
     """
     if padding_idx is None:
         padding_idx = -1
@@ -98,6 +105,10 @@ def embedding_bag(
 
     Returns:
         ``(B, width)``.
+
+    Raises:
+        ValueError: another ``mode``, or shapes that do not fit.
+        NotImplementedError: ``per_sample_weights`` with another mode than ``"sum"``.
     """
     if weight.dtype == flambeau.int64 and input.is_floating_point():
         warnings.warn(

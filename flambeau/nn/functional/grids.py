@@ -1,4 +1,7 @@
-"""Images looked up at any positions (spatial transformer networks, Jaderberg et al., 2015)."""
+"""Images looked up at any positions (spatial transformer networks, Jaderberg et al., 2015).
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html (vision functions)
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,11 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
 
     Returns:
         ``(N, H, W, 2)`` or ``(N, D, H, W, 3)``, for :func:`grid_sample`.
+
+    Raises:
+        ValueError: ``theta`` is not floating point or does not fit ``size``, or a size is not
+            positive.
+        NotImplementedError: ``size`` has neither four nor five elements.
     """
     size = tuple(size)
     if align_corners is None:
@@ -89,6 +97,10 @@ def grid_sample(
 
     Returns:
         ``(N, C, H_out, W_out)`` or ``(N, C, D_out, H_out, W_out)``.
+
+    Raises:
+        ValueError: another ``mode`` or ``padding_mode``.
+        RuntimeError: ``input`` and ``grid`` do not fit each other, or a bicubic mode in 5D.
     """
     if mode not in _MODES:
         raise ValueError(
@@ -133,7 +145,16 @@ _PADDINGS = ("zeros", "border", "reflection")
 def grid_sampler(
     input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Tensor:
-    """:func:`grid_sample` with numbers for its modes, in the order in which it lists them."""
+    """:func:`grid_sample` with numbers for its modes, in the order in which it lists them.
+
+    Args:
+        input, grid, align_corners: as there.
+        interpolation_mode: 0 to 2.
+        padding_mode: 0 to 2.
+
+    Returns:
+        ``(N, C, H_out, W_out)`` or ``(N, C, D_out, H_out, W_out)``.
+    """
     return grid_sample(
         input, grid, _MODES[interpolation_mode], _PADDINGS[padding_mode], align_corners
     )

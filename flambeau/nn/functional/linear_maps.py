@@ -1,4 +1,7 @@
-"""Linear and bilinear maps, one-hot vectors."""
+"""Linear and bilinear maps, one-hot vectors.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html (linear functions)
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,9 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 
     Returns:
         ``(*, out_features)``.
+
+    Raises:
+        RuntimeError: shapes that do not fit each other.
     """
     if input1.dim() != input2.dim() or input1.shape[:-1] != input2.shape[:-1]:
         raise RuntimeError(
@@ -63,6 +69,10 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
     Returns:
         ``(*, num_classes)``, int64.
+
+    Raises:
+        RuntimeError: ``tensor`` is not int64, has elements below 0 or from ``num_classes`` on, or
+            is empty and ``num_classes`` not given.
     """
     if tensor.dtype is not flambeau.int64:
         raise RuntimeError(

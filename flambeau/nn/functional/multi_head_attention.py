@@ -25,6 +25,16 @@ def additive_mask(
 
     Warns where the ``other`` mask, if there is one, has another dtype.
 
+    Args:
+        mask: ``(*)``, bool or floating point; None gives None.
+        name: what it is called in errors.
+        other: another mask, whose dtype should be the same.
+        dtype: of the result, if ``mask`` is bool.
+        other_name: what ``other`` is called in warnings.
+
+    Returns:
+        ``(*)``, floating point.
+
     Raises:
         AssertionError: the mask is neither bool nor floating point.
     """
@@ -163,6 +173,13 @@ def multi_head_attention_forward(
 
     Returns:
         ``(L, N, E)`` (or without N), and the weights, ``(N, L, S)`` or ``(N, heads, L, S)``.
+
+    Raises:
+        AssertionError: operands whose shapes do not fit, masks that are neither bool nor floating
+            point, or a bias beside a static key or value.
+        RuntimeError: ``is_causal`` without ``attn_mask``, or a mask of another shape.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiheadAttention.html
     """
     batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
     if not batched:

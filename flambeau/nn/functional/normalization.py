@@ -1,4 +1,7 @@
-"""Normalizations."""
+"""Normalizations.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html
+"""
 
 from __future__ import annotations
 
@@ -42,15 +45,26 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalization of every channel of ``(N, C, *)`` over the batch.
+    """Normalization of every channel of ``input`` over the batch.
 
     Args:
         input: ``(N, C, *)``.
-        running_mean, running_var: averages that are updated in training and used otherwise.
-        weight, bias: scale and offset of each channel.
+        running_mean, running_var: ``(C)``, averages that are updated in training and used
+            otherwise; None in training for no averages.
+        weight, bias: ``(C)``, scale and offset of each channel.
         training: whether the batch's own mean and variance are used.
         momentum: weight of this batch in the averages.
         eps: added to the variance.
+
+    Returns:
+        ``(N, C, *)``, the dtype of ``input``.
+
+    Raises:
+        ValueError: one value per channel in training, or an ``eps`` that is not positive then (else
+            negative).
+        RuntimeError: no averages outside training.
+
+    Source: Ioffe and Szegedy, Batch Normalization, 2015.
     """
     if training:
         shape = input._array.shape
@@ -76,9 +90,15 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalization of every channel of every sample of ``(N, C, *)`` by itself.
+    """Normalization of every channel of every sample of ``input`` by itself.
 
-    The arguments are those of :func:`batch_norm`; ``use_input_stats`` is its ``training``.
+    Args:
+        input: ``(N, C, *)``.
+        running_mean, running_var, weight, bias, momentum, eps: as for :func:`batch_norm`.
+        use_input_stats: whether each sample's own mean and variance are used, or the averages.
+
+    Returns:
+        ``(N, C, *)``, the dtype of ``input``.
 
     Raises:
         ValueError: there is one element per channel, and its own statistics are wanted.
@@ -101,14 +121,44 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalization over the last dims, which are ``normalized_shape``."""
+    """Normalization over the last dims, to mean 0 and variance 1.
+
+    Args:
+        input: ``(*, *normalized_shape)``.
+        normalized_shape: the sizes of those dims.
+        weight, bias: of ``normalized_shape``: scale and offset of each element.
+        eps: added to the variance.
+
+    Returns:
+        ``(*)``, the shape and dtype of ``input``.
+
+    Raises:
+        RuntimeError: the input does not end with ``normalized_shape``.
+
+    Source: Ba et al., Layer Normalization, 2016.
+    """
     return _normalization.layer_norm(input, normalized_shape, weight, bias, eps)
 
 
 def rms_norm(
     input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
-    """Division by the root mean square over the last dims, which are ``normalized_shape``."""
+    """Division by the root mean square over the last dims.
+
+    Args:
+        input: ``(*, *normalized_shape)``.
+        normalized_shape: the sizes of those dims.
+        weight: of ``normalized_shape``: the scale of each element.
+        eps: added to the mean square; None: the dtype's machine epsilon.
+
+    Returns:
+        ``(*)``, the shape and dtype of ``input``.
+
+    Raises:
+        RuntimeError: the input does not end with ``normalized_shape``.
+
+    Source: Zhang and Sennrich, Root Mean Square Layer Normalization, 2019.
+    """
     return _normalization.rms_norm(input, normalized_shape, weight, eps)
 
 
@@ -119,7 +169,23 @@ def group_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalization over groups of channels of each sample of ``(N, C, *)``."""
+    """Normalization over groups of channels of each sample of ``input``.
+
+    Args:
+        input: ``(N, C, *)``.
+        num_groups: how many groups; a divisor of C.
+        weight, bias: ``(C)``, scale and offset of each channel.
+        eps: added to the variance.
+
+    Returns:
+        ``(N, C, *)``, the dtype of ``input``.
+
+    Raises:
+        RuntimeError: ``num_groups`` does not divide C.
+        ValueError: groups of one value.
+
+    Source: Wu and He, Group Normalization, 2018.
+    """
     size = input._array.shape
     if len(size) > 1 and size[0] == 1:
         if math.prod(size[2:]) * (size[1] // max(1, num_groups)) * size[0] == 1:
@@ -135,6 +201,7 @@ def local_response_norm(
     Args:
         input: ``(N, C, *)``.
         size: the number of neighbouring channels.
+        alpha, beta, k: the numbers of the formula.
 
     Returns:
         ``(N, C, *)``.
@@ -162,7 +229,18 @@ def local_response_norm(
 def normalize(
     input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None
 ) -> Tensor:
-    """Vectors along ``dim`` divided by their p-norm, which counts at least ``eps``."""
+    """Vectors along ``dim`` divided by their ``p``-norm, which counts at least ``eps``.
+
+    Args:
+        input: ``(*)``.
+        p: the exponent of the norm.
+        dim: along which the vectors lie; a number, or several for vectors over several dims.
+        eps: the least norm.
+        out: where the result goes, of the input's shape.
+
+    Returns:
+        ``(*)``, the shape and dtype of ``input``.
+    """
     norm = input.norm(p, dim, keepdim=True).clamp_min(eps).expand_as(input)
     if out is None:
         return input / norm

@@ -1,4 +1,7 @@
-"""Padding."""
+"""Padding.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,15 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         pad: pairs of numbers, for the last dim first.
         mode: what is added: ``"constant"``, ``"reflect"``, ``"replicate"`` or ``"circular"``.
         value: the constant (default 0).
+
+    Returns:
+        The sizes of ``input``, with the pair's sum added to that of each dim in ``pad``.
+
+    Raises:
+        RuntimeError: an odd number of numbers, more than dims, or more than there are elements to
+            add or to take.
+        ValueError: a ``value`` with another mode than ``"constant"``.
+        NotImplementedError: another ``mode``, or a number of dims that the mode does not have.
     """
     widths = tuple(pad)
     if len(widths) % 2:
