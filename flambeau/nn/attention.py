@@ -1,4 +1,7 @@
-"""Which kernel attention uses (``torch.nn.attention``): on the CPU there is one."""
+"""Which kernel attention uses (``torch.nn.attention``): on the CPU there is one.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,9 @@ def sdpa_kernel(
     Args:
         backends: one kernel or several.
         set_priority: their order is that in which they are preferred.
+
+    Returns:
+        The context manager.
 
     Raises:
         AssertionError: something else than kernels.

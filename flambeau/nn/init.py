@@ -1,4 +1,10 @@
-"""Initialisers (``torch.nn.init``), on PyTorch's random stream in its order."""
+"""Initialisers (``torch.nn.init``), on PyTorch's random stream in its order.
+
+Each fills ``tensor`` in place, without recording it for gradients, and returns it; ``generator`` is
+the random stream that it draws from (None: the global one).
+
+Source: https://docs.pytorch.org/docs/2.13/nn.init.html
+"""
 
 from __future__ import annotations
 
@@ -28,6 +34,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     Args:
         nonlinearity: its name in ``nn.functional``.
         param: the negative slope of ``leaky_relu`` (default 0.01).
+
+    Returns:
+        The factor, such as sqrt(2) for ``"relu"``.
 
     Raises:
         ValueError: the nonlinearity is not known, or its parameter is no number.
@@ -71,13 +80,21 @@ def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill ``tensor`` from U(a, b)."""
+    """Fill ``tensor`` (*) from U(``a``, ``b``), drawn from ``generator``.
+
+    Returns:
+        ``tensor``.
+    """
     with flambeau.no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill ``tensor`` from N(mean, std²)."""
+    """Fill ``tensor`` (*) from N(``mean``, ``std`` ** 2), drawn from ``generator``.
+
+    Returns:
+        ``tensor``.
+    """
     with flambeau.no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
@@ -90,7 +107,17 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Any = None,
 ) -> Tensor:
-    """Fill ``tensor`` from N(mean, std²), restricted to the values in [a, b]."""
+    """Fill ``tensor`` from a normal distribution, restricted to the values in an interval.
+
+    Args:
+        tensor: ``(*)``.
+        mean, std: of the distribution before that.
+        a, b: the least and the largest value.
+        generator: the random stream (default: the global one).
+
+    Returns:
+        ``tensor``.
+    """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of "
@@ -145,24 +172,43 @@ def _accepted_uniforms(
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Fill ``tensor`` with ``val``."""
+    """Fill ``tensor`` (*) with ``val``.
+
+    Returns:
+        ``tensor``.
+    """
     with flambeau.no_grad():
         return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Fill ``tensor`` with 1."""
+    """Fill ``tensor`` (*) with 1.
+
+    Returns:
+        ``tensor``.
+    """
     return constant_(tensor, 1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Fill ``tensor`` with 0."""
+    """Fill ``tensor`` (*) with 0.
+
+    Returns:
+        ``tensor``.
+    """
     with flambeau.no_grad():
         return tensor.zero_()
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """Make the matrix ``tensor`` the identity (as far as its shape allows)."""
+    """Make the matrix ``tensor`` the identity (as far as its shape allows).
+
+    Returns:
+        ``tensor``, ``(rows, columns)``.
+
+    Raises:
+        ValueError: ``tensor`` is no matrix.
+    """
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
     with flambeau.no_grad():
@@ -178,6 +224,12 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     Args:
         tensor: ``(out_channels, in_channels, *kernel)`` with one to three kernel dimensions.
         groups: how many groups of channels the convolution has.
+
+    Returns:
+        ``tensor``.
+
+    Raises:
+        ValueError: another number of dims, or ``groups`` does not divide ``out_channels``.
     """
     dimensions = tensor.dim()
     if dimensions not in (3, 4, 5):
@@ -196,7 +248,22 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill from U(-a, a), a = gain * sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+    """Fill from U(-a, a), a = gain * sqrt(6 / (fan_in + fan_out)).
+
+    Args:
+        tensor: a weight, ``(out, in, *)``; its fans are ``in`` and ``out`` times the sizes behind.
+        gain: see :func:`calculate_gain`.
+        generator: the random stream (default: the global one).
+
+    Returns:
+        ``tensor``.
+
+    Raises:
+        ValueError: ``tensor`` has fewer than two dims.
+
+    Source: Glorot and Bengio, Understanding the Difficulty of Training Deep Feedforward Neural
+    Networks, 2010.
+    """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     std = gain * math.sqrt(2.0 / float(fan_in + fan_out))
     bound = math.sqrt(3.0) * std
@@ -204,7 +271,20 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) ->
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill from N(0, std²), std = gain * sqrt(2 / (fan_in + fan_out)) (Glorot, Bengio, 2010)."""
+    """Fill from N(0, std²), std = gain * sqrt(2 / (fan_in + fan_out)).
+
+    Args:
+        tensor, gain, generator: as for :func:`xavier_uniform_`.
+
+    Returns:
+        ``tensor``.
+
+    Raises:
+        ValueError: ``tensor`` has fewer than two dims.
+
+    Source: Glorot and Bengio, Understanding the Difficulty of Training Deep Feedforward Neural
+    Networks, 2010.
+    """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     std = gain * math.sqrt(2.0 / float(fan_in + fan_out))
     return normal_(tensor, 0.0, std, generator)
@@ -222,14 +302,22 @@ def kaiming_uniform_(
     nonlinearity: str = "leaky_relu",
     generator: Any = None,
 ) -> Tensor:
-    """Fill from U(-b, b), b = gain * sqrt(3 / fan) (He et al., 2015).
+    """Fill from U(-b, b), b = gain * sqrt(3 / fan).
 
     Args:
-        tensor: a weight with at least two dimensions.
+        tensor: a weight, ``(out, in, *)``.
         a: the negative slope behind this layer (for ``leaky_relu``).
         mode: ``"fan_in"`` keeps the variance in the forward pass, ``"fan_out"`` in the backward.
         nonlinearity: the function behind this layer.
         generator: the random stream (default: the global one).
+
+    Returns:
+        ``tensor``.
+
+    Raises:
+        ValueError: fewer than two dims, another ``mode``, or a nonlinearity that is not known.
+
+    Source: He et al., Delving Deep into Rectifiers, 2015.
     """
     if 0 in tensor.shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
@@ -245,9 +333,18 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Any = None,
 ) -> Tensor:
-    """Fill from N(0, std²), std = gain / sqrt(fan) (He et al., 2015).
+    """Fill from N(0, std²), std = gain / sqrt(fan).
 
-    The arguments are those of :func:`kaiming_uniform_`.
+    Args:
+        tensor, a, mode, nonlinearity, generator: as for :func:`kaiming_uniform_`.
+
+    Returns:
+        ``tensor``.
+
+    Raises:
+        ValueError: fewer than two dims, another ``mode``, or a nonlinearity that is not known.
+
+    Source: He et al., Delving Deep into Rectifiers, 2015.
     """
     if 0 in tensor.shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
@@ -256,7 +353,22 @@ def kaiming_normal_(
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
-    """Fill with a (semi-)orthogonal matrix; dims behind the first are flattened (Saxe, 2013)."""
+    """Fill with a (semi-)orthogonal matrix.
+
+    Args:
+        tensor: ``(rows, *)``; dims behind the first are one.
+        gain: what the matrix is multiplied by.
+        generator: the random stream (default: the global one).
+
+    Returns:
+        ``tensor``.
+
+    Raises:
+        ValueError: ``tensor`` has fewer than two dims.
+
+    Source: Saxe et al., Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear
+    Networks, 2013.
+    """
     if tensor.dim() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
@@ -277,13 +389,21 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
 
 
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:
-    """Fill from N(0, std²), then set a fraction of each column to zero (Martens, 2010).
+    """Fill from N(0, std²), then set a fraction of each column to zero.
 
     Args:
-        tensor: a matrix.
+        tensor: a matrix, ``(rows, columns)``.
         sparsity: the fraction of each column that is zero.
         std: the standard deviation of the others.
         generator: the random stream (default: the global one).
+
+    Returns:
+        ``tensor``.
+
+    Raises:
+        ValueError: ``tensor`` is no matrix.
+
+    Source: Martens, Deep Learning via Hessian-free Optimization, 2010.
     """
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
@@ -309,7 +429,9 @@ def _deprecated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return function(*args, **kwargs)
 
     deprecated.__name__ = old
-    deprecated.__doc__ = f"Deprecated: use :func:`{new}`."
+    deprecated.__doc__ = (
+        f":func:`{new}` by its old name, with its ``args``; warns, returns the same."
+    )
     return deprecated
 
 

@@ -125,6 +125,7 @@ def nll_loss(
     Raises:
         ValueError: batch sizes that differ, or ``reduction`` is none of the three.
         IndexError: a target that is no class.
+        RuntimeError: a target of the wrong dtype.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.nll_loss.html
     """

@@ -18,6 +18,9 @@ def node_called(name: str | Callable[..., str]) -> Callable[[F], F]:
 
     Args:
         name: the name, or a function of the arguments that gives it.
+
+    Returns:
+        What makes of a function, whose first argument is a tensor, the same one with that name.
     """
 
     def decorate(function: F) -> F:
@@ -45,7 +48,11 @@ def interpolation(
     input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
     align_corners: Any = None, recompute_scale_factor: Any = None, antialias: bool = False,
 ) -> str:  # fmt: skip
-    """The name of the node of :func:`interpolate` with these arguments."""
+    """The name of the node of :func:`interpolate` with these arguments.
+
+    They are its own: ``input``, ``size``, ``scale_factor``, ``mode``, ``align_corners``,
+    ``recompute_scale_factor``, ``antialias``. Returns such as ``"UpsampleBilinear2DBackward0"``.
+    """
     dims = input.dim() - 2
     if mode == "area":
         return "SqueezeBackward1" if dims == 1 else f"AdaptiveAvgPool{dims}DBackward0"
@@ -53,7 +60,11 @@ def interpolation(
 
 
 def adaptive_mean(dims: int) -> Callable[..., str]:
-    """The name for a mean over windows of the last ``dims`` dims: one window is a plain mean."""
+    """The name for a mean over windows of the last ``dims`` dims: one window is a plain mean.
+
+    Returns:
+        A function of the mean's arguments that gives the name.
+    """
 
     def name(input: Any, output_size: Any) -> str:
         if dims == 1:
@@ -67,7 +78,11 @@ def adaptive_mean(dims: int) -> Callable[..., str]:
 
 
 def padding(input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> str:
-    """The name of the node of :func:`pad` with these arguments."""
+    """The name of the node of :func:`pad` with these arguments: its own.
+
+    They are ``input``, ``pad``, ``mode`` and ``value``. Returns such as
+    ``"ConstantPadNdBackward0"``.
+    """
     if mode == "circular":
         return "CopySlices"
     if mode == "constant":

@@ -1,4 +1,7 @@
-"""Losses of how near or far, how high or low things are to each other."""
+"""Losses of how near or far, how high or low things are to each other.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html (loss functions)
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,21 @@ def hinge_embedding_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """``input`` where the target is 1, ``max(0, margin - input)`` where it is -1."""
+    """``input`` where the target is 1, ``max(0, margin - input)`` where it is -1.
+
+    Args:
+        input: ``(*)``, distances.
+        target: ``(*)``, 1 and -1.
+        margin: from which distance on what is unlike costs nothing.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+
+    Returns:
+        A 0-d tensor, or ``(*)`` without reduction.
+
+    Raises:
+        ValueError: ``reduction`` is none of the three.
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     zeros = flambeau.zeros_like(input)
     hinge = flambeau.where(target.eq(1), zeros, (margin - input).clamp_min(0))
@@ -51,6 +68,14 @@ def cosine_embedding_loss(
         target: ``(N)`` or ``()``.
         margin: the margin.
         reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+
+    Returns:
+        A 0-d tensor, or ``(N)`` (or ``()``) without reduction.
+
+    Raises:
+        ValueError: ``reduction`` is none of the three.
+        RuntimeError: numbers of dims that do not fit each other.
     """
     reduction = reduction_of(size_average, reduce, reduction)
     if target.dim() not in (0, 1):
@@ -87,12 +112,14 @@ def margin_ranking_loss(
         input1, input2, target: (*), of one number of dims.
         margin: by how much the right one is to be ahead.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Returns:
         A 0-d tensor, or (*) without reduction.
 
     Raises:
         RuntimeError: the three do not have the same number of dims.
+        ValueError: ``reduction`` is none of the three.
     """
     reduction = reduction_of(size_average, reduce, reduction)
     if input1.dim() != input2.dim() or input1.dim() != target.dim():
@@ -124,6 +151,16 @@ def triplet_margin_loss(
         eps: added to differences.
         swap: whether the nearer of anchor and positive is compared with the negative.
         reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+
+    Returns:
+        A 0-d tensor, or ``(N)`` (or ``()``) without reduction.
+
+    Raises:
+        ValueError: ``margin`` is not above 0, or ``reduction`` is none of the three.
+        RuntimeError: the three do not have the same number of dims.
+
+    Source: Balntas et al., Learning Local Feature Descriptors with Triplets, 2016.
     """
     reduction = reduction_of(size_average, reduce, reduction)
     if margin <= 0:
@@ -148,7 +185,22 @@ def triplet_margin_with_distance_loss(
     swap: bool = False,
     reduction: str = "mean",
 ) -> Tensor:
-    """:func:`triplet_margin_loss` with a distance of the user's choice."""
+    """:func:`triplet_margin_loss` with a distance of the user's choice.
+
+    Args:
+        anchor, positive, negative: ``(N, *)``, whatever the distance takes.
+        distance_function: gives the distances of two tensors; None: :func:`pairwise_distance`.
+        margin: how much farther the negative is to be, above 0.
+        swap: whether the nearer of anchor and positive is compared with the negative.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+
+    Returns:
+        A 0-d tensor, or what the distance gives without reduction.
+
+    Raises:
+        ValueError: ``margin`` is not above 0, or ``reduction`` is none of the three.
+        RuntimeError: the three do not have the same number of dims.
+    """
     distance = pairwise_distance if distance_function is None else distance_function
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")

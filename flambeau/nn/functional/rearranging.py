@@ -1,4 +1,7 @@
-"""Pixels and channels put into other places."""
+"""Pixels and channels put into other places.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html (vision functions)
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,20 @@ __all__ = [
 
 @node_called("PixelShuffleBackward0")
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
-    """Blocks of pixels made from channels: ``(*, C r r, H, W)`` to ``(*, C, H r, W r)``."""
+    """Blocks of pixels made from channels.
+
+    Args:
+        input: ``(*, C r r, H, W)``.
+        upscale_factor: r.
+
+    Returns:
+        ``(*, C, H r, W r)``.
+
+    Raises:
+        RuntimeError: fewer than three dims, r below 1, or channels that r * r does not divide.
+
+    Source: Shi et al., Real-Time Single Image and Video Super-Resolution, 2016.
+    """
     r = upscale_factor
     if input.dim() < 3:
         raise RuntimeError(
@@ -38,7 +54,18 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 @node_called("PixelUnshuffleBackward0")
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
-    """Channels made from blocks of pixels: ``(*, C, H r, W r)`` to ``(*, C r r, H, W)``."""
+    """Channels made from blocks of pixels, :func:`pixel_shuffle` undone.
+
+    Args:
+        input: ``(*, C, H r, W r)``.
+        downscale_factor: r.
+
+    Returns:
+        ``(*, C r r, H, W)``.
+
+    Raises:
+        RuntimeError: fewer than three dims, r below 1, or a height or width that r does not divide.
+    """
     r = downscale_factor
     if input.dim() < 3:
         raise RuntimeError(
@@ -62,7 +89,20 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
 
 @node_called("ChannelShuffleBackward0")
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """The channels of ``(N, C, *)`` divided into groups and interleaved."""
+    """The channels divided into groups and interleaved.
+
+    Args:
+        input: ``(N, C, *)``.
+        groups: how many; a divisor of C.
+
+    Returns:
+        ``(N, C, *)``.
+
+    Raises:
+        RuntimeError: fewer than three dims, or groups that do not divide C.
+
+    Source: Zhang et al., ShuffleNet, 2017.
+    """
     if input.dim() <= 2:
         raise RuntimeError(
             f"channel_shuffle expects input with > 2 dims, but got input with sizes "
@@ -82,5 +122,9 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
 
 
 def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """:func:`channel_shuffle`, by another of PyTorch's names."""
+    """:func:`channel_shuffle` of ``input`` in ``groups``, by another of PyTorch's names.
+
+    Returns:
+        ``(N, C, *)``.
+    """
     return channel_shuffle(input, groups)

@@ -17,6 +17,18 @@ __all__ = [
 
 
 def reduction_of(size_average: Any, reduce: Any, reduction: str) -> str:
+    """The name of a reduction, by the deprecated two arguments if one of them is given.
+
+    Args:
+        size_average, reduce: bool or None.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+
+    Returns:
+        One of the three names.
+
+    Raises:
+        ValueError: ``reduction`` is none of the three.
+    """
     if size_average is not None or reduce is not None:
         return _loss.legacy_reduction(size_average, reduce)
     if reduction not in _loss.REDUCTIONS:
@@ -25,12 +37,16 @@ def reduction_of(size_average: Any, reduce: Any, reduction: str) -> str:
 
 
 def reduced(values: Tensor, reduction: str) -> Tensor:
+    """``values`` (*), their mean or their sum, as ``reduction`` says; returns ``(*)`` or a 0-d
+    tensor.
+    """
     if reduction == "mean":
         return values.mean()
     return values.sum() if reduction == "sum" else values
 
 
 def warn_of_broadcast(input: Tensor, target: Tensor) -> None:
+    """Warn if ``input`` and ``target`` have two shapes."""
     if target.size() != input.size():
         warnings.warn(
             f"Using a target size ({target.size()}) that is different to the input size "
@@ -41,7 +57,18 @@ def warn_of_broadcast(input: Tensor, target: Tensor) -> None:
 
 
 def weighted(values: Tensor, weight: Tensor, reduction: str) -> Tensor:
-    """The weighted sum, or the mean weighted by ``weight``, of values of single elements."""
+    """The weighted sum, or the mean weighted by ``weight``, of values of single elements.
+
+    Args:
+        values, weight: ``(*)``, of one shape.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+
+    Returns:
+        A 0-d tensor, or ``(*)`` without reduction.
+
+    Raises:
+        ValueError: two shapes.
+    """
     if weight.size() != values.size():
         raise ValueError("Weights and input must have the same size.")
     weighted = values * weight

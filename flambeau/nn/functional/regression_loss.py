@@ -1,4 +1,7 @@
-"""Losses of numbers against numbers."""
+"""Losses of numbers against numbers.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html (loss functions)
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,20 @@ def mse_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """(input - target) ** 2, of tensors of any one shape."""
+    """(input - target) ** 2, the squared error.
+
+    Args:
+        input, target: ``(*)``, to be broadcast, with a warning.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        weight: ``(*)``, a factor per element; the mean is weighted then.
+
+    Returns:
+        A 0-d tensor, or ``(*)`` without reduction.
+
+    Raises:
+        ValueError: ``reduction`` is none of the three, or ``weight`` has another shape.
+    """
     if input._array.shape != target._array.shape:
         warn_of_broadcast(input, target)
     if size_average is not None or reduce is not None or reduction not in _loss.REDUCTIONS:
@@ -47,7 +63,20 @@ def l1_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """abs(input - target), of tensors of any one shape."""
+    """abs(input - target), the absolute error.
+
+    Args:
+        input, target: ``(*)``, to be broadcast, with a warning.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        weight: ``(*)``, a factor per element; the mean is weighted then.
+
+    Returns:
+        A 0-d tensor, or ``(*)`` without reduction.
+
+    Raises:
+        ValueError: ``reduction`` is none of the three, or ``weight`` has another shape.
+    """
     if input._array.shape != target._array.shape:
         warn_of_broadcast(input, target)
     reduction = reduction_of(size_average, reduce, reduction)
@@ -70,12 +99,14 @@ def smooth_l1_loss(
         input, target: (*), to be broadcast.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
         beta: from which difference on the loss is linear.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Returns:
         A 0-d tensor, or (*) without reduction.
 
     Raises:
         RuntimeError: ``beta`` is negative.
+        ValueError: ``reduction`` is none of the three.
     """
     if input._array.shape != target._array.shape:
         warn_of_broadcast(input, target)
@@ -107,6 +138,7 @@ def huber_loss(
 
     Raises:
         RuntimeError: ``delta`` is not positive.
+        ValueError: ``reduction`` is none of the three, or ``weight`` has another shape.
 
     Source: Huber, Robust Estimation of a Location Parameter, 1964.
     """
@@ -131,7 +163,23 @@ def poisson_nll_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """The negative log likelihood of Poisson distributed targets; ``input`` is the (log) rate."""
+    """The negative log likelihood of Poisson distributed targets.
+
+    Args:
+        input: ``(*)``, the rate, or its logarithm.
+        target: ``(*)``, counts.
+        log_input: whether ``input`` is the logarithm.
+        full: whether Stirling's term for log(target!) is added where targets are above 1.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+        eps: added to rates before their logarithm is taken.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+
+    Returns:
+        A 0-d tensor, or ``(*)`` without reduction.
+
+    Raises:
+        ValueError: ``reduction`` is none of the three.
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     if log_input:
         values = input.exp() - target * input
@@ -159,6 +207,14 @@ def gaussian_nll_loss(
         full: whether the constant term is added.
         eps: the least variance.
         reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+
+    Returns:
+        A 0-d tensor, or ``(*)`` without reduction.
+
+    Raises:
+        ValueError: a negative variance, one of another shape, or ``reduction`` none of the three.
+
+    Source: Nix and Weigend, Estimating the Mean and Variance of the Target Distribution, 1994.
     """
     if isinstance(var, (int, float)):
         if var < 0:

@@ -186,7 +186,14 @@ def upsample(
     mode: str = "nearest",
     align_corners: bool | None = None,
 ) -> Tensor:
-    """:func:`interpolate`, by its old name."""
+    """:func:`interpolate`, by its old name; warns.
+
+    The arguments, ``input``, ``size``, ``scale_factor``, ``mode`` and ``align_corners``, are its
+    own.
+
+    Returns:
+        ``(N, C, *size)``.
+    """
     warnings.warn(
         "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.",
         stacklevel=2,
@@ -195,7 +202,14 @@ def upsample(
 
 
 def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
-    """:func:`interpolate` with the nearest elements."""
+    """:func:`interpolate` of ``input`` with the nearest elements, to ``size`` or by
+    ``scale_factor``.
+
+    Warns: it is an old name.
+
+    Returns:
+        ``(N, C, *size)``.
+    """
     warnings.warn(
         "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.",
         stacklevel=2,
@@ -204,7 +218,15 @@ def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) 
 
 
 def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
-    """:func:`interpolate`, bilinear with aligned corners."""
+    """:func:`interpolate` of ``input``, bilinear, with aligned corners; an old name, which warns.
+
+    Args:
+        input: ``(N, C, H, W)``.
+        size, scale_factor: as there.
+
+    Returns:
+        ``(N, C, *size)``.
+    """
     warnings.warn(
         "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.",
         stacklevel=2,

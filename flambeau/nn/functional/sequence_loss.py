@@ -45,7 +45,12 @@ def ctc_loss(
         a number, or ``(N,)``. As in PyTorch, the gradient takes ``log_probs`` to come from a
         ``log_softmax``.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CTCLoss.html
+    Raises:
+        ValueError: ``reduction`` is none of the three.
+        RuntimeError: lengths, labels or shapes that do not fit each other.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CTCLoss.html; Graves et al.,
+    Connectionist Temporal Classification, 2006.
     """
     check_reduction(reduction)
     alone = log_probs.dim() == 2

@@ -1,4 +1,7 @@
-"""Unpooling, and pooling by power means and by windows of random size."""
+"""Unpooling, and pooling by power means and by windows of random size.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html (pooling functions)
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,22 @@ def max_unpool1d(
     padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:
-    """Maxima put back to the places that ``max_pool1d`` took them from, zeros elsewhere."""
+    """Maxima put back to the places that ``max_pool1d`` took them from, zeros elsewhere.
+
+    Args:
+        input: ``(N, C, L)`` or ``(C, L)``, the maxima.
+        indices: of the same shape, int64: their places.
+        kernel_size, stride, padding: those of the pooling.
+        output_size: the size of the result where several lead to this input: its last dim, or all.
+
+    Returns:
+        ``(N, C, L_out)``, or without N; L_out = (L - 1) stride + kernel_size - 2 padding by
+        default.
+
+    Raises:
+        RuntimeError: shapes or dtypes that do not fit, or a place outside the result.
+        ValueError: an ``output_size`` that does not lead to this input.
+    """
     return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -121,7 +139,21 @@ def max_unpool2d(
     padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:
-    """Maxima put back to the places that ``max_pool2d`` took them from, zeros elsewhere."""
+    """Maxima put back to the places that ``max_pool2d`` took them from, zeros elsewhere.
+
+    Args:
+        input: ``(N, C, H, W)`` or ``(C, H, W)``, the maxima.
+        indices: of the same shape, int64: their places in the flattened last two dims.
+        kernel_size, stride, padding: those of the pooling; a number or a pair.
+        output_size: as for :func:`max_unpool1d`.
+
+    Returns:
+        ``(N, C, H_out, W_out)``, or without N, sizes as in :func:`max_unpool1d`.
+
+    Raises:
+        RuntimeError: shapes or dtypes that do not fit, or a place outside the result.
+        ValueError: an ``output_size`` that does not lead to this input.
+    """
     return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -134,7 +166,21 @@ def max_unpool3d(
     padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:
-    """Maxima put back to the places that ``max_pool3d`` took them from, zeros elsewhere."""
+    """Maxima put back to the places that ``max_pool3d`` took them from, zeros elsewhere.
+
+    Args:
+        input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``, the maxima.
+        indices: of the same shape, int64: their places in the flattened last three dims.
+        kernel_size, stride, padding: those of the pooling; a number or three.
+        output_size: as for :func:`max_unpool1d`.
+
+    Returns:
+        ``(N, C, D_out, H_out, W_out)``, or without N, sizes as in :func:`max_unpool1d`.
+
+    Raises:
+        RuntimeError: shapes or dtypes that do not fit, or a place outside the result.
+        ValueError: an ``output_size`` that does not lead to this input.
+    """
     return _max_unpool(3, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -165,7 +211,16 @@ def lp_pool1d(
     stride: Any = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """The ``norm_type``-norm over windows of the last dim."""
+    """The ``norm_type``-norm over windows of the last dim.
+
+    Args:
+        input: ``(N, C, L)`` or ``(C, L)``.
+        norm_type: the exponent.
+        kernel_size, stride, ceil_mode: as for :func:`avg_pool1d`.
+
+    Returns:
+        ``(N, C, L_out)``, or without N.
+    """
     return _lp_pool(avg_pool1d, 1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -176,7 +231,16 @@ def lp_pool2d(
     stride: Any = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """The ``norm_type``-norm over windows of the last two dims."""
+    """The ``norm_type``-norm over windows of the last two dims.
+
+    Args:
+        input: ``(N, C, H, W)`` or ``(C, H, W)``.
+        norm_type: the exponent.
+        kernel_size, stride, ceil_mode: as for :func:`avg_pool2d`.
+
+    Returns:
+        ``(N, C, H_out, W_out)``, or without N.
+    """
     return _lp_pool(avg_pool2d, 2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -187,7 +251,16 @@ def lp_pool3d(
     stride: Any = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """The ``norm_type``-norm over windows of the last three dims."""
+    """The ``norm_type``-norm over windows of the last three dims.
+
+    Args:
+        input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``.
+        norm_type: the exponent.
+        kernel_size, stride, ceil_mode: as for :func:`avg_pool3d`.
+
+    Returns:
+        ``(N, C, D_out, H_out, W_out)``, or without N.
+    """
     return _lp_pool(avg_pool3d, 3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -283,7 +356,11 @@ def fractional_max_pool2d_with_indices(
     return_indices: bool = False,
     _random_samples: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """:func:`fractional_max_pool2d`, and the places of the maxima."""
+    """:func:`fractional_max_pool2d` of ``input``, always with the places of the maxima.
+
+    ``kernel_size``, ``output_size`` and ``output_ratio`` are as there; ``return_indices`` changes
+    nothing. Returns maxima and places.
+    """
     return _fractional_max_pool(2, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
@@ -295,7 +372,11 @@ def fractional_max_pool3d_with_indices(
     return_indices: bool = False,
     _random_samples: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """:func:`fractional_max_pool3d`, and the places of the maxima."""
+    """:func:`fractional_max_pool3d` of ``input``, always with the places of the maxima.
+
+    ``kernel_size``, ``output_size`` and ``output_ratio`` are as there; ``return_indices`` changes
+    nothing. Returns maxima and places.
+    """
     return _fractional_max_pool(3, input, kernel_size, output_size, output_ratio, _random_samples)
 
 
@@ -317,6 +398,14 @@ def fractional_max_pool2d(
         output_ratio: the size of the result as a share of the input's.
         return_indices: whether the places of the maxima are returned too.
 
+    Returns:
+        ``(N, C, H_out, W_out)``, or without N; with ``return_indices`` also the places in the
+        flattened H x W, int64.
+
+    Raises:
+        ValueError: neither or a wrong one of ``output_size`` and ``output_ratio``.
+        RuntimeError: sizes that do not fit the input.
+
     Source: Graham, Fractional Max-Pooling, 2014.
     """
     found = _fractional_max_pool(2, input, kernel_size, output_size, output_ratio, _random_samples)
@@ -332,6 +421,19 @@ def fractional_max_pool3d(
     return_indices: bool = False,
     _random_samples: Tensor | None = None,
 ) -> Any:
-    """The maximum over windows of the last three dims; see :func:`fractional_max_pool2d`."""
+    """The maximum over windows of the last three dims whose steps are drawn at random.
+
+    Args:
+        input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``.
+        kernel_size, output_size, output_ratio, return_indices: as for
+            :func:`fractional_max_pool2d`, a number or three.
+
+    Returns:
+        ``(N, C, D_out, H_out, W_out)``, or without N; with ``return_indices`` also the places.
+
+    Raises:
+        ValueError: neither or a wrong one of ``output_size`` and ``output_ratio``.
+        RuntimeError: sizes that do not fit the input.
+    """
     found = _fractional_max_pool(3, input, kernel_size, output_size, output_ratio, _random_samples)
     return found if return_indices else found[0]

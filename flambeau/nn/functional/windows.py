@@ -1,4 +1,7 @@
-"""Sliding windows as columns (``unfold``) and columns put together again (``fold``)."""
+"""Sliding windows as columns (``unfold``) and columns put together again (``fold``).
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html (vision functions)
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,9 @@ def unfold(
 
     Returns:
         ``(N, C * kernel elements, windows)``.
+
+    Raises:
+        RuntimeError: an input of another number of dims, or windows that do not fit into it.
     """
     window = _window(kernel_size, dilation, padding, stride)
     shape = tuple(input.shape)
@@ -81,6 +87,10 @@ def fold(
 
     Returns:
         ``(N, C, H, W)``.
+
+    Raises:
+        RuntimeError: an input of another number of dims, or of sizes that do not belong to the
+            windows of an image of ``output_size``.
     """
     window = _window(kernel_size, dilation, padding, stride)
     kernel, gaps, pads, steps = window
