@@ -59,16 +59,18 @@ class ModuleConversion:
         """Move or cast the parameters and buffers, in place; return the module.
 
         Called as ``to(device)``, ``to(dtype)``, ``to(device, dtype)`` or ``to(tensor)``, also with
-        ``non_blocking`` and ``memory_format``.
+        ``non_blocking``, ``copy`` and ``memory_format``.
 
         Args:
+            args, kwargs: these, by position or by name:
             device: where parameters and buffers go.
             dtype: a floating point or complex dtype, for those that are floating point or complex.
             tensor: one whose device and dtype are taken.
+            memory_format: that of parameters and buffers with four or five dims.
 
         Raises:
-            TypeError: the dtype is neither floating point nor complex.
-        """
+            TypeError: the dtype is neither floating point nor complex, or the arguments are others.
+            """
         device, dtype, non_blocking, memory_format = _conversion_of(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError(
@@ -101,7 +103,15 @@ class ModuleConversion:
         return self._apply(convert)
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
-        """Move to ``device`` without copying: parameters and buffers are then uninitialised."""
+        """Move to ``device`` without copying: parameters and buffers are then uninitialised.
+
+        Args:
+            device: where they go.
+            recurse: whether submodules go with it.
+
+        Returns:
+            The module.
+        """
         return self._apply(lambda tensor: flambeau.empty_like(tensor, device=device), recurse)
 
     def cpu(self) -> Self:

@@ -49,6 +49,9 @@ def get_total_norm(
     Returns:
         A 0-d tensor.
 
+    Raises:
+        RuntimeError: the norm is infinite or NaN, with ``error_if_nonfinite``.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.get_total_norm.html
     """
     norm_type = float(norm_type)
@@ -111,6 +114,9 @@ def clip_grad_norm_(
     Returns:
         The norm before, a 0-d tensor.
 
+    Raises:
+        RuntimeError: the norm is infinite or NaN, with ``error_if_nonfinite``.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grad_norm_.html
     """
     listed = _listed(parameters)
@@ -127,7 +133,14 @@ def clip_grad_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """Deprecated name of :func:`clip_grad_norm_`."""
+    """Deprecated name of :func:`clip_grad_norm_`; warns.
+
+    Args:
+        parameters, max_norm, norm_type, error_if_nonfinite, foreach: as there.
+
+    Returns:
+        The norm before, a 0-d tensor.
+    """
     warnings.warn(
         "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of "
         "`torch.nn.utils.clip_grad_norm_`.",
