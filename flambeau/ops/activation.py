@@ -20,6 +20,7 @@ from . import native
 from .dims import wrap_dim
 from .dtype_checks import type_word
 from .operation import Array, composite, operation
+from .small_programs import small
 
 _SAMPLES = (((3, 4),), ((),))
 _INTEGER = {4: np.int32, 8: np.int64}
@@ -320,6 +321,7 @@ def _(xp, grad, input, approximate):
 
 
 native.moves(gelu, _MANY, 10e-9, 10e-9)
+small(gelu, 3, 8)
 
 
 @gelu.checked
@@ -341,6 +343,7 @@ def _(xp, grad, input):
 
 
 native.moves(silu, _MANY, 0.8e-9, 1.5e-9)
+small(silu, 2, 4)
 
 
 @operation(dtypes="inexact", inplace=True, public=False, out=False, samples=_SAMPLES)
@@ -505,6 +508,7 @@ def _(grad, out, dim):
 
 
 native.moves(softmax_along, _MANY, 0.8e-9, 0.5e-9)
+small(softmax_along, 2, 2)
 
 
 @operation(dtypes="inexact", public=False, method=False, node_name="LogSoftmaxBackward0",
@@ -538,6 +542,7 @@ def _(xp, grad, out, dim):
 
 
 native.moves(log_softmax_along, _MANY, 1.4e-9, 1e-9)
+small(log_softmax_along, 3, 2)
 
 
 def _refuse_integers(name: str) -> Any:

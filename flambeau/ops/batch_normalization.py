@@ -27,6 +27,7 @@ from .moments import (
     other_dims,
 )
 from .operation import Array, composite, operation
+from .small_programs import small
 
 
 @operation(dtypes="inexact", public=False, method=False, out=False, aux=True,
@@ -154,6 +155,7 @@ def _(grad, input, weight, bias_shape, aux, needs):
 
 
 native.moves(batch_norm_training, MANY, 0.6e-9, 1.5e-9)
+small(batch_norm_training, 5, 7)
 
 
 @operation(dtypes="inexact", public=False, method=False, out=False, name="batch_norm_inference",

@@ -15,11 +15,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..modes import DIRECT
-from . import generated_calls  # noqa: F401  fills in the names that the code refers to
+from . import (
+    generated_calls,  # noqa: F401  fills in the names that the code refers to
+    small_programs,
+)
 
 if TYPE_CHECKING:
     from .operation import Operation
-    from .parameters import Parameter
+    from .parameters import Parameter, Vjp
 
 
 class DeferredSignature(inspect.Signature):
@@ -171,6 +174,8 @@ def _function_source(operation: Operation, name: str, dunder: bool) -> str:
     lines.append(f"    return general_{operation.name}({tail})")
     DIRECT[f"general_{operation.name}"] = operation.general
     DIRECT[f"forward_{operation.name}"] = operation.forward
+    if has_small_programs(operation):
+        DIRECT[f"programs_{operation.name}"] = small_programs.forward_table(operation)
     if operation.numpy_kernel is not None:
         DIRECT[f"kernel_{operation.name}"] = operation.numpy_kernel
     return "\n".join(lines) + "\n"
@@ -273,9 +278,14 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
         quick = f"small_{operation.name}(" if small else f"forward_{operation.name}(NUMPY, "
         call = f"{quick}{passed}) if a_{first.name}.size < {least} else {call}"
     every = "".join(f"{p.name}, " for p in parameters)
+    found = f"result = {call}"
+    if has_small_programs(operation):
+        key, given = _small_key(operation), [f"a_{p.name}" for p in tensors]
+        inner += _small_lines("result", f"programs_{operation.name}", key, given)
+        found = f"if result is None: result = {call}"
     inner += [
         "try:",
-        f"    result = {call}",
+        f"    {found}",
         "except Exception:",
         f"    return general_{operation.name}(({every}))",
     ]
@@ -373,6 +383,32 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
         DIRECT[f"result_type_{operation.name}"] = operation.result_type
     lines += ["        " + line for line in inner]
     return lines, True
+
+
+def has_small_programs(operation: Operation) -> bool:
+    """Whether small calls of the operation may move to compiled programs here."""
+    return operation.small is not None and small_programs.available()
+
+
+def _small_key(operation: Operation) -> list[str]:
+    """What a small call's program is looked up by, see :mod:`.small_programs`."""
+    first = operation.parameters[0]
+    key = [f"a_{first.name}.shape"]
+    for p in operation.parameters[1:]:
+        if p.kind == "optional":
+            key.append(f"{p.name} is None")
+        elif not p.is_tensor:
+            key.append(p.name)
+    return key
+
+
+def _small_lines(target: str, table: str, key: list[str], given: list[str]) -> list[str]:
+    return [
+        "try:",
+        f"    {target} = {table}[{', '.join(key)},]({', '.join(given)})",
+        "except TypeError:",  # a list among the arguments
+        f"    {target} = None",
+    ]
 
 
 def _sequence_path(operation: Operation, first: Parameter) -> list[str]:
@@ -500,6 +536,9 @@ def _node_globals(operation: Operation) -> dict[str, Any]:
         scope[f"vjp_{operation.name}_{i}"] = vjp.function
         if vjp.kernel is not None:
             scope[f"vjp_kernel_{operation.name}_{i}"] = vjp.kernel
+        if has_small_programs(operation):
+            programs = small_programs.vjp_table(operation, vjp)
+            scope[f"vjp_programs_{operation.name}_{i}"] = programs
     return scope
 
 
@@ -523,6 +562,33 @@ def _node_source(operation: Operation) -> str:
     recorded = _backward_method(operation, parameters, needs, saved, lists, recorded=True)
     tail = [f"node_{operation.name}.__name__ = node_{operation.name}.__qualname__ = {camel!r}"]
     return "\n".join([*head, *arrays, *recorded, *tail]) + "\n"
+
+
+def _small_vjp_lines(
+    vjp: Vjp, table: str, parameters: dict[str, Parameter], given: Sequence[str]
+) -> list[str]:
+    """What makes ``found`` the gradients by a program for small arrays, or None."""
+    key: list[str] = []
+    arrays: list[str] = []
+    first = "grad"
+    for need, value in zip(vjp.needs, given):
+        kind = parameters[need].kind if need in parameters else ""
+        if need == "out" or kind == "array":
+            first = value if first == "grad" else first
+            arrays.append(value)
+        elif kind == "optional":
+            arrays.append(value)
+            key.append(f"{value} is None")
+        elif need != "aux":
+            key.append(value)
+    lines = ["found = None", "if xp is NUMPY:"]
+    if "aux" in vjp.needs:
+        arrays.append("*(aux if aux.__class__ is tuple else (aux,))")
+    key.insert(0, f"{first}.shape")
+    lines += ["    " + line for line in _small_lines("found", table, key, ["grad", *arrays])]
+    again = _small_lines("found", table, key, ["grad.copy()", *arrays])
+    lines.append("    if found is None and not grad.flags.c_contiguous:")
+    return [*lines, *("        " + line for line in again)]
 
 
 def _backward_method(
@@ -624,7 +690,13 @@ def _backward_method(
             call = f"{kernel} if xp is NUMPY else {call}"
         assigned = ", ".join(f"grad_{t}" for t in vjp.targets)
         wanted = " or ".join(f"edge_{t} is not None" for t in vjp.targets)
-        body += [f"if {wanted}:", f"    {assigned} = {call}"]
+        body.append(f"if {wanted}:")
+        if recorded or not has_small_programs(operation):
+            body.append(f"    {assigned} = {call}")
+            continue
+        lookup = _small_vjp_lines(vjp, f"vjp_programs_{name}_{i}", parameters, given)
+        body += ["    " + line for line in lookup]
+        body += ["    if found is None:", f"        found = {call}", f"    {assigned} = found"]
     if operation.promote is not None and not lists and len(edges) > 1:
         body.append("if self.shapes is not None:")
         for k, t in enumerate(edges):

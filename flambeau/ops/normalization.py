@@ -26,6 +26,7 @@ from .moments import (
     other_dims,
 )
 from .operation import Array, composite, operation
+from .small_programs import small
 
 # -- layer normalization ------------------------------------------------------------------------
 
@@ -179,6 +180,7 @@ def _(grad, input, normalized_shape, weight, bias_shape, aux, needs):
 
 
 native.moves(layer_norm_affine, MANY, 0.8e-9, 1.5e-9)
+small(layer_norm_affine, 5, 7)
 
 
 @layer_norm_affine.checked

@@ -18,6 +18,7 @@ from .operation import Array, composite, operation
 from .pointwise import direction
 from .reduction import _count, spread
 
+from .small_programs import small
 
 @operation(
     public=False,
@@ -79,6 +80,9 @@ def _(xp, grad, input, dim, correction, keepdim):
 
 
 def _var_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
+small(variance, 3, 5)
+
+
     """PyTorch's two ways to say what the degrees of freedom are."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -170,6 +174,9 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
         input = input.to(dtype)
     elif input._array.dtype.kind in "iub":
         input = input.long()
+small(standard_deviation, 3, 6)
+
+
     return prod_dims(input, dim, keepdim)
 
 

@@ -1,0 +1,290 @@
+"""Operations on small arrays that run as compiled programs once they were called often enough.
+
+On some hundred elements an operation of several steps takes NumPy about a microsecond for each, and
+a program a few tenths for all.  The program is the operation's own definition (or its vjp) for the
+shapes at hand; machine code looks at the arguments and makes the results
+(:mod:`flambeau.compiler.array_function`), so that the generated function of an operation has one
+look into a :class:`Table` and one call more::
+
+    result = programs_softmax[a_input.shape, dim](a_input)
+    if result is None:
+        result = kernel_softmax(a_input, dim)
+
+What stands in the table is the program, or until then what counts the calls.  A program is made
+when NumPy has spent about as much time on such calls as making it takes; as in
+:mod:`flambeau.ops.native` that time is estimated, not measured, so that two runs of a program
+change over at the same call.  Without llvmlite there are no tables, and the generated code has no
+such lines.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from math import prod
+from typing import Any
+
+from ..modes import MODES
+
+WORTH = 0.04
+"""Seconds of NumPy's time after which a program is made."""
+
+MOST = 256
+"""Programs that are kept; further ones are not made."""
+
+LARGEST = 1 << 14
+"""Elements from which on a call is not small."""
+
+_lock = threading.Lock()
+_made = 0
+
+
+@cache
+def available() -> bool:
+    """Whether programs can be made here."""
+    from importlib.util import find_spec
+
+    return find_spec("llvmlite") is not None
+
+
+class Small:
+    """What is declared of an operation whose small calls move to programs.
+
+    Attributes:
+        seconds: about what NumPy takes for a small call.
+        backward_seconds: the same for a vjp.
+        refuses: takes ``xp`` and the definition's arguments, and gives a bool array: where they are
+            such that NumPy's way has to be taken, which says why.
+    """
+
+    __slots__ = ("seconds", "backward_seconds", "refuses")
+
+    def __init__(
+        self,
+        seconds: float,
+        backward_seconds: float,
+        refuses: Callable[..., Any] | None,
+    ) -> None:
+        self.seconds = seconds
+        self.backward_seconds = backward_seconds
+        self.refuses = refuses
+
+
+def small(
+    operation: Any,
+    microseconds: float,
+    backward_microseconds: float,
+    *,
+    refuses: Callable[..., Any] | None = None,
+) -> None:
+    """Let small calls of ``operation`` move to compiled programs, forward and backward.
+
+    Args:
+        operation: whose checks of its arrays' values are in ``refuses``.
+        microseconds, backward_microseconds: what NumPy takes for a call.
+        refuses: see :class:`Small`.
+    """
+    operation.small = Small(microseconds * 1e-6, backward_microseconds * 1e-6, refuses)
+
+
+def never(*arrays: Any) -> None:
+    """What is called instead of a program where there is none to be."""
+
+
+class Table(dict[Any, Callable[..., Any]]):
+    """The programs of an operation or a vjp by what stands in the key that is looked up.
+
+    A key that is new gets a function that counts.
+
+    Attributes:
+        layouts: of the aux of the operation's programs: shapes and dtypes.
+    """
+
+    def __init__(self, count: Callable[[Table, Any], Callable[..., Any]]) -> None:
+        self.count = count
+        self.layouts: set[Any] = set()
+
+    def __missing__(self, key: Any) -> Callable[..., Any]:
+        if len(self) >= 4096:
+            self.clear()
+        shape = key[0]
+        few = 0 < prod(shape) < LARGEST
+        found = self[key] = self.count(self, key) if few else never
+        return found
+
+
+def _counting(
+    table: Table, key: Any, seconds: float, make: Callable[[Sequence[Any]], Callable[..., Any]]
+) -> Callable[..., Any]:
+    """A function that returns None, and puts the program in its place when that is worth while.
+
+    Each call is one that takes NumPy so many ``seconds``.
+    """
+    left = max(1, round(WORTH / seconds))
+
+    def count(*arrays: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left > 0 or MODES.capture is not None or MODES.transforms is not None:
+            return None
+        program = table[key] = _made_by(partial(make, arrays))
+        return program(*arrays)
+
+    return count
+
+
+def _made_by(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    global _made
+    with _lock:
+        if _made >= MOST:
+            return never
+        _made += 1
+        try:
+            return make()
+        except Exception:  # whatever it is, NumPy can do it
+            return never
+
+
+def _symbols(arrays: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """What stands for ``arrays`` in a graph: None for None; and the inputs among them."""
+    graph = importlib.import_module("flambeau.compiler.graph")
+    every = [None if a is None else graph.input_value(a.shape, a.dtype) for a in arrays]
+    return every, [v for v in every if v is not None]
+
+
+def _compiled(inputs: list[Any], results: Sequence[Any], **options: Any) -> Callable[..., Any]:
+    """The built-in function whose result is made of the values ``results``."""
+    # by name: the compiler is a layer above operations, and they must do without it
+    graph = importlib.import_module("flambeau.compiler.graph")
+    executable = importlib.import_module("flambeau.compiler.executable")
+    array_function = importlib.import_module("flambeau.compiler.array_function")
+    outputs: list[Any] = []
+    items: list[int | None] = []
+    for value in results:
+        if value is None:
+            items.append(None)
+            continue
+        known = [i for i, other in enumerate(outputs) if other is value]
+        items.append(known[0] if known else len(outputs))
+        if not known:
+            outputs.append(value)
+    refused = options.pop("refused", None)
+    if refused is not None:
+        outputs.append(refused)
+    compiled = executable.compile_graph(graph.Graph(inputs, outputs))
+    options["refuses"] = refused is not None
+    return array_function.array_function(compiled, items=items, **options)  # type: ignore[no-any-return]
+
+
+TABLES: dict[Any, Table] = {}
+"""All tables: by an operation's name, and by that and a vjp's targets."""
+
+
+def forward_table(operation: Any) -> Table:
+    """The table of an operation's own programs.
+
+    Its keys are the first array's shape and then the other arguments, for an optional array
+    whether it is None.  The programs take all arrays.
+    """
+    if operation.name in TABLES:
+        return TABLES[operation.name]
+    parameters = operation.parameters
+    declared: Small = operation.small
+
+    def arguments_of(key: Any, arrays: Sequence[Any]) -> list[Any]:
+        given, plain = iter(arrays), iter(key[1:])
+        found: list[Any] = []
+        for parameter in parameters:
+            if parameter.kind == "optional":
+                next(plain)
+            found.append(next(given) if parameter.is_tensor else next(plain))
+        return found
+
+    def make(table: Table, key: Any, arrays: Sequence[Any]) -> Callable[..., Any]:
+        symbolic = importlib.import_module("flambeau.compiler.symbolic")
+        if operation.check is not None:
+            operation.check(*arguments_of(key, arrays))
+        symbols, inputs = _symbols(arrays)
+        arguments = arguments_of(key, symbols)
+        results: Any = operation.forward(symbolic, *arguments)
+        if not operation.outputs and not operation.aux:
+            results = (results,)
+        front = None
+        if operation.aux:
+            *results, aux = results
+            if isinstance(aux, (tuple, list)):
+                front = len(results)
+                results += aux
+            else:
+                results.append(aux)
+                aux = (aux,)
+            table.layouts.add(tuple((tuple(v.shape), v.dtype) for v in aux))
+        refused = None
+        if declared.refuses is not None:
+            refused = symbolic.any(declared.refuses(symbolic, *arguments), None, False)
+        return _compiled(
+            inputs, results, given=[a is not None for a in arrays], front=front,
+            alone=not operation.outputs and not operation.aux, refused=refused,
+        )  # fmt: skip
+
+    def count(table: Table, key: Any) -> Callable[..., Any]:
+        return _counting(table, key, declared.seconds, partial(make, table, key))
+
+    return TABLES.setdefault(operation.name, Table(count))
+
+
+def vjp_table(operation: Any, vjp: Any) -> Table:
+    """The table of the programs of one of an operation's vjps.
+
+    Its keys are the shape of the first array that the vjp needs (or of the gradient), and then
+    what it needs besides arrays.  The programs take the gradient, the arrays, and those of aux.
+    A vjp that needs aux follows when the operation's own program is made, whose aux it is for.
+    """
+    kinds = {p.name: p.kind for p in operation.parameters}
+    kinds["out"] = "array"
+    forward = forward_table(operation)
+    seconds = operation.small.backward_seconds
+    fixed = 1 + sum(kinds.get(n, "plain") in ("array", "optional") for n in vjp.needs)
+
+    def make(key: Any, arrays: Sequence[Any]) -> Callable[..., Any]:
+        symbolic = importlib.import_module("flambeau.compiler.symbolic")
+        symbols, inputs = _symbols(arrays)
+        given, plain = iter(symbols[1:fixed]), iter(key[1:])
+        aux = symbols[fixed:]
+        arguments: list[Any] = []
+        for need in vjp.needs:
+            kind = kinds.get(need, "plain")
+            if need == "aux":
+                arguments.append(aux[0] if len(aux) == 1 else tuple(aux))
+            elif kind in ("array", "optional"):
+                if kind == "optional":
+                    next(plain)
+                arguments.append(next(given))
+            else:
+                arguments.append(next(plain))
+        results = vjp.function(symbolic, symbols[0], *arguments)
+        several = len(vjp.targets) > 1
+        return _compiled(
+            inputs, results if several else (results,),
+            given=[a is not None for a in arrays], alone=not several,
+        )  # fmt: skip
+
+    def count(table: Table, key: Any) -> Callable[..., Any]:
+        if "aux" not in vjp.needs:
+            return _counting(table, key, seconds, partial(make, key))
+        at_once = _counting(table, key, WORTH, partial(make, key))
+
+        def wait(*arrays: Any) -> Any:
+            if not forward.layouts:
+                return None
+            layout = tuple((getattr(a, "shape", 0), getattr(a, "dtype", 0)) for a in arrays[fixed:])
+            return at_once(*arrays) if layout in forward.layouts else None
+
+        return wait
+
+    return TABLES.setdefault((operation.name, vjp.targets), Table(count))
+
+
+__all__ = ["available", "forward_table", "never", "small", "vjp_table"]
