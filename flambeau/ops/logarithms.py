@@ -18,9 +18,9 @@ from .activation import maximum_along, sum_along
 from .dims import wrap_dim, wrap_dims
 from .operation import Array, Number, Operation, composite, operation
 from .reduction import spread
+from .small_programs import small
 
 _PAIRS = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1), (1, 3)))
-from .small_programs import small
 
 
 def _log_add(name: str, base: float) -> Operation:
@@ -195,6 +195,9 @@ def _(grad, input, out, dim, keepdim):
     return logsumexp.vjps[0].function(numpy, grad, input, out, dim, keepdim)
 
 
+small(logsumexp, 3, 3)
+
+
 @operation(dtypes="inexact", samples=(((3, 4), 1), ((3, 4), 0), ((), 0)))
 def logcumsumexp(xp, input: Array, dim: int):
     """The logarithms of the running sums of exponentials along ``dim``."""
@@ -236,9 +239,6 @@ def _(xp, grad, input, out, dim):
     n = input.shape[wrapped]
     head = (slice(None),) * wrapped
     pieces = []
-small(logsumexp, 3, 3)
-
-
     for i in range(n):
         item = xp.slice(input, (*head, slice(i, i + 1)))
         share = xp.exp(item - xp.slice(out, (*head, slice(i, n))))

@@ -69,8 +69,8 @@ from .generate import build, dunder_function, kept_results, make_stub
 from .generated_calls import MISSING, check_no_inference, keep_versions, sum_to
 from .overrides import call_override, find_override
 from .parameters import Vjp, parameters_of, positional
-
 from .small_programs import Small
+
 Array = Any
 Number = Any
 Indices = Any
@@ -128,8 +128,8 @@ class Operation:
         self.vjps: list[Vjp] = []
         self.numpy_kernel: Callable[..., Any] | None = None
         self.small_kernel: tuple[int, Callable[..., Any] | None] | None = None
-        self.check: Callable[..., None] | None = None
         self.small: Small | None = None
+        self.check: Callable[..., None] | None = None
         self.check_operands: Callable[..., None] | None = None
         self.underivable: set[str] = set()
         camel = "".join(part.capitalize() for part in self.name.strip("_").split("_"))

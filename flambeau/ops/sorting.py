@@ -16,8 +16,8 @@ from .dims import wrap_dim
 from .operation import OPERATIONS, Array, Operation, composite, operation
 from .reduction import amax, amin, require_elements
 from .return_types import return_type
-
 from .small_programs import small
+
 
 def _at(xp: Any, grad: Any, input_shape: Any, dim: int, keepdim: bool, indices: Any) -> Any:
     """``grad`` of selected elements, put back at their ``indices`` along ``dim``."""
@@ -98,8 +98,8 @@ def _extreme_of_dim(name: str, arg: str, doc: str) -> Operation:
         wrap_dim(dim, input.ndim)
         require_elements(name.split("_")[0], input, dim)
 
-    return defined
     small(defined, 2.5, 2.5)
+    return defined
 
 
 max_dim = _extreme_of_dim("max_dim", "argmax", "The largest elements along ``dim``, their indices.")

@@ -17,8 +17,8 @@ from .dims import wrap_dim, wrap_dims
 from .operation import Array, composite, operation
 from .pointwise import direction
 from .reduction import _count, spread
-
 from .small_programs import small
+
 
 @operation(
     public=False,
@@ -79,10 +79,10 @@ def _(xp, grad, input, dim, correction, keepdim):
     return spread(xp, grad, input.shape, dim, keepdim) * (centred * scale)
 
 
-def _var_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
 small(variance, 3, 5)
 
 
+def _var_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
     """PyTorch's two ways to say what the degrees of freedom are."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
@@ -141,6 +141,9 @@ def _(xp, grad, input, dim, correction, keepdim, out):
     return spread(xp, share, input.shape, dim, keepdim) * (centred * scale)
 
 
+small(standard_deviation, 3, 6)
+
+
 def _require_floating(name: str, input: Any) -> None:
     if input._array.dtype.kind not in "fcV":
         raise RuntimeError(
@@ -174,9 +177,6 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
         input = input.to(dtype)
     elif input._array.dtype.kind in "iub":
         input = input.long()
-small(standard_deviation, 3, 6)
-
-
     return prod_dims(input, dim, keepdim)
 
 
