@@ -47,6 +47,9 @@ def get_ema_avg_fn(decay: float = 0.999) -> _Average:
 
     Returns:
         ``average(averaged, current, num_averaged)``, the new average.
+
+    Raises:
+        ValueError: ``decay`` is outside [0, 1].
     """
     _check_decay(decay)
 
@@ -79,6 +82,9 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> _Average:
 
     Returns:
         ``average(averaged, current, num_averaged)``.
+
+    Raises:
+        ValueError: ``decay`` is outside [0, 1].
     """
     _check_decay(decay)
 

@@ -70,7 +70,7 @@ class ModuleConversion:
 
         Raises:
             TypeError: the dtype is neither floating point nor complex, or the arguments are others.
-            """
+        """
         device, dtype, non_blocking, memory_format = _conversion_of(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError(
