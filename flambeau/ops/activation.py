@@ -55,7 +55,17 @@ def kept(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 @operation(dtypes="number", inplace=True, out=False, samples=_SAMPLES)
 def relu(xp, input: Array):
-    """max(0, x)."""
+    """max(0, x) of each element x.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``input`` is bool.
+    """
     return xp.relu(input)
 
 
@@ -139,7 +149,18 @@ def _(xp, grad, input, negative_slope):
 @operation(dtypes="inexact", method=False, node_name="PreluKernelBackward0", out=False,
            samples=(((2, 3, 4), (3,)), ((3, 4), (1,)), ((4,), ())))  # fmt: skip
 def prelu(xp, input: Array, weight: Array):
-    """x where x > 0, else weight * x, with one slope or one for every channel (dim 1)."""
+    """x where x > 0, else weight * x, for each element x.
+
+    Args:
+        input: (*), any shape.
+        weight: one slope, () or (1,), or one for every channel (dim 1), (C,); of ``input``'s dtype.
+
+    Returns:
+        (*), of that dtype.
+
+    Raises:
+        RuntimeError: the dtypes differ, or there are as many slopes as neither 1 nor channels.
+    """
     if input.ndim == 0 and weight.ndim and weight.shape[0] != 1:
         raise ValueError("a 0-d input")  # `checked` says it in words
     return xp.where(input > 0, input, input * _per_channel(xp, weight, input))
@@ -211,13 +232,39 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 
 @composite
 def selu(input: Any) -> Any:
-    """The scaled ELU, which keeps mean 0 and variance 1."""
+    """The scaled ELU of each element, which keeps mean 0 and variance 1.
+
+    Args:
+        input: (*), any shape, floating-point.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        NotImplementedError: ``input`` is not floating-point.
+
+    Source: Klambauer et al., Self-Normalizing Neural Networks (2017).
+    """
     return elu(input, _SELU_ALPHA, _SELU_SCALE)
 
 
 @composite
 def celu(input: Any, alpha: float = 1.0) -> Any:
-    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."""
+    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) of each element x.
+
+    Args:
+        input: (*), any shape, floating-point.
+        alpha: minus the limit for small x, not 0.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``alpha`` is 0.
+        NotImplementedError: ``input`` is not floating-point.
+
+    Source: Barron, Continuously Differentiable Exponential Linear Units (2017).
+    """
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
     return elu(input, alpha, 1.0, 1.0 / alpha)
@@ -245,7 +292,15 @@ def _(grad, input, min_val, max_val):
 @operation(dtypes="inexact", inplace=True, method=False, out=False,
            samples=(((3, 4), 0.3, -2.0),))  # fmt: skip
 def threshold(xp, input: Array, threshold: float, value: float):
-    """x where x > threshold, else value."""
+    """x where x > threshold, else value, for each element x.
+
+    Args:
+        input: (*), any shape.
+        threshold, value: numbers.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     return xp.where(input <= threshold, value, input)
 
 
@@ -256,7 +311,15 @@ def _(xp, grad, input, threshold):
 
 @operation(dtypes="inexact", samples=(((3, 4), 0.5),))
 def hardshrink(xp, input: Array, lambd: float = 0.5):
-    """x where abs(x) > lambd, else 0."""
+    """x where abs(x) > lambd, else 0, for each element x.
+
+    Args:
+        input: (*), any shape, floating-point.
+        lambd: a number.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     return xp.where(xp.logical_and(input >= -lambd, input <= lambd), 0, input)
 
 
@@ -565,9 +628,17 @@ def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
     """exp(x) / sum(exp(x)) along ``dim``.
 
     Args:
-        input: (*).
+        input: (*), floating-point, or cast to ``dtype``.
         dim: along which the results sum to 1.
         dtype: that the input is cast to first.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (*), of ``input``'s dtype or ``dtype``.
+
+    Raises:
+        IndexError: ``input`` has no dim ``dim``.
+        NotImplementedError: the dtype is not a floating-point one.
     """
     return softmax_along.function(input if dtype is None else input.to(dtype), dim, out=out)
 
@@ -577,8 +648,16 @@ def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> 
     """The logarithm of the softmax along ``dim``.
 
     Args:
-        input: (*).
+        input: (*), floating-point, or cast to ``dtype``.
         dim: along which the exponentials of the results sum to 1.
         dtype: that the input is cast to first.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (*), of ``input``'s dtype or ``dtype``.
+
+    Raises:
+        IndexError: ``input`` has no dim ``dim``.
+        NotImplementedError: the dtype is not a floating-point one.
     """
     return log_softmax_along.function(input if dtype is None else input.to(dtype), dim, out=out)

@@ -143,7 +143,18 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
 
 @composite(method=False)
 def adaptive_max_pool1d(input: Any, output_size: Any) -> Any:
-    """Maxima over ``output_size`` windows of the last dim, and their places."""
+    """Maxima over windows of the last dim, and their places.
+
+    Args:
+        input: (N, C, L) or (C, L).
+        output_size: how many windows, L_out.
+
+    Returns:
+        A pair: the maxima (N, C, L_out) or (C, L_out), and their places along the dim, int64.
+
+    Raises:
+        RuntimeError: ``input`` has another number of dims.
+    """
     return adaptive_max_pool(1, input, output_size, True)
 
 

@@ -241,12 +241,18 @@ def batch_norm(
 
     Args:
         input: (N, C, *).
-        weight, bias: scale and offset of each channel, (C).
+        weight, bias: scale and offset of each channel, (C), or None.
         running_mean, running_var: averages that are updated in training and used otherwise, (C).
         training: whether the batch's own mean and variance are used.
         momentum: weight of this batch in the averages.
         eps: added to the variance.
         cudnn_enabled: has no meaning here.
+
+    Returns:
+        (N, C, *), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``input`` has fewer than two dims, or another argument not C elements.
     """
     shape = input._array.shape
     if len(shape) < 2:

@@ -545,7 +545,21 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    """The transpose of :func:`conv2d`; see :func:`conv_transpose1d`."""
+    """The transpose of :func:`conv2d`: its gradient with respect to the input.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        weight: (C, filters / groups, *kernel).
+        bias: (filters).
+        stride, padding, output_padding, groups, dilation: see :func:`conv_transpose1d`; one number
+            or a pair.
+
+    Returns:
+        (N, filters, H_out, W_out) or without N.
+
+    Raises:
+        RuntimeError: shapes that do not fit.
+    """
     return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -560,7 +574,21 @@ def conv_transpose3d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    """The transpose of :func:`conv3d`; see :func:`conv_transpose1d`."""
+    """The transpose of :func:`conv3d`: its gradient with respect to the input.
+
+    Args:
+        input: (N, C, D, H, W) or (C, D, H, W).
+        weight: (C, filters / groups, *kernel).
+        bias: (filters).
+        stride, padding, output_padding, groups, dilation: see :func:`conv_transpose1d`; one number
+            or a triple.
+
+    Returns:
+        (N, filters, D_out, H_out, W_out) or without N.
+
+    Raises:
+        RuntimeError: shapes that do not fit.
+    """
     return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 

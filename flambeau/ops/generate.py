@@ -22,7 +22,7 @@ from . import (
 
 if TYPE_CHECKING:
     from .operation import Operation
-    from .parameters import Parameter, Vjp
+    from .parameters import Parameter
 
 
 class DeferredSignature(inspect.Signature):
@@ -392,10 +392,12 @@ def has_small_programs(operation: Operation) -> bool:
 
 def _small_key(operation: Operation) -> list[str]:
     """What a small call's program is looked up by, see :mod:`.small_programs`."""
-    first = operation.parameters[0]
-    key = [f"a_{first.name}.shape"]
-    for p in operation.parameters[1:]:
-        if p.kind == "optional":
+    assert operation.small is not None
+    key = []
+    for i, p in enumerate(operation.parameters):
+        if i == 0 or p.name in operation.small.shapes:
+            key.append(f"a_{p.name}.shape")
+        elif p.kind == "optional":
             key.append(f"{p.name} is None")
         elif not p.is_tensor:
             key.append(p.name)
@@ -532,13 +534,12 @@ def _save_lines(operation: Operation, named: dict[str, Parameter]) -> list[str]:
 
 def _node_globals(operation: Operation) -> dict[str, Any]:
     scope = DIRECT
+    if has_small_programs(operation):
+        scope[f"vjp_programs_{operation.name}"] = small_programs.vjp_table(operation)
     for i, vjp in enumerate(operation.vjps):
         scope[f"vjp_{operation.name}_{i}"] = vjp.function
         if vjp.kernel is not None:
             scope[f"vjp_kernel_{operation.name}_{i}"] = vjp.kernel
-        if has_small_programs(operation):
-            programs = small_programs.vjp_table(operation, vjp)
-            scope[f"vjp_programs_{operation.name}_{i}"] = programs
     return scope
 
 
@@ -564,29 +565,22 @@ def _node_source(operation: Operation) -> str:
     return "\n".join([*head, *arrays, *recorded, *tail]) + "\n"
 
 
-def _small_vjp_lines(
-    vjp: Vjp, table: str, parameters: dict[str, Parameter], given: Sequence[str]
-) -> list[str]:
+def _small_vjp_lines(operation: Operation) -> list[str]:
     """What makes ``found`` the gradients by a program for small arrays, or None."""
-    key: list[str] = []
-    arrays: list[str] = []
-    first = "grad"
-    for need, value in zip(vjp.needs, given):
-        kind = parameters[need].kind if need in parameters else ""
-        if need == "out" or kind == "array":
-            first = value if first == "grad" else first
-            arrays.append(value)
-        elif kind == "optional":
-            arrays.append(value)
-            key.append(f"{value} is None")
-        elif need != "aux":
-            key.append(value)
+    table = f"vjp_programs_{operation.name}"
+    first, arrays, plain, with_aux = small_programs.vjp_arguments(operation)
+    key = [f"{first}.shape"]
+    for need in plain:
+        key.append(f"{need} is None" if need in arrays else f"self.{need}")
+    edges = [t for v in operation.vjps for t in v.targets]
+    if len(edges) > 1:
+        key.append(f"({', '.join(f'edge_{t} is not None' for t in edges)})")
+    given = list(arrays)
+    if with_aux:
+        given.append("*(aux if aux.__class__ is tuple else (aux,))")
     lines = ["found = None", "if xp is NUMPY:"]
-    if "aux" in vjp.needs:
-        arrays.append("*(aux if aux.__class__ is tuple else (aux,))")
-    key.insert(0, f"{first}.shape")
-    lines += ["    " + line for line in _small_lines("found", table, key, ["grad", *arrays])]
-    again = _small_lines("found", table, key, ["grad.copy()", *arrays])
+    lines += ["    " + line for line in _small_lines("found", table, key, ["grad", *given])]
+    again = _small_lines("found", table, key, ["grad.copy()", *given])
     lines.append("    if found is None and not grad.flags.c_contiguous:")
     return [*lines, *("        " + line for line in again)]
 
@@ -674,6 +668,7 @@ def _backward_method(
     else:
         for t in edges:
             body.append(f"edge_{t} = True")
+    plainly: list[str] = []
     for i, vjp in enumerate(operation.vjps):
         given: list[str] = []
         for need in vjp.needs:
@@ -690,13 +685,13 @@ def _backward_method(
             call = f"{kernel} if xp is NUMPY else {call}"
         assigned = ", ".join(f"grad_{t}" for t in vjp.targets)
         wanted = " or ".join(f"edge_{t} is not None" for t in vjp.targets)
-        body.append(f"if {wanted}:")
-        if recorded or not has_small_programs(operation):
-            body.append(f"    {assigned} = {call}")
-            continue
-        lookup = _small_vjp_lines(vjp, f"vjp_programs_{name}_{i}", parameters, given)
-        body += ["    " + line for line in lookup]
-        body += ["    if found is None:", f"        found = {call}", f"    {assigned} = found"]
+        plainly += [f"if {wanted}:", f"    {assigned} = {call}"]
+    if recorded or not has_small_programs(operation):
+        body += plainly
+    else:
+        body += _small_vjp_lines(operation)
+        body += ["if found is not None:", f"    {', '.join('grad_' + t for t in edges)}, = found"]
+        body += ["else:", *("    " + line for line in plainly)]
     if operation.promote is not None and not lists and len(edges) > 1:
         body.append("if self.shapes is not None:")
         for k, t in enumerate(edges):

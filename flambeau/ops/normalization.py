@@ -284,7 +284,15 @@ def native_group_norm(
 ) -> tuple[Any, Any, Any]:
     """:func:`group_norm` of ``N`` samples with ``C`` channels of ``HxW`` elements.
 
-    Returns: the result, and (N, group) means and reciprocal standard deviations.
+    Args:
+        input: (N, C, *).
+        weight, bias: of each channel, (C), or None.
+        N, C, HxW: its sizes.
+        group: how many groups the channels are divided into.
+        eps: added to the biased variance.
+
+    Returns:
+        the result, and (N, group) means and reciprocal standard deviations.
     """
     result = group_norm_affine(input, group, weight, bias, eps)
     groups = input.reshape(N, group, C // group * HxW)
@@ -308,6 +316,13 @@ def group_norm(
         weight, bias: of each channel, (C).
         eps: added to the biased variance.
         cudnn_enabled: has no meaning here.
+
+    Returns:
+        (N, C, *), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``input`` has fewer than two dims, C is no multiple of ``num_groups``, or a
+            weight or bias has not C elements.
     """
     shape = input._array.shape
     if len(shape) < 2:
@@ -384,6 +399,12 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: Any = N
         normalized_shape: the last dims.
         weight: of ``normalized_shape``.
         eps: added to the mean square; None for the smallest step of the input's dtype at 1.
+
+    Returns:
+        The shape of ``input``.
+
+    Raises:
+        RuntimeError: the last dims, or those of ``weight``, are others.
     """
     shape = tuple(normalized_shape)
     _check_last_dims("rms_norm", input, shape, weight=weight)

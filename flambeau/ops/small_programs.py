@@ -35,7 +35,7 @@ MOST = 256
 """Programs that are kept; further ones are not made."""
 
 LARGEST = 1 << 14
-"""Elements from which on a call is not small."""
+"""Elements, of all arrays together, from which on a call is not small."""
 
 _lock = threading.Lock()
 _made = 0
@@ -54,21 +54,24 @@ class Small:
 
     Attributes:
         seconds: about what NumPy takes for a small call.
-        backward_seconds: the same for a vjp.
+        backward_seconds: the same for its vjps.
+        shapes: names of the arrays besides the first whose shapes belong to the key.
         refuses: takes ``xp`` and the definition's arguments, and gives a bool array: where they are
             such that NumPy's way has to be taken, which says why.
     """
 
-    __slots__ = ("seconds", "backward_seconds", "refuses")
+    __slots__ = ("seconds", "backward_seconds", "shapes", "refuses")
 
     def __init__(
         self,
         seconds: float,
         backward_seconds: float,
+        shapes: tuple[str, ...],
         refuses: Callable[..., Any] | None,
     ) -> None:
         self.seconds = seconds
         self.backward_seconds = backward_seconds
+        self.shapes = shapes
         self.refuses = refuses
 
 
@@ -77,6 +80,7 @@ def small(
     microseconds: float,
     backward_microseconds: float,
     *,
+    shapes: tuple[str, ...] = (),
     refuses: Callable[..., Any] | None = None,
 ) -> None:
     """Let small calls of ``operation`` move to compiled programs, forward and backward.
@@ -84,9 +88,9 @@ def small(
     Args:
         operation: whose checks of its arrays' values are in ``refuses``.
         microseconds, backward_microseconds: what NumPy takes for a call.
-        refuses: see :class:`Small`.
+        shapes, refuses: see :class:`Small`.
     """
-    operation.small = Small(microseconds * 1e-6, backward_microseconds * 1e-6, refuses)
+    operation.small = Small(microseconds * 1e-6, backward_microseconds * 1e-6, shapes, refuses)
 
 
 def never(*arrays: Any) -> None:
@@ -129,10 +133,17 @@ def _counting(
         left -= 1
         if left > 0 or MODES.capture is not None or MODES.transforms is not None:
             return None
-        program = table[key] = _made_by(partial(make, arrays))
+        program = table[key] = _made_by(partial(make, arrays)) if _are_few(arrays) else never
         return program(*arrays)
 
     return count
+
+
+def _are_few(arrays: Sequence[Any]) -> bool:
+    count = 0
+    for array in arrays:
+        count += 0 if array is None else array.size
+    return count < LARGEST
 
 
 def _made_by(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
@@ -185,8 +196,8 @@ TABLES: dict[Any, Table] = {}
 def forward_table(operation: Any) -> Table:
     """The table of an operation's own programs.
 
-    Its keys are the first array's shape and then the other arguments, for an optional array
-    whether it is None.  The programs take all arrays.
+    Its keys are the first array's shape and then the other arguments, for an array its shape if
+    that is declared, for an optional one whether it is None.  The programs take all arrays.
     """
     if operation.name in TABLES:
         return TABLES[operation.name]
@@ -197,7 +208,7 @@ def forward_table(operation: Any) -> Table:
         given, plain = iter(arrays), iter(key[1:])
         found: list[Any] = []
         for parameter in parameters:
-            if parameter.kind == "optional":
+            if parameter.kind == "optional" or parameter.name in declared.shapes:
                 next(plain)
             found.append(next(given) if parameter.is_tensor else next(plain))
         return found
@@ -235,44 +246,57 @@ def forward_table(operation: Any) -> Table:
     return TABLES.setdefault(operation.name, Table(count))
 
 
-def vjp_table(operation: Any, vjp: Any) -> Table:
-    """The table of the programs of one of an operation's vjps.
+def vjp_arguments(operation: Any) -> tuple[str, list[str], list[str], bool]:
+    """What is given to the programs of an operation's vjps.
 
-    Its keys are the shape of the first array that the vjp needs (or of the gradient), and then
-    what it needs besides arrays.  The programs take the gradient, the arrays, and those of aux.
-    A vjp that needs aux follows when the operation's own program is made, whose aux it is for.
+    Returns:
+        The array whose shape begins a key, the arrays behind the gradient, and what else is in a
+        key: for an optional array whether it is None.  And whether aux is given.
     """
+    needs = dict.fromkeys(n for v in operation.vjps for n in v.needs)
     kinds = {p.name: p.kind for p in operation.parameters}
     kinds["out"] = "array"
+    arrays = [n for n in needs if kinds.get(n) in ("array", "optional")]
+    plain = [n for n in needs if kinds.get(n) != "array" and n not in ("aux", "needs")]
+    always = [n for n in arrays if all(n in v.needs for v in operation.vjps) and n not in plain]
+    return (always or ["grad"])[0], arrays, plain, "aux" in needs
+
+
+def vjp_table(operation: Any) -> Table:
+    """The table of the programs of an operation's vjps, all in one.
+
+    Its keys are the shape of an array, what the vjps need besides arrays, and, where there are
+    several gradients, which of them are asked for.  The programs take the gradient, the arrays
+    (None for what was not kept), and those of aux; they give a tuple of gradients.
+    Vjps that need aux follow when the operation's own program is made, whose aux they are for.
+    """
     forward = forward_table(operation)
     seconds = operation.small.backward_seconds
-    fixed = 1 + sum(kinds.get(n, "plain") in ("array", "optional") for n in vjp.needs)
+    _, names, plain, with_aux = vjp_arguments(operation)
+    fixed = 1 + len(names)
+    count_of_edges = sum(len(v.targets) for v in operation.vjps)
 
     def make(key: Any, arrays: Sequence[Any]) -> Callable[..., Any]:
         symbolic = importlib.import_module("flambeau.compiler.symbolic")
         symbols, inputs = _symbols(arrays)
-        given, plain = iter(symbols[1:fixed]), iter(key[1:])
+        known = dict(zip(plain, key[1:]))
+        known.update(zip(names, symbols[1:fixed]))
         aux = symbols[fixed:]
-        arguments: list[Any] = []
-        for need in vjp.needs:
-            kind = kinds.get(need, "plain")
-            if need == "aux":
-                arguments.append(aux[0] if len(aux) == 1 else tuple(aux))
-            elif kind in ("array", "optional"):
-                if kind == "optional":
-                    next(plain)
-                arguments.append(next(given))
-            else:
-                arguments.append(next(plain))
-        results = vjp.function(symbolic, symbols[0], *arguments)
-        several = len(vjp.targets) > 1
-        return _compiled(
-            inputs, results if several else (results,),
-            given=[a is not None for a in arrays], alone=not several,
-        )  # fmt: skip
+        known["aux"] = aux[0] if len(aux) == 1 else tuple(aux)
+        wanted = iter(key[-1] if count_of_edges > 1 else (True,))
+        results: list[Any] = []
+        for vjp in operation.vjps:
+            flags = tuple(next(wanted) for _ in vjp.targets)
+            known["needs"] = flags
+            if not any(flags):
+                results += [None] * len(flags)
+                continue
+            found = vjp.function(symbolic, symbols[0], *(known[n] for n in vjp.needs))
+            results += (found,) if len(flags) == 1 else found
+        return _compiled(inputs, results, given=[a is not None for a in arrays])
 
     def count(table: Table, key: Any) -> Callable[..., Any]:
-        if "aux" not in vjp.needs:
+        if not with_aux:
             return _counting(table, key, seconds, partial(make, key))
         at_once = _counting(table, key, WORTH, partial(make, key))
 
@@ -284,7 +308,7 @@ def vjp_table(operation: Any, vjp: Any) -> Table:
 
         return wait
 
-    return TABLES.setdefault((operation.name, vjp.targets), Table(count))
+    return TABLES.setdefault((operation.name, "backward"), Table(count))
 
 
-__all__ = ["available", "forward_table", "never", "small", "vjp_table"]
+__all__ = ["available", "forward_table", "never", "small", "vjp_arguments", "vjp_table"]
