@@ -29,7 +29,11 @@ _INT64 = np.dtype(np.int64)
 
 
 def draw_seed(generator: Generator | None) -> int:
-    """A seed for another generator: what ``torch.empty((), dtype=torch.int64).random_()`` draws."""
+    """A seed for another generator: what ``torch.empty((), dtype=torch.int64).random_()`` draws.
+
+    Returns:
+        An integer.
+    """
     return int(words_as_integers(generator or default_generator, (), _INT64))
 
 

@@ -35,6 +35,9 @@ def get_worker_info() -> WorkerInfo | None:
     """This worker's :class:`WorkerInfo`; None in the process that iterates.
 
     Source: ``torch.utils.data.get_worker_info``.
+
+    Returns:
+        It, or None.
     """
     return _worker_info
 
