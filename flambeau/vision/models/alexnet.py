@@ -73,6 +73,9 @@ def alexnet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Ale
         progress: of a download; there is none.
         kwargs: as for :class:`AlexNet`.
 
+    Returns:
+        The network, with random parameters.
+
     Raises:
         ValueError: pretrained weights are asked for.
     """

@@ -181,6 +181,9 @@ def mobilenet_v2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -
         progress: of a download; there is none.
         kwargs: as for :class:`MobileNetV2`.
 
+    Returns:
+        The network, with random parameters.
+
     Raises:
         ValueError: pretrained weights are asked for.
     """

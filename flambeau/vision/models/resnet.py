@@ -239,6 +239,9 @@ def _builder(
         progress: of a download; there is none.
         kwargs: as for :class:`ResNet`, without ``block`` and ``layers``.
 
+    Returns:
+        The network, with random parameters.
+
     Raises:
         ValueError: pretrained weights are asked for.
     """

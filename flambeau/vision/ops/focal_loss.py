@@ -24,6 +24,9 @@ def sigmoid_focal_loss(
         gamma: how much less the easy ones count.
         reduction: "none", "mean" or "sum".
 
+    Returns:
+        The shape of ``inputs``, or a 0-d tensor.
+
     Raises:
         ValueError: another reduction, or an ``alpha`` above 1.
     """

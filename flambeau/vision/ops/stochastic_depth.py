@@ -17,6 +17,9 @@ def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) 
         mode: "batch": all or nothing; "row": each row by itself.
         training: False: the input as it is.
 
+    Returns:
+        The shape of ``input``.
+
     Raises:
         ValueError: a probability or a mode that is none.
     """

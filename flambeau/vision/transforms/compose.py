@@ -92,6 +92,8 @@ class RandomTransforms:
 class RandomApply(nn.Module):
     """Applies a list of transforms with some probability.
 
+    ``img`` is what the first transform takes; what is returned is what the last one gives.
+
     Args:
         transforms: the transforms, a list or a ``ModuleList``.
         p: the probability.
