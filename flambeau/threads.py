@@ -13,27 +13,37 @@ from typing import Any
 
 import numpy as np
 
-_NAMES = ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_",
-          "scipy_openblas_{}_num_threads", "openblas_{}_num_threads")  # fmt: skip
+_AFFIXES = (("scipy_", "64_"), ("", "64_"), ("scipy_", ""), ("", ""))
+"""What builds of OpenBLAS put around their functions' names; with "64" their integers are long."""
 
 _interop = 1
 
 
 @cache
-def blas_threads() -> Any:
-    """The functions ``(get, set)`` of NumPy's OpenBLAS; None where NumPy has another BLAS."""
+def _blas_libraries() -> list[ctypes.CDLL]:
+    """The OpenBLAS that NumPy brings along."""
     from pathlib import Path  # it takes a while to import
 
     folders = (Path(np.__file__).parent.parent / "numpy.libs", Path(np.__file__).parent / ".dylibs")
-    for folder in folders:
-        for library in folder.glob("*openblas*"):
-            loaded = ctypes.CDLL(str(library))
-            for name in _NAMES:
-                try:
-                    return getattr(loaded, name.format("get")), getattr(loaded, name.format("set"))
-                except AttributeError:
-                    continue
+    return [ctypes.CDLL(str(path)) for folder in folders for path in folder.glob("*openblas*")]
+
+
+@cache
+def blas_function(name: str) -> tuple[Any, Any] | None:
+    """A function of NumPy's OpenBLAS and its type of integers; None if NumPy has another BLAS."""
+    for library in _blas_libraries():
+        for before, behind in _AFFIXES:
+            function = getattr(library, before + name + behind, None)
+            if function is not None:
+                return function, ctypes.c_int64 if behind else ctypes.c_int32
     return None
+
+
+@cache
+def blas_threads() -> Any:
+    """The functions ``(get, set)`` of NumPy's OpenBLAS; None where NumPy has another BLAS."""
+    get, set_ = map(blas_function, ("openblas_get_num_threads", "openblas_set_num_threads"))
+    return None if get is None or set_ is None else (get[0], set_[0])
 
 
 def _cores() -> int:
