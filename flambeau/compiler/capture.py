@@ -214,6 +214,8 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
 
     program.result = describe(returned)
     outputs.extend(recording.requirements)
+    if recording.turn is not None:
+        outputs.append(recording.turn)
     program.afterwards = [(call, describe(args)) for call, args in recording.afterwards]
     recording.afterwards.clear()
 
@@ -249,7 +251,10 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
         graph.updates[position] = now
         program.updated.append(recording.sources[position])
     if program.differentiable:
+        turn = recording.turn
         program.joint = make_joint(program, recording, described)
+        if recording.turn is not turn:
+            raise CaptureError("its gradient draws random numbers")
         program.differentiable = []
     graph.inputs = list(recording.inputs)  # the backward pass may have met further states
     program.checks = _distinct(recording.checks)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any
 
 import numpy as np
 
 from ..modes import MODES, ConcreteValueNeeded
+from ..random.default import default_generator
 from ..tensor import Tensor
 from ..tensor.views import chain_of, replay
 from . import symbolic
+from .array_calls import TURN, call_values, drawn, name_of
 from .captured import Draw, Grad, Program, RangeCheck
 from .graph import Value, constant, input_value
 from .memory_order import MAY_COPY, in_row_major_order
@@ -101,6 +103,8 @@ class Capture:
         self.checks: list[RangeCheck] = []
         self.requirements: list[Value] = []
         """Values that are computed because that may raise."""
+        self.turn: Value | None = None
+        """Whose turn it is to draw from the default generator, once a draw waits for elements."""
         self.forgotten: set[int] = set()
         """Tensors whose ``grad`` the program replaces before it could matter."""
         self.argument_positions: dict[int, int] = {}
@@ -251,6 +255,16 @@ class Capture:
 
     def draw(self, sampler: Any, shape: Any, dtype: Any, parameters: Any, generator: Any) -> Value:
         """Random numbers: an input that each call draws anew."""
+        if generator is default_generator:
+            generator = None
+        if generator is None and self.turn is not None:
+            name = name_of(sampler)
+            if name is None:
+                raise CaptureError("it draws by a function without a name of its own")
+            kind = (tuple(shape), np.dtype(dtype))
+            arguments = {"sampler": name, "shape": kind[0], "dtype": kind[1],
+                         "parameters": tuple(parameters)}  # fmt: skip
+            return self.call_drawing(drawn, (), [kind], arguments, None)[0]
         if generator is not None and id(generator) not in self.streams:
             self.streams[id(generator)] = (generator, generator.state_bytes())
         draw = Draw(sampler, tuple(shape), np.dtype(dtype), tuple(parameters), generator)
@@ -260,6 +274,34 @@ class Capture:
         self.sources.append(draw)
         self.arrays.append(array)
         return value
+
+    def call(
+        self, function: Callable[..., Any], operands: Sequence[Value], kinds: Sequence[Any],
+        arguments: dict[str, Any],
+    ) -> list[Value]:  # fmt: skip
+        """The results of ``function`` of arrays, which each call of the program calls."""
+        name = name_of(function)
+        if name is None:
+            raise CaptureError("it calls a function of arrays that has no name of its own")
+        return call_values(name, operands, kinds, arguments)
+
+    def call_drawing(
+        self, function: Callable[..., Any], operands: Sequence[Value], kinds: Sequence[Any],
+        arguments: dict[str, Any], generator: Any,
+    ) -> list[Value]:  # fmt: skip
+        """The same for one that draws random numbers, when it is its turn."""
+        if generator is not None:
+            raise CaptureError(
+                "how many numbers it draws from a generator of its own depends on elements"
+            )
+        name = name_of(function)
+        if name is None:
+            raise CaptureError("it draws by a function that has no name of its own")
+        turn = constant(np.zeros(*TURN)) if self.turn is None else self.turn
+        *results, self.turn = call_values(
+            name, (*operands, turn), [*kinds, TURN], arguments, draws=True
+        )
+        return results
 
     def hyperparameter(self, group: dict[str, Any], name: str) -> Any:
         """An optimizer's option: ``lr``, and what has varied, as an input, others as they are."""

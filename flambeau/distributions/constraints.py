@@ -182,26 +182,30 @@ class _Square(Constraint):
 
 class _Symmetric(_Square):
     def check(self, value: Any) -> Any:
-        square = super().check(value)
-        if not bool(square.all()):
-            return square
+        if value.shape[-2] != value.shape[-1]:
+            return super().check(value)
         return torch.isclose(value, value.mT, atol=1e-6).all(-2).all(-1)
 
 
 class _PositiveSemidefinite(_Symmetric):
     def check(self, value: Any) -> Any:
         symmetric = super().check(value)
-        if not bool(symmetric.all()):
+        if value.shape[-2] != value.shape[-1]:
             return symmetric
-        return torch.linalg.eigvalsh(value).ge(0).all(-1)
+        return symmetric & torch.linalg.eigvalsh(_or_zeros(value, symmetric)).ge(0).all(-1)
 
 
 class _PositiveDefinite(_Symmetric):
     def check(self, value: Any) -> Any:
         symmetric = super().check(value)
-        if not bool(symmetric.all()):
+        if value.shape[-2] != value.shape[-1]:
             return symmetric
-        return torch.linalg.cholesky_ex(value).info.eq(0)
+        return symmetric & torch.linalg.cholesky_ex(_or_zeros(value, symmetric)).info.eq(0)
+
+
+def _or_zeros(value: Any, valid: Any) -> Any:
+    """The matrices that are valid so far; factorizations may raise for others."""
+    return value.detach().where(valid.unsqueeze(-1).unsqueeze(-1), 0)
 
 
 class _IndependentConstraint(Constraint):

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import flambeau as torch
+from flambeau.ops.value_checks import refuse
 
 from . import constraints
 from .discrete import GivenByOdds
@@ -35,8 +36,8 @@ class ContinuousBernoulli(GivenByOdds, ExponentialFamily):
         shape = self._parametrize(probs, logits)
         if probs is not None:
             if validate_args if validate_args is not None else self._validate_args:
-                if not bool(constraints.unit_interval.check(self.probs).all()):
-                    raise ValueError("The parameter probs has invalid values")
+                valid = constraints.unit_interval.check(self.probs)
+                refuse(~valid, ValueError, "The parameter probs has invalid values")
             self.probs = clamp_probs(self.probs)
         self._lims = lims
         super().__init__(shape, validate_args=validate_args)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import flambeau as torch
+from flambeau.ops.value_checks import refuse
 from flambeau.random.rejection import binomial, poisson
 from flambeau.size import Size
 
@@ -133,12 +134,16 @@ class Geometric(GivenByOdds):
         super().__init__(self._parametrize(probs, logits), validate_args=validate_args)
         if self._validate_args and probs is not None:
             valid = self.probs > 0
-            if not bool(valid.all()):
-                raise ValueError(
-                    f"Expected parameter probs ({type(self.probs).__name__} of shape "
-                    f"{tuple(self.probs.shape)}) of distribution {self!r} to be positive but "
-                    f"found invalid values:\n{self.probs[~valid]}"
-                )
+            kind = f"{type(self.probs).__name__} of shape {tuple(self.probs.shape)}"
+            refuse(
+                ~valid, ValueError,
+                f"Expected parameter probs ({kind}) of distribution {type(self).__name__} to be "
+                "positive but found invalid values",
+                lambda: (
+                    f"Expected parameter probs ({kind}) of distribution {self!r} to be positive "
+                    f"but found invalid values:\n{self.probs[~valid]}"
+                ),
+            )  # fmt: skip
 
     @property
     def mean(self) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import flambeau as torch
+from flambeau.ops.value_checks import refuse
 from flambeau.size import Size
 
 from . import constraints
@@ -61,13 +62,19 @@ class Distribution:
             if name not in self.__dict__ and isinstance(getattr(type(self), name), lazy_property):
                 continue  # not what was given
             value = getattr(self, name)
-            valid = constraint.check(value)
-            if not bool(valid.all()):
-                raise ValueError(
-                    f"Expected parameter {name} ({type(value).__name__} of shape "
-                    f"{tuple(value.shape)}) of distribution {self!r} to satisfy the constraint "
-                    f"{constraint!r}, but found invalid values:\n{value}"
-                )
+            self._check_parameter(name, value, constraint)
+
+    def _check_parameter(self, name: str, value: Any, constraint: Any) -> None:
+        kind = f"{name} ({type(value).__name__} of shape {tuple(value.shape)})"
+        refuse(
+            ~constraint.check(value), ValueError,
+            f"Expected parameter {kind} of distribution {type(self).__name__} to satisfy the "
+            f"constraint {type(constraint).__name__}, but found invalid values",
+            lambda: (
+                f"Expected parameter {kind} of distribution {self!r} to satisfy the constraint "
+                f"{constraint!r}, but found invalid values:\n{value}"
+            ),
+        )  # fmt: skip
 
     # -- shapes -------------------------------------------------------------------------------
 
@@ -200,13 +207,17 @@ class Distribution:
             support = self.support
         except NotImplementedError:
             return
-        valid = support.check(value)
-        if not bool(valid.all()):
-            raise ValueError(
-                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) "
-                f"to be within the support ({support!r}) of the distribution {self!r}, but found "
-                f"invalid values:\n{value}"
-            )
+        kind = f"{type(value).__name__} of shape {tuple(value.shape)}"
+        refuse(
+            ~support.check(value), ValueError,
+            f"Expected value argument ({kind}) to be within the support "
+            f"({type(support).__name__}) of the distribution {type(self).__name__}, but found "
+            "invalid values",
+            lambda: (
+                f"Expected value argument ({kind}) to be within the support ({support!r}) of the "
+                f"distribution {self!r}, but found invalid values:\n{value}"
+            ),
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         names = [k for k in self.arg_constraints if k in self.__dict__]

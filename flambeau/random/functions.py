@@ -15,9 +15,10 @@ from flambeau.autograd.grad_mode import GRAD_MODE
 from flambeau.device import resolve
 from flambeau.dtypes import dtype as DType
 from flambeau.modes import MODES
+from flambeau.ops.array_calls import draw_on_arrays
 from flambeau.ops.dims import as_int
 from flambeau.random import sampling
-from flambeau.random.default import default_generator, draw
+from flambeau.random.default import draw
 from flambeau.random.filling import (
     bernoulli_of,
     check_probability,
@@ -26,6 +27,7 @@ from flambeau.random.filling import (
     integer_bounds,
     require_dtype,
 )
+from flambeau.random.generator import Generator
 from flambeau.random.memory_order import draw_like
 from flambeau.tensor import Tensor, wrap
 from flambeau.tensor.creation import shape_of
@@ -666,14 +668,19 @@ def multinomial(
         )
     if MODES.transforms is not None:
         return wrap(MODES.transforms.multinomial(input._array, count, replacement, generator))
-    weights = input._concrete("multinomial()")
-    _check_weights(weights, replacement and count > 1)
-    drawn = wrap(
-        sampling.multinomial(
-            default_generator if generator is None else generator, weights, count, replacement
-        )
-    )
+    kind = ((*input.shape[:-1], count), np.int64)
+    (drawn,) = draw_on_arrays(
+        _chosen, "multinomial()", (input,), kind, generator=generator, count=count,
+        replacement=bool(replacement),
+    )  # fmt: skip
     return drawn if out is None else write_out("multinomial", drawn, out)
+
+
+def _chosen(
+    generator: Generator, weights: np.ndarray, count: int, replacement: bool
+) -> np.ndarray:  # fmt: skip
+    _check_weights(weights, replacement and count > 1)
+    return sampling.multinomial(generator, weights, count, replacement)
 
 
 def _check_weights(weights: np.ndarray, replacement: bool = False) -> None:
