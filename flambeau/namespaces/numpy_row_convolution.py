@@ -7,8 +7,8 @@ one result row are a block of that array, and the next row's block overlaps it. 
 take, and are written in, a part of the memory and time that full ones need, one for each row of
 the kernel; and the gradient for the input is summed over the kernel's rows inside the products.
 
-It pays where a row of the result is long beside the number of filters: each row's product reads all
-of the weight.
+It pays where a row of the result is long beside the number of filters (each row's product reads all
+of the weight), and the full columns are many beside it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from .numpy_blas import PARALLEL, one_thread
+from .numpy_blas import PARALLEL, dot, one_thread
+from .numpy_constants import ones
 from .numpy_turning import batch_first, batch_last
 from .numpy_workspace import WORKSPACE
 
@@ -32,6 +33,10 @@ _LONG = 256
 
 _FILTER_ELEMENTS = 4
 """Elements in a row of the result for each filter, from which on reading the weight is little."""
+
+_COLUMNS_OF_FILTERS = 2.5
+"""Rows of the full columns for each filter, from which on they take more than what is done to the
+result's rows."""
 
 _STACK_BYTES = 1 << 18
 """How much memory the weight's gradients of several rows take before they are summed."""
@@ -83,7 +88,10 @@ class RowGeometry:
 
     def suits(self, batch: int, filters: int) -> bool:
         """Whether a batch of that size is quicker row by row than with all its columns."""
-        return self.positions * batch >= max(_LONG, _FILTER_ELEMENTS * filters)
+        return (
+            self.positions * batch >= max(_LONG, _FILTER_ELEMENTS * filters)
+            and self.spread * self.kernel[0] >= _COLUMNS_OF_FILTERS * filters
+        )
 
 
 def _threads(multiplications: int) -> Any:
@@ -175,8 +183,11 @@ def conv_rows_gradients(
             by_row = WORKSPACE.array("gradient rows", (height, filters, length), grad.dtype)
             by_row[...] = by_filter.transpose(1, 0, 2)
             _input_gradient(by_row, weight, geometry, grad_input)
-    grad_bias = np.add.reduce(by_filter, (1, 2)) if needs_bias else None
-    return grad_weight, grad_bias
+    if not needs_bias:
+        return grad_weight, None
+    # a product with ones: a third of the time of NumPy's sum
+    sums = dot(by_filter.reshape(filters * height, length), ones(length, grad.dtype))
+    return grad_weight, np.add.reduce(sums.reshape(filters, height), 1)
 
 
 def _summed_products(blocks: Array, grads: Array) -> Array:

@@ -109,6 +109,7 @@ def test_long_rows_of_few_filters_are_worked_on_one_by_one() -> None:
     assert list(geometry.pieces_by_row(64, 10, 4))
     assert not list(geometry.pieces_by_row(4, 10, 4))  # too short a row
     assert not list(geometry.pieces_by_row(64, 1000, 4))  # too large a weight
+    assert not list(geometry.pieces_by_row(64, 16, 4))  # few columns to save
 
 
 @pytest.mark.parametrize("blas", [True, False])
