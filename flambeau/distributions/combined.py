@@ -24,6 +24,9 @@ class TransformedDistribution(Distribution):
         base_distribution: the distribution that samples come from.
         transforms: a Transform, or a list of them in the order in which they are applied.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: ``transforms`` are none, or a shape does not fit them.
     """
 
     def __init__(
@@ -128,6 +131,9 @@ class LogNormal(TransformedDistribution):
         loc: the mean of the logarithm (*batch).
         scale: the standard deviation of the logarithm (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
@@ -169,6 +175,9 @@ class Independent(Distribution):
         base_distribution: a distribution.
         reinterpreted_batch_ndims: how many of its last batch dims.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: there are fewer batch dims.
     """
 
     def __init__(
@@ -244,6 +253,9 @@ class MixtureSameFamily(Distribution):
         mixture_distribution: a Categorical (*batch) of as many categories as there are components.
         component_distribution: a distribution of batch shape (*batch, components).
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: the one is no Categorical, or the other no distribution.
     """
 
     def __init__(
@@ -268,8 +280,12 @@ class MixtureSameFamily(Distribution):
             shape[:-1], component_distribution.event_shape, validate_args=validate_args
         )
 
-    mixture_distribution = property(lambda self: self._mixture_distribution)
-    component_distribution = property(lambda self: self._component_distribution)
+    mixture_distribution = property(
+        lambda self: self._mixture_distribution, doc="What chooses a component."
+    )
+    component_distribution = property(
+        lambda self: self._component_distribution, doc="The components, along the last batch dim."
+    )
 
     @property
     def has_rsample(self) -> bool:  # type: ignore[override]

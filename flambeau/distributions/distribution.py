@@ -23,8 +23,9 @@ class Distribution:
         event_shape: the shape of one event.
         validate_args: whether parameters and values are checked; :meth:`set_default_validate_args`
             says it for all.
+
     Raises:
-        ValueError: a parameter is outside its constraint.
+        ValueError: a parameter is outside its constraint, if that is checked.
     """
 
     has_rsample = False
@@ -38,9 +39,13 @@ class Distribution:
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
-        """Say whether distributions check their arguments from now on."""
+        """Say whether distributions check their arguments from now on: ``value``.
+
+        Raises:
+            ValueError: it is no bool.
+        """
         if value not in (True, False):
-            raise ValueError
+            raise ValueError(f"validate_args is True or False, got {value!r}")
         Distribution._validate_args = value
 
     def __init__(
@@ -102,7 +107,17 @@ class Distribution:
         return type(self).__new__(type(self))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        """The same distribution with its parameters expanded to ``batch_shape``."""
+        """The same distribution with its parameters expanded.
+
+        Args:
+            batch_shape: the shape that they are expanded to.
+
+        Returns:
+            A distribution of that batch shape.
+
+        Raises:
+            NotImplementedError: a subclass with an ``__init__`` of its own does not define it.
+        """
         batch_shape = as_size(batch_shape)
         new = self._new(type(self), _instance)
         for name in (*self._batched, *self._eventful):
@@ -150,40 +165,106 @@ class Distribution:
         return self.variance.sqrt()
 
     def sample(self, sample_shape: Any = ()) -> Any:
-        """Samples of shape sample_shape + batch_shape + event_shape, without gradients."""
+        """Samples without gradients.
+
+        Args:
+            sample_shape: how many.
+
+        Returns:
+            ``(*sample_shape, *batch_shape, *event_shape)``.
+        """
         with torch.no_grad():
             return self.rsample(sample_shape)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
-        """The same with gradients for the parameters (``has_rsample``)."""
+        """Samples with gradients for the parameters (of those with ``has_rsample``).
+
+        Args:
+            sample_shape: how many.
+
+        Returns:
+            ``(*sample_shape, *batch_shape, *event_shape)``.
+
+        Raises:
+            NotImplementedError: there is no such form of samples.
+        """
         raise NotImplementedError
 
     def sample_n(self, n: int) -> Any:
-        """``sample((n,))``."""
+        """``sample((n,))``: ``n`` samples.
+
+        Returns:
+            ``(n, *batch_shape, *event_shape)``.
+        """
         return self.sample(Size((n,)))
 
     def log_prob(self, value: Any) -> Any:
-        """The logarithm of the density or probability of each event of ``value``."""
+        """The logarithm of the density or probability of each event of ``value``.
+
+        Returns:
+            ``(*, *batch_shape)`` for values of shape ``(*, *batch_shape, *event_shape)``; they
+            broadcast.
+
+        Raises:
+            ValueError: values of another shape or outside the support, if that is checked.
+        """
         raise NotImplementedError
 
     def cdf(self, value: Any) -> Any:
-        """The probability of at most ``value``."""
+        """The probability of at most ``value``.
+
+        Returns:
+            ``(*, *batch_shape)``.
+
+        Raises:
+            ValueError: values of another shape or outside the support, if that is checked.
+            NotImplementedError: the family has none.
+        """
         raise NotImplementedError
 
     def icdf(self, value: Any) -> Any:
-        """The value that has the cumulative probability ``value``."""
+        """The value that has the cumulative probability ``value``, from 0 to 1.
+
+        Returns:
+            ``(*, *batch_shape)``.
+
+        Raises:
+            NotImplementedError: the family has none.
+        """
         raise NotImplementedError
 
     def enumerate_support(self, expand: bool = True) -> Any:
-        """All values of a discrete distribution, along a first dim."""
+        """All values of a discrete distribution.
+
+        Args:
+            expand: whether they are repeated for every distribution of the batch.
+
+        Returns:
+            ``(values, *batch_shape, *event_shape)``, with sizes of 1 for the batch without
+            ``expand``.
+
+        Raises:
+            NotImplementedError: there is no such list.
+        """
         raise NotImplementedError
 
     def entropy(self) -> Any:
-        """The entropy, in nats."""
+        """The entropy, in nats.
+
+        Returns:
+            ``batch_shape``.
+
+        Raises:
+            NotImplementedError: there is no formula for it.
+        """
         raise NotImplementedError
 
     def perplexity(self) -> Any:
-        """e to the power of the entropy."""
+        """e to the power of the entropy.
+
+        Returns:
+            ``batch_shape``.
+        """
         return torch.exp(self.entropy())
 
     def _validate_sample(self, value: Any) -> None:

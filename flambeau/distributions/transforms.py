@@ -31,7 +31,18 @@ def _same(one: Any, other: Any) -> bool:
 
 
 class Transform:
-    """A function with an inverse and a known log |det dy/dx|."""
+    """A function with an inverse and a known log |det dy/dx|.
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+
+    Attributes:
+        domain, codomain: the constraints of x and of y.
+        bijective: whether it is one to one.
+
+    Raises:
+        ValueError: another ``cache_size``.
+    """
 
     bijective = False
     domain: Any = constraints.real
@@ -60,7 +71,11 @@ class Transform:
         raise NotImplementedError
 
     def with_cache(self, cache_size: int = 1) -> Transform:
-        """The same transform, which keeps its latest pair if ``cache_size`` is 1."""
+        """The same transform, which keeps its latest pair if ``cache_size`` is 1.
+
+        Returns:
+            A transform.
+        """
         if self._cache_size == cache_size:
             return self
         new = copy.copy(self)
@@ -95,15 +110,30 @@ class Transform:
         raise NotImplementedError
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
-        """log |det dy/dx| of y, the transform of x."""
+        """log |det dy/dx| of y, the transform of x.
+
+        Returns:
+            The shape of ``x`` without the last ``event_dim`` dims.
+
+        Raises:
+            NotImplementedError: the transform has none.
+        """
         raise NotImplementedError
 
     def forward_shape(self, shape: Any) -> Any:
-        """The shape of the transform of something of ``shape``."""
+        """The shape of the transform of something of ``shape``.
+
+        Raises:
+            ValueError: nothing of that shape can be transformed.
+        """
         return shape
 
     def inverse_shape(self, shape: Any) -> Any:
-        """The shape of what is transformed to ``shape``."""
+        """The shape of what is transformed to ``shape``.
+
+        Raises:
+            ValueError: nothing is.
+        """
         return shape
 
     def __repr__(self) -> str:
@@ -145,7 +175,12 @@ class _Inverse(Transform):
 
 
 class ComposeTransform(Transform):
-    """Several transforms, one after the other."""
+    """Several transforms, one after the other.
+
+    Args:
+        parts: the transforms, the first one first.
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
         super().__init__(cache_size)
@@ -200,7 +235,11 @@ class ComposeTransform(Transform):
 
 
 class ExpTransform(Transform):
-    """y = exp(x)."""
+    """y = exp(x).
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     codomain = constraints.positive
@@ -217,7 +256,12 @@ class ExpTransform(Transform):
 
 
 class PowerTransform(Transform):
-    """y = x ** exponent, of positive x."""
+    """y = x ** exponent, of positive x.
+
+    Args:
+        exponent: a number or a tensor, not 0.
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     domain = codomain = constraints.positive
@@ -241,7 +285,11 @@ class PowerTransform(Transform):
 
 
 class SigmoidTransform(Transform):
-    """y = 1 / (1 + exp(-x))."""
+    """y = 1 / (1 + exp(-x)).
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     codomain = constraints.unit_interval
@@ -262,7 +310,11 @@ class SigmoidTransform(Transform):
 
 
 class SoftplusTransform(Transform):
-    """y = log(1 + exp(x))."""
+    """y = log(1 + exp(x)).
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     codomain = constraints.positive
@@ -279,7 +331,11 @@ class SoftplusTransform(Transform):
 
 
 class TanhTransform(Transform):
-    """y = tanh(x)."""
+    """y = tanh(x).
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     codomain = constraints.interval(-1.0, 1.0)
@@ -296,7 +352,13 @@ class TanhTransform(Transform):
 
 
 class AffineTransform(Transform):
-    """y = loc + scale * x."""
+    """y = loc + scale * x.
+
+    Args:
+        loc, scale: numbers or tensors that broadcast with x; ``scale`` is not 0.
+        event_dim: how many of the last dims make up one value.
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
 
@@ -327,7 +389,11 @@ class AffineTransform(Transform):
 
 
 class SoftmaxTransform(Transform):
-    """y = softmax(x) over the last dim; not one to one."""
+    """y = softmax(x) over the last dim; not one to one.
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     domain = constraints.real_vector
     codomain = constraints.simplex
@@ -341,7 +407,11 @@ class SoftmaxTransform(Transform):
 
 
 class StickBreakingTransform(Transform):
-    """From k - 1 real numbers to k shares, by breaking parts off a stick."""
+    """From k - 1 real numbers to k shares, by breaking parts off a stick.
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     domain = constraints.real_vector
@@ -377,7 +447,11 @@ class StickBreakingTransform(Transform):
 
 
 class LowerCholeskyTransform(Transform):
-    """From any square matrix to a lower triangular one with a positive diagonal."""
+    """From any square matrix to a lower triangular one with a positive diagonal.
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     domain = constraints.independent(constraints.real, 2)
     codomain = constraints.lower_cholesky

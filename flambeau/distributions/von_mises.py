@@ -62,6 +62,9 @@ class VonMises(Distribution):
         loc: the mean angle (*batch), in radians.
         concentration: one over the variance, of narrow distributions (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {"loc": constraints.real, "concentration": constraints.positive}

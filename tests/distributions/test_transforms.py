@@ -142,3 +142,15 @@ def test_a_family_of_ones_own_has_an_entropy_from_its_normalizer() -> None:
     rate = flambeau.tensor([0.5, 2.0])
     wanted = flambeau.distributions.Exponential(rate).entropy()
     np.testing.assert_allclose(Mine(rate).entropy().detach().numpy(), wanted.numpy(), rtol=1e-6)
+
+
+def test_bounds_of_a_constraint_are_given_by_position_or_by_name() -> None:
+    constraints = flambeau.distributions.constraints
+    by_name = constraints.interval(lower_bound=0, upper_bound=1)
+    assert by_name == constraints.interval(0, 1) == constraints.interval(0, upper_bound=1)
+    assert repr(by_name) == "Interval(lower_bound=0, upper_bound=1)"
+    for wrong in ({}, {"lower_bound": 0}, {"upper_bound": 1, "least": 0}):
+        with pytest.raises(TypeError, match="Interval takes lower_bound and upper_bound"):
+            constraints.interval(**wrong)
+    with pytest.raises(TypeError, match="LessThan takes upper_bound"):
+        constraints.less_than(0, upper_bound=0)
