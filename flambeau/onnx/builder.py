@@ -16,6 +16,9 @@ from .sizes import Size, Sizes
 def element_type(dtype: np.dtype) -> int:
     """ONNX's number for a NumPy dtype.
 
+    Returns:
+        One of ``onnx.TensorProto``'s.
+
     Raises:
         OnnxExporterError: it has none.
     """
@@ -148,6 +151,12 @@ class Builder:
 
 def serialized(model: Any) -> bytes:
     """The file's bytes, checked.
+
+    Args:
+        model: the ``onnx.ModelProto``.
+
+    Returns:
+        The bytes.
 
     Raises:
         OnnxExporterError: the graph is not a valid one.

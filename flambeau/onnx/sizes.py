@@ -49,6 +49,14 @@ class Variation:
 def variation(symbol: str, base: int, other: int, first: Graph, second: Graph) -> Variation:
     """Pair the values of two captures.
 
+    Args:
+        symbol: the open size that differs between the captures.
+        base, other: its two values.
+        first, second: the two programs.
+
+    Returns:
+        What they have in common, as a :class:`Variation`.
+
     Raises:
         OnnxExporterError: the program does something else at another size.
     """
