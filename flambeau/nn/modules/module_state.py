@@ -22,7 +22,11 @@ _EXTRA_STATE_KEY = "_extra_state"
 
 
 def type_name(value: Any) -> str:
-    """What PyTorch's messages call the type of ``value``: ``torch.FloatTensor``, ``int``."""
+    """What PyTorch's messages call the type of ``value``: ``torch.FloatTensor``, ``int``.
+
+    Returns:
+        A string.
+    """
     if isinstance(value, Tensor):
         return value.type()
     kind = type(value)
