@@ -105,6 +105,9 @@ def _(grad, out):
     )  # fmt: skip
 
 
+small(relu, 0.5, 1.5)
+
+
 def _rectified_gradient(grad: Any, out: Any, sole: int = SOLE_GRADIENT + 1) -> Any:
     """``grad`` where ``out`` is positive; in its own memory with at most ``sole`` references."""
     base = grad.base

@@ -199,7 +199,7 @@ def _(grad, input, target, aux, reduction):
     return result
 
 
-small(nll_loss, 2.5, 2, refuses=_wrong)
+small(nll_loss, 2.5, 2, most=1 << 12, refuses=_wrong)
 
 
 # -- cross entropy with target classes --------------------------------------------------------
@@ -369,7 +369,7 @@ native.moves(
 )  # fmt: skip
 
 
-small(cross_entropy_classes, 4.5, 2.5, refuses=_wrong)
+small(cross_entropy_classes, 4.5, 2.5, most=1 << 12, refuses=_wrong)
 
 
 # -- cross entropy with target probabilities ----------------------------------------------------

@@ -279,10 +279,19 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
         call = f"{quick}{passed}) if a_{first.name}.size < {least} else {call}"
     every = "".join(f"{p.name}, " for p in parameters)
     found = f"result = {call}"
-    if has_small_programs(operation):
+    by_program = has_small_programs(operation)
+    if by_program:
         key, given = _small_key(operation), [f"a_{p.name}" for p in tensors]
-        inner += _small_lines("result", f"programs_{operation.name}", key, given)
+        lookup = _small_lines("result", f"programs_{operation.name}", key, given)
+        operands = [f"a_{p.name}.__class__ is ARRAY" for p in tensors if p.kind == "operand"]
+        if operands:
+            lookup = ["result = None", f"if {' and '.join(operands)}:"] + [
+                "    " + line for line in lookup
+            ]
+        inner += lookup
         found = f"if result is None: result = {call}"
+        if kept_results(operation) is not None:
+            inner.append("fresh = result is not None")
     inner += [
         "try:",
         f"    {found}",
@@ -346,7 +355,9 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
         record += _save_lines(operation, named)
         kept = kept_results(operation)
         if kept is not None:
-            record.append(f"keep_versions(node, tensors, {kept})")
+            line = f"keep_versions(node, tensors, {kept})"
+            # what a program keeps for the backward pass shares no memory with its results
+            record += ["if not fresh:", f"    {line}"] if by_program else [line]
         if operation.promote is not None and len(targets) > 1:
             shapes = [f"a_{t}.shape" if named[t].kind == "array" else f"getattr(a_{t}, 'shape', ())"
                       for t in targets]  # fmt: skip

@@ -13,6 +13,7 @@ from .dtype_checks import NUMBERS, require_kinds
 from .operation import Array, composite, operation, renamed, sum_to
 from .pointwise import add, mul
 from .products_of_matrices import product
+from .small_programs import small
 
 
 def _transposed(xp: Any, x: Any) -> Any:
@@ -89,6 +90,9 @@ def _(grad, input, other_shape):
     if grad.ndim == 2 == input.ndim:
         return product(input.T, grad)
     return matmul.vjps[1].function(numpy, grad, input, other_shape)
+
+
+small(matmul, 1, 1.5, shapes=("other",))
 
 
 @matmul.checked
@@ -242,6 +246,9 @@ def _(xp, grad, bias_shape):
     if not bias_shape:
         return xp.sum(grad, None, False)
     return xp.sum(grad, tuple(range(grad.ndim - 1)), False)
+
+
+small(linear, 2, 3, shapes=("weight",))
 
 
 @linear.checked

@@ -17,6 +17,7 @@ from . import native
 from .documentation import FLOATING, KEPT, of_one
 from .dtype_checks import NUMBERS, ORDERED, REALS, cpp_word, require_kinds, type_word
 from .operation import Array, Number, Operation, operation
+from .small_programs import small
 
 _BINARY_SAMPLES = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1), (1, 3)), ((), (2,)))
 
@@ -119,6 +120,8 @@ atanh = unary("atanh", "Inverse hyperbolic tangent.",
               lambda xp, grad, input: grad / (1 - input * input), domain=(-0.9, 0.9))  # fmt: skip
 sigmoid = unary("sigmoid", "1 / (1 + exp(-x)).", lambda xp, grad, out: grad * (out * (1 - out)))
 native.moves(sigmoid, 1 << 15, 0.65e-9, 0.4e-9)
+small(sigmoid, 1.5, 1.5)
+small(tanh, 0.5, 1.5, most=1 << 11)
 
 # -- special functions ------------------------------------------------------------------------
 
@@ -782,6 +785,9 @@ def _(xp, grad, condition):
 @where.vjp("other")
 def _(xp, grad, condition):
     return xp.where(condition, xp.full((), 0, xp.dtype(grad)), grad)
+
+
+small(where, 1.5, 2.5)
 
 
 @operation(public=False, method=False, dtypes="number", samples=(((3, 4), -0.5, 0.5),),

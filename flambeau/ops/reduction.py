@@ -14,6 +14,7 @@ from .. import dtypes
 from .dims import wrap_dim, wrap_dims
 from .documentation import written
 from .operation import Array, Operation, operation
+from .small_programs import small
 
 _KEEPDIM = "        keepdim: whether these dims stay, with size 1."
 _SAMPLES = (((3, 4),), ((3, 4), 1), ((2, 3, 4), (0, 2), True), ((),))
@@ -72,6 +73,9 @@ def _(xp, grad, input_shape, dim, keepdim, dtype, input_dtype):
     return grad if dtype is None else xp.astype(grad, input_dtype)
 
 
+small(sum, 1, 1)
+
+
 @operation(dtypes="inexact", samples=_SAMPLES)
 def mean(xp, input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None):
     """The mean over ``dim`` (an int, several, or None for all).
@@ -103,6 +107,9 @@ def _(xp, grad, input_shape, dim, keepdim, dtype, input_dtype):
     count = _count(input_shape, dim)
     grad = spread(xp, grad / count if count else grad, input_shape, dim, keepdim)
     return grad if dtype is None else xp.astype(grad, input_dtype)
+
+
+small(mean, 1.2, 1.2)
 
 
 @mean.checked

@@ -35,7 +35,13 @@ MOST = 256
 """Programs that are kept; further ones are not made."""
 
 LARGEST = 1 << 14
-"""Elements, of all arrays together, from which on a call is not small."""
+"""Elements of the first array from which on a call is not small."""
+
+_OTHERS = 3
+"""So many times as large the other arrays may be together."""
+
+_PER_CALL = 500
+"""Elements that take NumPy as long as its calls do."""
 
 _lock = threading.Lock()
 _made = 0
@@ -55,22 +61,25 @@ class Small:
     Attributes:
         seconds: about what NumPy takes for a small call.
         backward_seconds: the same for its vjps.
+        most: elements of the first array from which on NumPy is as fast.
         shapes: names of the arrays besides the first whose shapes belong to the key.
         refuses: takes ``xp`` and the definition's arguments, and gives a bool array: where they are
             such that NumPy's way has to be taken, which says why.
     """
 
-    __slots__ = ("seconds", "backward_seconds", "shapes", "refuses")
+    __slots__ = ("seconds", "backward_seconds", "most", "shapes", "refuses")
 
     def __init__(
         self,
         seconds: float,
         backward_seconds: float,
+        most: int,
         shapes: tuple[str, ...],
         refuses: Callable[..., Any] | None,
     ) -> None:
         self.seconds = seconds
         self.backward_seconds = backward_seconds
+        self.most = most
         self.shapes = shapes
         self.refuses = refuses
 
@@ -80,6 +89,7 @@ def small(
     microseconds: float,
     backward_microseconds: float,
     *,
+    most: int = LARGEST,
     shapes: tuple[str, ...] = (),
     refuses: Callable[..., Any] | None = None,
 ) -> None:
@@ -88,9 +98,11 @@ def small(
     Args:
         operation: whose checks of its arrays' values are in ``refuses``.
         microseconds, backward_microseconds: what NumPy takes for a call.
-        shapes, refuses: see :class:`Small`.
+        most, shapes, refuses: see :class:`Small`.
     """
-    operation.small = Small(microseconds * 1e-6, backward_microseconds * 1e-6, shapes, refuses)
+    operation.small = Small(
+        microseconds * 1e-6, backward_microseconds * 1e-6, most, shapes, refuses
+    )
 
 
 def never(*arrays: Any) -> None:
@@ -106,7 +118,8 @@ class Table(dict[Any, Callable[..., Any]]):
         layouts: of the aux of the operation's programs: shapes and dtypes.
     """
 
-    def __init__(self, count: Callable[[Table, Any], Callable[..., Any]]) -> None:
+    def __init__(self, most: int, count: Callable[[Table, Any], Callable[..., Any]]) -> None:
+        self.most = most
         self.count = count
         self.layouts: set[Any] = set()
 
@@ -114,7 +127,7 @@ class Table(dict[Any, Callable[..., Any]]):
         if len(self) >= 4096:
             self.clear()
         shape = key[0]
-        few = 0 < prod(shape) < LARGEST
+        few = 0 < prod(shape) < self.most
         found = self[key] = self.count(self, key) if few else never
         return found
 
@@ -124,9 +137,9 @@ def _counting(
 ) -> Callable[..., Any]:
     """A function that returns None, and puts the program in its place when that is worth while.
 
-    Each call is one that takes NumPy so many ``seconds``.
+    Each call is one that takes NumPy so many ``seconds`` for a few elements.
     """
-    left = max(1, round(WORTH / seconds))
+    left = max(1, round(WORTH / (seconds * (1 + prod(key[0]) / _PER_CALL))))
 
     def count(*arrays: Any) -> Any:
         nonlocal left
@@ -143,7 +156,7 @@ def _are_few(arrays: Sequence[Any]) -> bool:
     count = 0
     for array in arrays:
         count += 0 if array is None else array.size
-    return count < LARGEST
+    return count < (1 + _OTHERS) * LARGEST
 
 
 def _made_by(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
@@ -177,10 +190,8 @@ def _compiled(inputs: list[Any], results: Sequence[Any], **options: Any) -> Call
         if value is None:
             items.append(None)
             continue
-        known = [i for i, other in enumerate(outputs) if other is value]
-        items.append(known[0] if known else len(outputs))
-        if not known:
-            outputs.append(value)
+        items.append(len(outputs))
+        outputs.append(value)
     refused = options.pop("refused", None)
     if refused is not None:
         outputs.append(refused)
@@ -243,7 +254,7 @@ def forward_table(operation: Any) -> Table:
     def count(table: Table, key: Any) -> Callable[..., Any]:
         return _counting(table, key, declared.seconds, partial(make, table, key))
 
-    return TABLES.setdefault(operation.name, Table(count))
+    return TABLES.setdefault(operation.name, Table(declared.most, count))
 
 
 def vjp_arguments(operation: Any) -> tuple[str, list[str], list[str], bool]:
@@ -308,7 +319,7 @@ def vjp_table(operation: Any) -> Table:
 
         return wait
 
-    return TABLES.setdefault((operation.name, "backward"), Table(count))
+    return TABLES.setdefault((operation.name, "backward"), Table(operation.small.most, count))
 
 
 __all__ = ["available", "forward_table", "never", "small", "vjp_arguments", "vjp_table"]

@@ -99,7 +99,7 @@ def _extreme_of_dim(name: str, arg: str, doc: str) -> Operation:
         wrap_dim(dim, input.ndim)
         require_elements(name.split("_")[0], input, dim)
 
-    small(defined, 2.5, 2.5)
+    small(defined, 2.5, 2.5, most=1 << 11)
     return defined
 
 
@@ -136,9 +136,9 @@ def _max_or_min(name: str, of_dim: Operation, of_all: Operation, of_pair: str) -
                     "Specify the reduction dim with the 'dim' argument."
                 )
             return of_all(input, None, out=out)
-        values, indices = of_dim.function(input, dim, keepdim, out=out)
-        return return_type(name, ("values", "indices"))((values, indices))
+        return result_type(of_dim.function(input, dim, keepdim, out=out))
 
+    result_type = return_type(name, ("values", "indices"))
     function.__name__ = function.__qualname__ = name
     function.__doc__ = written(
         f"The {name}imum of all elements, or along ``dim``, or of two tensors' elements.",

