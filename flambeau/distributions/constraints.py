@@ -30,6 +30,7 @@ class Constraint:
 
         Raises:
             ValueError: the bounds are parameters that are not known here.
+            NotImplementedError: a subclass does not define it.
         """
         raise NotImplementedError
 

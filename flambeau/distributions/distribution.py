@@ -141,27 +141,47 @@ class Distribution:
 
     @property
     def support(self) -> Any:
-        """The constraint that samples satisfy."""
+        """The constraint that samples satisfy.
+
+        Raises:
+            NotImplementedError: the family says none.
+        """
         raise NotImplementedError
 
     @property
     def mean(self) -> Any:
-        """The mean."""
+        """The mean, ``(*batch_shape, *event_shape)``.
+
+        Raises:
+            NotImplementedError: there is no formula for it.
+        """
         raise NotImplementedError
 
     @property
     def mode(self) -> Any:
-        """The most probable value."""
+        """The most probable value, ``(*batch_shape, *event_shape)``.
+
+        Raises:
+            NotImplementedError: there is no formula for it.
+        """
         raise NotImplementedError(f"{self.__class__} does not implement mode")
 
     @property
     def variance(self) -> Any:
-        """The variance."""
+        """The variance, ``(*batch_shape, *event_shape)``.
+
+        Raises:
+            NotImplementedError: there is no formula for it.
+        """
         raise NotImplementedError
 
     @property
     def stddev(self) -> Any:
-        """The standard deviation."""
+        """The standard deviation, ``(*batch_shape, *event_shape)``.
+
+        Raises:
+            NotImplementedError: there is no formula for the variance.
+        """
         return self.variance.sqrt()
 
     def sample(self, sample_shape: Any = ()) -> Any:
@@ -207,6 +227,7 @@ class Distribution:
 
         Raises:
             ValueError: values of another shape or outside the support, if that is checked.
+            NotImplementedError: the family has none.
         """
         raise NotImplementedError
 

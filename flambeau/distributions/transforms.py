@@ -67,7 +67,11 @@ class Transform:
 
     @property
     def sign(self) -> Any:
-        """1 if increasing, -1 if decreasing."""
+        """1 if increasing, -1 if decreasing.
+
+        Raises:
+            NotImplementedError: it is neither, or of several dims.
+        """
         raise NotImplementedError
 
     def with_cache(self, cache_size: int = 1) -> Transform:

@@ -186,6 +186,9 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: igno
         requires_grad: whether gradients will be computed for it.
         device: where it will be.
         dtype: what it will hold.
+
+    Raises:
+        RuntimeError: gradients of integers are asked for; or its shape, before it has one.
     """
 
     cls_to_become = Parameter
@@ -210,6 +213,9 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[mis
         device: where it will be.
         dtype: what it will hold.
         persistent: whether the buffer is part of the module's ``state_dict``.
+
+    Raises:
+        RuntimeError: gradients of integers are asked for; or its shape, before it has one.
     """
 
     cls_to_become = Tensor

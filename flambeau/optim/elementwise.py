@@ -80,6 +80,9 @@ class ElementwiseOptimizer(Optimizer):
         has_first_step: whether the rule takes ``is_first``, true at a parameter's first step.
         flags: options that groups saved by an older PyTorch lack, and that were False then.
         unset: the same for those that were None.
+
+    Raises:
+        NotImplementedError: a subclass does not define ``array_states`` or ``options``.
     """
 
     rule: ClassVar[Callable[..., dict[str, Any]]]

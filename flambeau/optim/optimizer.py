@@ -1,4 +1,7 @@
-"""The base class of all optimizers: parameter groups, state, hooks and state dicts."""
+"""The base class of all optimizers: parameter groups, state, hooks and state dicts.
+
+Source: https://docs.pytorch.org/docs/2.13/optim.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Averaged weights: stochastic weight averaging and exponential moving averages."""
+"""Averaged weights: stochastic weight averaging and exponential moving averages.
+
+Source: https://docs.pytorch.org/docs/2.13/optim.html
+"""
 
 from __future__ import annotations
 

@@ -110,6 +110,7 @@ def embedding_bag(
     Raises:
         ValueError: another ``mode``, or shapes that do not fit.
         NotImplementedError: ``per_sample_weights`` with another mode than ``"sum"``.
+        RuntimeError: ``offsets`` that do not begin at 0 or go beyond the input.
     """
     if weight.dtype == flambeau.int64 and input.is_floating_point():
         warnings.warn(

@@ -360,6 +360,9 @@ def fractional_max_pool2d_with_indices(
 
     ``kernel_size``, ``output_size`` and ``output_ratio`` are as there; ``return_indices`` changes
     nothing. Returns maxima and places.
+
+    Raises:
+        ValueError, RuntimeError: as there.
     """
     return _fractional_max_pool(2, input, kernel_size, output_size, output_ratio, _random_samples)
 
@@ -376,6 +379,9 @@ def fractional_max_pool3d_with_indices(
 
     ``kernel_size``, ``output_size`` and ``output_ratio`` are as there; ``return_indices`` changes
     nothing. Returns maxima and places.
+
+    Raises:
+        ValueError, RuntimeError: as there.
     """
     return _fractional_max_pool(3, input, kernel_size, output_size, output_ratio, _random_samples)
 

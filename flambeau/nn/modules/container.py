@@ -1,4 +1,7 @@
-"""Containers of modules and parameters: ``Sequential``, ``ModuleList``, ``ParameterDict``, ..."""
+"""Containers of modules and parameters: ``Sequential``, ``ModuleList``, ``ParameterDict``, ...
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html
+"""
 
 from __future__ import annotations
 
@@ -421,6 +424,10 @@ class ParameterList(Module):
     Args:
         values: the parameters; tensors among them become parameters.
 
+    Raises:
+        TypeError: ``values`` is a tensor, or cannot be iterated over.
+        RuntimeError: when called.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ParameterList.html
     """
 
@@ -492,6 +499,7 @@ class ParameterDict(Module):
 
     Raises:
         TypeError, ValueError: as :meth:`update`.
+        RuntimeError: when called.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ParameterDict.html
     """

@@ -7,6 +7,8 @@ can do with them is spread over four files: here registration, look-up, iteratio
 
 The private attributes (``_parameters``, ``_forward_hooks``, ...) are PyTorch's, in its order,
 because pickles of whole modules are exchanged in both directions.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Hooks are PyTorch's: forward pre-hooks, forward hooks, full backward (pre-)hooks, on one module or
 on all modules, with keyword arguments, in front of the others, or called even when ``forward``
 raised.  A module without hooks pays for one test.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
 """
 
 from __future__ import annotations

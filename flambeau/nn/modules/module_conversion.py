@@ -1,4 +1,7 @@
-"""Changing the dtype or device of all of a module's parameters and buffers."""
+"""Changing the dtype or device of all of a module's parameters and buffers.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Saving a module to a state dict and loading it from one; copying and pickling."""
+"""Saving a module to a state dict and loading it from one; copying and pickling.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Recurrent layers: ``RNN``, ``LSTM``, ``GRU``, and the cells that do one step of them."""
+"""Recurrent layers: ``RNN``, ``LSTM``, ``GRU``, and the cells that do one step of them.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Numbers repeated once per dimension, as layers take them, and names without a prefix.
 
 (``torch.nn.modules.utils``.)
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A module over several devices of one process (``torch.nn.DataParallel``)."""
+"""A module over several devices of one process (``torch.nn.DataParallel``).
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Limiting the size of gradients."""
+"""Limiting the size of gradients.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html
+"""
 
 from __future__ import annotations
 

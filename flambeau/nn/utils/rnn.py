@@ -2,6 +2,8 @@
 
 A packed batch holds the steps of all sequences one after the other without padding: step 0 of every
 sequence, longest first, then step 1 of those that have one, and so on.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html
 """
 
 from __future__ import annotations

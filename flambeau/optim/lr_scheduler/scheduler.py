@@ -1,4 +1,7 @@
-"""The base class of learning-rate schedules."""
+"""The base class of learning-rate schedules.
+
+Source: https://docs.pytorch.org/docs/2.13/optim.html
+"""
 
 from __future__ import annotations
 

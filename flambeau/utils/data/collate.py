@@ -1,4 +1,7 @@
-"""From a list of samples to a batch."""
+"""From a list of samples to a batch.
+
+Source: https://docs.pytorch.org/docs/2.13/data.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Samplers: the order in which a dataset's samples are read."""
+"""Samplers: the order in which a dataset's samples are read.
+
+Source: https://docs.pytorch.org/docs/2.13/data.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a worker process of a DataLoader knows of itself."""
+"""What a worker process of a DataLoader knows of itself.
+
+Source: https://docs.pytorch.org/docs/2.13/data.html
+"""
 
 from __future__ import annotations
 

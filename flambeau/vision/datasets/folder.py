@@ -1,4 +1,7 @@
-"""Samples in folders, one for each class."""
+"""Samples in folders, one for each class.
+
+Source: https://docs.pytorch.org/vision/0.28/datasets.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""AlexNet, in the form for one device."""
+"""AlexNet, in the form for one device.
+
+Source: https://docs.pytorch.org/vision/0.28/models.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""MobileNetV2: narrow layers with wide, depthwise ones between."""
+"""MobileNetV2: narrow layers with wide, depthwise ones between.
+
+Source: https://docs.pytorch.org/vision/0.28/models.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Models by name, and what is said about pretrained weights."""
+"""Models by name, and what is said about pretrained weights.
+
+Source: https://docs.pytorch.org/vision/0.28/models.html
+"""
 
 from __future__ import annotations
 

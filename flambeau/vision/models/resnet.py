@@ -1,4 +1,7 @@
-"""Residual networks, and their kin with groups (ResNeXt) and with wide blocks."""
+"""Residual networks, and their kin with groups (ResNeXt) and with wide blocks.
+
+Source: https://docs.pytorch.org/vision/0.28/models.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Blocks that networks for images are made of (``torchvision.ops.misc``)."""
+"""Blocks that networks for images are made of (``torchvision.ops.misc``).
+
+Source: https://docs.pytorch.org/vision/0.28/ops.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The loss of dense detectors (Lin et al., 2017: https://arxiv.org/abs/1708.02002)."""
+"""The loss of dense detectors (Lin et al., 2017: https://arxiv.org/abs/1708.02002).
+
+Source: https://docs.pytorch.org/vision/0.28/ops.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whole branches dropped at random (Huang et al., 2016: https://arxiv.org/abs/1603.09382)."""
+"""Whole branches dropped at random (Huang et al., 2016: https://arxiv.org/abs/1603.09382).
+
+Source: https://docs.pytorch.org/vision/0.28/ops.html
+"""
 
 from __future__ import annotations
 

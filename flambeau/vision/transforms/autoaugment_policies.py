@@ -1,4 +1,7 @@
-"""AutoAugment: pairs of changes that a search has found to help on a dataset."""
+"""AutoAugment: pairs of changes that a search has found to help on a dataset.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 

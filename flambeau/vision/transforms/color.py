@@ -1,4 +1,7 @@
-"""Transforms of colours."""
+"""Transforms of colours.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 A Pillow image is treated by Pillow itself, so that its values are those of torchvision; a tensor
 ``(..., 1 or 3, H, W)`` has bytes, or floating-point numbers from 0 to 1.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Transforms between Pillow images, arrays and tensors, and of the values' range."""
+"""Transforms between Pillow images, arrays and tensors, and of the values' range.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 

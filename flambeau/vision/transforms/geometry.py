@@ -1,4 +1,7 @@
-"""Transforms that move, cut and scale images."""
+"""Transforms that move, cut and scale images.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Functions that turn, shear and erase (part of ``torchvision.transforms.functional``)."""
+"""Functions that turn, shear and erase (part of ``torchvision.transforms.functional``).
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The first version's transforms, taking an image with further values."""
+"""The first version's transforms, taking an image with further values.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Transforms made of transforms, which take an image with further values."""
+"""Transforms made of transforms, which take an image with further values.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Conversions of images that only the second version has."""
+"""Conversions of images that only the second version has.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The transforms as functions (``torchvision.transforms.v2.functional``)."""
+"""The transforms as functions (``torchvision.transforms.v2.functional``).
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 
