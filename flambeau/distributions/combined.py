@@ -43,19 +43,30 @@ class TransformedDistribution(Distribution):
         self.transforms = transforms
         whole = ComposeTransform(transforms)
         base_shape = tuple(base_distribution.batch_shape) + tuple(base_distribution.event_shape)
+        taken, base_dims = whole.domain.event_dim, len(base_distribution.event_shape)
+        if len(base_shape) < taken:
+            raise ValueError(
+                f"base_distribution needs to have shape with size at least {taken}, "
+                f"but got {base_shape}."
+            )
         forward = tuple(whole.forward_shape(base_shape))
-        wanted = max(whole.event_dim, len(base_distribution.event_shape))
-        lacking = wanted - len(base_distribution.event_shape)
+        expanded = tuple(whole.inverse_shape(forward))
+        if expanded != base_shape:
+            base_distribution = base_distribution.expand(expanded[: len(expanded) - base_dims])
         self.base_dist: Any = base_distribution
-        if lacking:
-            self.base_dist = Independent(base_distribution, lacking)
-        cut = len(forward) - wanted
+        if taken > base_dims:
+            self.base_dist = Independent(base_distribution, taken - base_dims)
+        cut = len(forward) - whole.codomain.event_dim - max(base_dims - taken, 0)
         super().__init__(forward[:cut], forward[cut:], validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = type(self).__new__(type(self))
         new.transforms = self.transforms
-        new.base_dist = self.base_dist.expand(batch_shape)
+        base_shape = tuple(batch_shape) + tuple(self.event_shape)
+        for transform in reversed(self.transforms):
+            base_shape = tuple(transform.inverse_shape(base_shape))
+        cut = len(base_shape) - len(self.base_dist.event_shape)
+        new.base_dist = self.base_dist.expand(base_shape[:cut])
         Distribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
@@ -94,7 +105,8 @@ class TransformedDistribution(Distribution):
         for transform in reversed(self.transforms):
             x = transform.inv(y)
             term = transform.log_abs_det_jacobian(x, y)
-            total = total - sum_rightmost(term, event_dim - transform.event_dim)
+            event_dim += transform.domain.event_dim - transform.codomain.event_dim
+            total = total - sum_rightmost(term, event_dim - transform.domain.event_dim)
             y = x
         rest = event_dim - len(self.base_dist.event_shape)
         return total + sum_rightmost(self.base_dist.log_prob(y), rest)

@@ -85,7 +85,6 @@ class IndependentTransform(Transform):
         n = reinterpreted_batch_ndims
         self.domain = constraints.independent(base_transform.domain, n)
         self.codomain = constraints.independent(base_transform.codomain, n)
-        self._event_dim = base_transform.event_dim + n
 
     @property
     def sign(self) -> Any:
@@ -135,7 +134,6 @@ class ReshapeTransform(Transform):
             raise ValueError("in_shape, out_shape have different numbers of elements")
         self.domain = constraints.independent(constraints.real, len(self.in_shape))
         self.codomain = constraints.independent(constraints.real, len(self.out_shape))
-        self._event_dim = max(len(self.in_shape), len(self.out_shape))
 
     @staticmethod
     def _swapped(shape: Any, old: Any, new: Any) -> tuple[int, ...]:
@@ -269,7 +267,6 @@ class PositiveDefiniteTransform(Transform):
 
     domain = constraints.independent(constraints.real, 2)
     codomain = constraints.positive_definite
-    _event_dim = 2
 
     def _call(self, x: Any) -> Any:
         lower = LowerCholeskyTransform()(x)
@@ -292,7 +289,6 @@ class CorrCholeskyTransform(Transform):
     bijective = True
     domain = constraints.real_vector
     codomain = constraints.corr_cholesky
-    _event_dim = 2
 
     @staticmethod
     def _lower(x: Any, size: int) -> Any:

@@ -47,7 +47,6 @@ class Transform:
     bijective = False
     domain: Any = constraints.real
     codomain: Any = constraints.real
-    _event_dim = 0
 
     def __init__(self, cache_size: int = 0) -> None:
         if cache_size not in (0, 1):
@@ -57,8 +56,14 @@ class Transform:
 
     @property
     def event_dim(self) -> int:
-        """How many of the last dims make up one value."""
-        return self._event_dim
+        """How many of the last dims make up one value, where it is as many before as after.
+
+        Raises:
+            ValueError: it is not; ``domain.event_dim`` and ``codomain.event_dim`` say how many.
+        """
+        if self.domain.event_dim == self.codomain.event_dim:
+            return self.domain.event_dim
+        raise ValueError("Please use either .domain.event_dim or .codomain.event_dim")
 
     @property
     def inv(self) -> Transform:
@@ -152,7 +157,6 @@ class _Inverse(Transform):
         self._transform = transform
         self.bijective = transform.bijective
         self.domain, self.codomain = transform.codomain, transform.domain
-        self._event_dim = transform.event_dim
 
     @property
     def inv(self) -> Transform:
@@ -178,6 +182,12 @@ class _Inverse(Transform):
         return self._transform.forward_shape(shape)
 
 
+def _with_dims(constraint: Any, dims: int) -> Any:
+    """``constraint``, of events of ``dims`` dims."""
+    lacking = dims - constraint.event_dim
+    return constraints.independent(constraint, lacking) if lacking > 0 else constraint
+
+
 class ComposeTransform(Transform):
     """Several transforms, one after the other.
 
@@ -188,11 +198,31 @@ class ComposeTransform(Transform):
 
     def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
         super().__init__(cache_size)
-        self.parts = list(parts)
+        self.parts = [p.with_cache(cache_size) for p in parts] if cache_size else list(parts)
         self.bijective = all(p.bijective for p in self.parts)
-        self._event_dim = max([p.event_dim for p in self.parts], default=0)
-        if self.parts:
-            self.domain, self.codomain = self.parts[0].domain, self.parts[-1].codomain
+
+    @property
+    def domain(self) -> Any:  # type: ignore[override]
+        """What the first takes, with as many dims as any of the others makes of it needs."""
+        if not self.parts:
+            return constraints.real
+        dims = self.parts[-1].codomain.event_dim
+        for part in reversed(self.parts):
+            dims = max(
+                dims + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim
+            )
+        return _with_dims(self.parts[0].domain, dims)
+
+    @property
+    def codomain(self) -> Any:  # type: ignore[override]
+        """What the last gives, with the dims that any of the others needs."""
+        if not self.parts:
+            return constraints.real
+        dims = self.parts[0].domain.event_dim
+        for part in self.parts:
+            dims += part.codomain.event_dim - part.domain.event_dim
+            dims = max(dims, part.codomain.event_dim)
+        return _with_dims(self.parts[-1].codomain, dims)
 
     @property
     def inv(self) -> Transform:
@@ -216,11 +246,15 @@ class ComposeTransform(Transform):
         return y
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
-        total: Any = torch.zeros_like(x) if not self.parts else 0
+        if not self.parts:
+            return torch.zeros_like(x)
+        total: Any = 0
+        dims = self.domain.event_dim
         for part in self.parts:
-            result = part(x)
+            result = y if part is self.parts[-1] else part(x)
             term = part.log_abs_det_jacobian(x, result)
-            total = total + sum_rightmost(term, self.event_dim - part.event_dim)
+            total = total + sum_rightmost(term, dims - part.domain.event_dim)
+            dims += part.codomain.event_dim - part.domain.event_dim
             x = result
         return total
 
@@ -286,6 +320,11 @@ class PowerTransform(Transform):
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         return (self.exponent * y / x).abs().log()
+
+    def forward_shape(self, shape: Any) -> Any:
+        return torch.broadcast_shapes(shape, self.exponent.shape)
+
+    inverse_shape = forward_shape
 
 
 class SigmoidTransform(Transform):
@@ -368,7 +407,7 @@ class AffineTransform(Transform):
 
     def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size)
-        self.loc, self.scale, self._event_dim = loc, scale, event_dim
+        self.loc, self.scale = loc, scale
         if event_dim:
             self.domain = self.codomain = constraints.independent(constraints.real, event_dim)
 
@@ -391,6 +430,12 @@ class AffineTransform(Transform):
             result = torch.abs(self.scale).log().expand(x.shape)
         return sum_rightmost(result, self.event_dim)
 
+    def forward_shape(self, shape: Any) -> Any:
+        parameters = (getattr(self.loc, "shape", ()), getattr(self.scale, "shape", ()))
+        return torch.broadcast_shapes(shape, *parameters)
+
+    inverse_shape = forward_shape
+
 
 class SoftmaxTransform(Transform):
     """y = softmax(x) over the last dim; not one to one.
@@ -401,7 +446,6 @@ class SoftmaxTransform(Transform):
 
     domain = constraints.real_vector
     codomain = constraints.simplex
-    _event_dim = 1
 
     def _call(self, x: Any) -> Any:
         return torch.nn.functional.softmax(x, -1)
@@ -420,7 +464,6 @@ class StickBreakingTransform(Transform):
     bijective = True
     domain = constraints.real_vector
     codomain = constraints.simplex
-    _event_dim = 1
 
     @staticmethod
     def _offset(x: Any) -> Any:
@@ -459,7 +502,6 @@ class LowerCholeskyTransform(Transform):
 
     domain = constraints.independent(constraints.real, 2)
     codomain = constraints.lower_cholesky
-    _event_dim = 2
 
     def _call(self, x: Any) -> Any:
         return x.tril(-1) + torch.diag_embed(x.diagonal(dim1=-2, dim2=-1).exp())
