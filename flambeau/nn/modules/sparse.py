@@ -62,7 +62,7 @@ class Embedding(_Table):
         max_norm: vectors that are longer are shortened to this, in place, when looked up.
         norm_type: which p-norm ``max_norm`` means.
         scale_grad_by_freq: whether gradients are divided by how often an index occurs in the batch.
-        sparse: whether the gradient is to be a sparse tensor.
+        sparse: asks for a sparse gradient; here gradients are dense, of equal value.
         device, dtype: of the parameters (None: the default ones).
 
     Shape:
@@ -183,7 +183,7 @@ class EmbeddingBag(_Table):
         norm_type: which p-norm ``max_norm`` means.
         scale_grad_by_freq: whether gradients are divided by how often an index occurs in the batch.
         mode: ``"sum"``, ``"mean"`` or ``"max"``.
-        sparse: whether the gradient is to be a sparse tensor.
+        sparse: asks for a sparse gradient; here gradients are dense, of equal value.
         include_last_offset: whether ``offsets`` ends with the number of indices.
         padding_idx: an index that is left out of the bags.
         device, dtype: of the parameters (None: the default ones).
