@@ -202,24 +202,28 @@ def __getattr__(name: str) -> _Any:
 
 
 def is_floating_point(input: Tensor) -> _Any:
-    """Whether the tensor's dtype is a floating-point one."""
+    """Whether the dtype of the tensor ``input`` is a floating-point one, a bool."""
     return input.is_floating_point()
 
 
 def is_complex(input: Tensor) -> _Any:
-    """Whether the tensor's dtype is a complex one."""
+    """Whether the dtype of the tensor ``input`` is a complex one, a bool."""
     return input.is_complex()
 
 
 def is_storage(obj: _Any) -> _Any:
-    """Whether ``obj`` is a tensor's storage."""
+    """Whether ``obj`` is a tensor's storage, a bool."""
     from .tensor.storage import UntypedStorage
 
     return isinstance(obj, UntypedStorage)
 
 
 def result_type(tensor1: _Any, tensor2: _Any) -> _dtypes.dtype:
-    """The dtype of an operation on the two operands (tensors or numbers)."""
+    """The dtype of an operation on ``tensor1`` and ``tensor2``, tensors or numbers.
+
+    Raises:
+        TypeError: an operand is an array or a dtype.
+    """
     promotion = _dtypes.Promotion()
     for operand in (tensor1, tensor2):
         array = hasattr(operand, "__array_finalize__") and operand.shape

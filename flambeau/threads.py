@@ -62,10 +62,10 @@ def set_num_threads(num: int) -> None:
     """Let an operation use at most ``num`` threads.
 
     Raises:
-        RuntimeError: ``num`` is not positive.
+        RuntimeError: ``num`` is no positive int.
     """
     if not isinstance(num, int) or isinstance(num, bool):
-        raise TypeError(f"set_num_threads expects an int, but got {type(num).__name__}")
+        raise RuntimeError(f"set_num_threads expects an int, but got {type(num).__name__}")
     if num < 1:
         raise RuntimeError("set_num_threads expects a positive integer")
     blas = blas_threads()
@@ -82,7 +82,13 @@ def get_num_interop_threads() -> int:
 
 
 def set_num_interop_threads(num: int) -> None:
-    """Accepted for PyTorch's sake: operations run in the thread that calls them."""
+    """Set the number that :func:`get_num_interop_threads` gives to ``num``.
+
+    It is accepted for PyTorch's sake: operations run in the thread that calls them.
+
+    Raises:
+        RuntimeError: ``num`` is not positive.
+    """
     global _interop
     if num < 1:
         raise RuntimeError("set_num_interop_threads expects a positive integer")

@@ -150,7 +150,7 @@ def _(xp, grad, input, negative_slope):
 
 
 @operation(dtypes="inexact", method=False, node_name="PreluKernelBackward0", out=False,
-           samples=(((2, 3, 4), (3,)), ((3, 4), (1,)), ((4,), ())))  # fmt: skip
+           same_dtype=True, samples=(((2, 3, 4), (3,)), ((3, 4), (1,)), ((4,), ())))  # fmt: skip
 def prelu(xp, input: Array, weight: Array):
     """x where x > 0, else weight * x, for each element x.
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 _OUT = "out: a tensor to write the result into (RuntimeError: its dtype cannot hold it)."
 _OUTS = "out: a tuple of tensors to write the results into."
+_UNWRITABLE = (
+    "RuntimeError: the result has another shape, or a dtype that the tensor's cannot hold; the\n"
+    "            tensor is a leaf that requires a gradient, or repeats elements in its memory."
+)
 _BROADCAST = "RuntimeError: the shapes do not broadcast."
 
 FLOATING = "(*), of ``input``'s dtype, or for integers and bools of the default one."
@@ -58,6 +62,15 @@ def completed(operation: Operation, doc: str | None) -> str | None:
         doc = _added(doc.rstrip(), "Raises", _BROADCAST)
     refused = refused_dtypes(operation.name)
     return _added(doc.rstrip(), "Raises", refused) if refused else doc
+
+
+def in_place(name: str, doc: str | None) -> str:
+    """The docstring of ``name``'s method that writes its result into the tensor itself."""
+    summary = f"In-place :func:`{name}`: its result is written into this tensor, which is returned."
+    if not doc:
+        return summary
+    lines = [line for line in doc.rstrip().split("\n") if not line.startswith("        out: ")]
+    return _added(f"{summary}\n\n    " + "\n".join(lines), "Raises", _UNWRITABLE)
 
 
 def written(summary: str, args: str, returns: str, raises: str = "") -> str:

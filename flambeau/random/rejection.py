@@ -19,6 +19,8 @@ import numpy as np
 from flambeau.autograd.function import Function
 from flambeau.autograd.grad_mode import no_grad
 from flambeau.ops.array_calls import call_on_arrays, draw_on_arrays
+from flambeau.ops.dims import broadcast_shape
+from flambeau.ops.dtype_checks import FLOATING, require_kinds, type_word
 from flambeau.random.default import default_generator
 from flambeau.random.filling import checked_generator
 from flambeau.random.generator import Generator
@@ -276,11 +278,17 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
     Args:
         input: the rates, floating-point, not negative.
         generator: to draw from, by default the default one.
+
+    Returns:
+        the shape and dtype of ``input``.
+
     Raises:
         RuntimeError: a rate is negative.
+        NotImplementedError: ``input`` is not floating-point.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.poisson.html
     """
+    require_kinds("poisson_cpu", FLOATING, input._array)
     source = checked_generator("poisson", generator)
     kind = (tuple(input.shape), input._array.dtype)
     return draw_on_arrays(  # type: ignore[no-any-return]
@@ -368,6 +376,13 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
         prob: in [0, 1].
         generator: to draw from, by default the default one.
 
+    Returns:
+        their broadcast shape, of their dtype.
+
+    Raises:
+        RuntimeError: the dtypes differ, or the shapes do not broadcast.
+        ValueError: they are not floating-point.
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.binomial.html
     """
     dtype = count._array.dtype
@@ -376,8 +391,13 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
             f"Found dtype {count.dtype} but expected {prob.dtype}: binomial() takes tensors of one "
             "dtype"
         )
+    if dtype.kind not in "fV":
+        raise ValueError(
+            "binomial only supports floating-point dtypes for count, got: "
+            f"{type_word(count._array)}"
+        )
     source = checked_generator("binomial", generator)
-    kind = (np.broadcast_shapes(tuple(count.shape), tuple(prob.shape)), dtype)
+    kind = (broadcast_shape(tuple(count.shape), tuple(prob.shape)), dtype)
     given = (count.detach(), prob.detach())
     return draw_on_arrays(  # type: ignore[no-any-return]
         _binomials, "binomial()", given, kind, generator=source
