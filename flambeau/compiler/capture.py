@@ -72,6 +72,7 @@ def capture(
         with refused_output():
             returned = function(*args, **kwargs)
         changed = state.changed() or state.rebound() or recording.changed_flag()
+        changed = changed or recording.streams.changed()
         if GRAD_MODE.enabled is not grad_mode:
             changed = "whether gradients are recorded"
         if changed is not None:
