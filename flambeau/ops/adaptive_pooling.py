@@ -5,6 +5,7 @@ Source: https://pytorch.org/docs/stable/nn.functional.html#pooling-functions
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,8 @@ def adaptive_max_pool(dims: int, input: Any, output_size: Any, return_indices: b
         ).reshape(size[place], longest)
         places = places[..., None, None] * n + index
     order = (*range(0, 2 * dims, 2), *range(1, 2 * dims, 2))
-    places = places.transpose(order).reshape(*size, -1)
+    elements = math.prod(places.shape[1::2])
+    places = places.transpose(order).reshape(*size, elements)
     flat = input.flatten(-dims)
     every = flat.index_select(-1, tensor(places.reshape(-1)))
     every = every.unflatten(-1, places.shape)
