@@ -80,6 +80,8 @@ def as_ints(values: Any, name: str) -> tuple[int, ...]:
 
 def repeated(value: Any, n: int, name: str) -> tuple[int, ...]:
     """One int for every one of ``n`` dims, or the ``n`` given."""
+    if value.__class__ is int:
+        return (value,) * n
     values = as_ints(value, name)
     if len(values) == 1:
         return values * n

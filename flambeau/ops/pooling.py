@@ -14,6 +14,7 @@ from ..namespaces import numpy_small_windows as few
 from . import native
 from .operation import Array, composite, operation
 from .pooling_windows import pool_arguments
+from .small_programs import small
 
 _SAMPLES = (
     ((2, 3, 6), (2,), (2,), (0,), (1,), (3,)),
@@ -115,6 +116,8 @@ def _(grad, input, kernel, stride, padding, dilation, size, aux):
         return kernels.max_pool_tiles_gradient(grad, input.shape, kernel, aux)
     return kernels.max_pool_gradient(grad, input.shape, aux, len(kernel))
 
+
+small(max_pool, 2.5, 2.5)
 
 _MANY = 1 << 14
 """Elements from which on a compiled program is worth its call."""
