@@ -79,7 +79,7 @@ _METHODS_ONLY = frozenset(
     "ne_ lt_ le_ gt_ ge_ lerp_ sign_ cumsum_ cumprod_ digamma_ lgamma_ erfinv_ atan2_ addcdiv_ "
     "addcmul_ scatter_add_ bitwise_and_ bitwise_or_ bitwise_xor_ bitwise_not_ logical_and_ "
     "logical_or_ logical_xor_ logical_not_ bitwise_left_shift_ bitwise_right_shift_ "
-    "igamma_ igammac_".split()
+    "igamma_ igammac_ copysign_ heaviside_ hypot_ nextafter_ sgn_ sum_to_size unfold".split()
 )
 globals().update({_n: _f for _n, _f in _PUBLIC.items() if _n not in _METHODS_ONLY})
 

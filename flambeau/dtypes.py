@@ -13,6 +13,13 @@ from typing import Any
 
 import numpy as np
 
+__all__ = [
+    "bfloat16", "bool", "can_cast", "cdouble", "cfloat", "complex128", "complex64", "double",
+    "dtype", "finfo", "float", "float16", "float32", "float64", "float8_e4m3fn", "float8_e5m2",
+    "get_default_dtype", "half", "iinfo", "int", "int16", "int32", "int64", "int8", "long",
+    "promote_types", "set_default_dtype", "short", "uint16", "uint32", "uint64", "uint8",
+]  # fmt: skip
+
 
 class dtype:
     """The type of a tensor's elements, for example ``flambeau.float32``; made here only.

@@ -185,6 +185,10 @@ class autocast:
         cache_enabled: whether the casts of parameters are kept within the outermost region
             (default: as it is).
 
+    Raises:
+        ValueError: ``device_type`` is no str, or ``dtype`` no dtype.
+        RuntimeError: there is no such type of device.
+
     Source: https://pytorch.org/docs/stable/amp.html#torch.autocast
     """
 

@@ -333,7 +333,18 @@ def _(xp, grad, input, lambd):
 
 @operation(dtypes="inexact", public=False, samples=(((3, 4), 0.5),))
 def softshrink(xp, input: Array, lambd: float = 0.5):
-    """x moved towards 0 by lambd, and 0 where abs(x) <= lambd."""
+    """x moved towards 0 by lambd, and 0 where abs(x) <= lambd, for each element x.
+
+    Args:
+        input: (*), any shape, floating-point.
+        lambd: a number, not negative.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``lambd`` is negative.
+    """
     if lambd < 0:
         raise ValueError("wrong lambd")  # `checked` says it in words
     inside = xp.where(input < -lambd, input + lambd, input * 0)
@@ -360,7 +371,20 @@ def _(xp, grad, input, lambd):
 @operation(dtypes="inexact", public=False,
            samples=(((3, 4),), ((3, 4), "tanh")))  # fmt: skip
 def gelu(xp, input: Array, approximate: str = "none"):
-    """x * Phi(x) with the normal distribution's Phi, or an approximation of it by "tanh"."""
+    """x * Phi(x) of each element x, with the normal distribution's Phi.
+
+    Args:
+        input: (*), any shape, floating-point.
+        approximate: "none", or "tanh" for an approximation by it.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: another word for ``approximate``.
+
+    Source: Hendrycks and Gimpel, Gaussian Error Linear Units (2016).
+    """
     if approximate not in ("none", "tanh"):
         raise ValueError("wrong approximation")  # `checked` says it in words
     if approximate == "tanh":
@@ -432,7 +456,15 @@ def _(xp, grad, input):
 @operation(dtypes="inexact", public=False,
            samples=(((3, 4),), ((3, 4), 2.0, 1.0)))  # fmt: skip
 def softplus(xp, input: Array, beta: float = 1.0, threshold: float = 20.0):
-    """log(1 + exp(beta * x)) / beta, and x where beta * x > threshold."""
+    """log(1 + exp(beta * x)) / beta of each element x, and x where beta * x > threshold.
+
+    Args:
+        input: (*), any shape, floating-point.
+        beta, threshold: numbers.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     scaled = input * beta
     return xp.where(scaled > threshold, input, _softplus(xp, scaled) / beta)
 
@@ -446,7 +478,14 @@ def _(xp, grad, input, beta, threshold):
 @operation(dtypes="inexact", public=False, node_name="LogSigmoidBackward0",
            samples=_SAMPLES)  # fmt: skip
 def logsigmoid(xp, input: Array):
-    """log(1 / (1 + exp(-x)))."""
+    """log(1 / (1 + exp(-x))) of each element x.
+
+    Args:
+        input: (*), any shape, floating-point.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     return xp.minimum(input, 0) - xp.log1p(xp.exp(-xp.abs(input)))
 
 

@@ -134,12 +134,36 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
 
 
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
-    """The mean over a grid of windows of the last two dims; None keeps a dim's size."""
+    """The mean over a grid of windows of the last two dims.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        output_size: the grid, a number or a pair; None keeps a dim's size.
+
+    Returns:
+        (N, C, *output_size) or without N.
+
+    Raises:
+        ValueError: ``input`` has fewer dims.
+        RuntimeError: it has more.
+    """
     return adaptive_mean_pool(2, input, output_size)
 
 
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
-    """The mean over a grid of windows of the last three dims; None keeps a dim's size."""
+    """The mean over a grid of windows of the last three dims.
+
+    Args:
+        input: (N, C, D, H, W) or (C, D, H, W).
+        output_size: the grid, a number or a triple; None keeps a dim's size.
+
+    Returns:
+        (N, C, *output_size) or without N.
+
+    Raises:
+        ValueError: ``input`` has fewer dims.
+        RuntimeError: it has more.
+    """
     return adaptive_mean_pool(3, input, output_size)
 
 

@@ -882,7 +882,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         device, dtype: of the parameters (None: the default ones).
 
     Shape:
-        - Input: ``(in_features)`` or ``(N, in_features)``; targets ``()``, ``(N)`` or
+        - Input: ``(in_features)`` or ``(N, in_features)``; target ``()``, ``(N)`` or
           ``(N, *out_features)``, or probabilities ``(N, C, *out_features)``
         - Output: a number, or the targets' shape for ``"none"``
 

@@ -73,6 +73,7 @@ class Compose(compose.Compose):
         super().__init__(transforms)
 
     def __call__(self, *inputs: Any) -> Any:
+        """The transformed ``inputs``: one, or a tuple of as many."""
         return _applied(self.transforms, inputs)
 
     forward = __call__
