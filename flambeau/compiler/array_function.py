@@ -33,14 +33,15 @@ _INPUTS, _OUTPUTS, _ITEMS, _FRONT = 0, 1, 2, 3
 _STEPS, _TABLE, _EMPTY, _NONE, _ARRAY_TYPE, _REFUSED, _REFUSES = 4, 5, 6, 7, 8, 9, 10
 _ITEM = 16
 _SPECS = _ITEM + 2 * MOST_ARRAYS
-_SPEC = 2 + MOST_DIMS
-"""Words of the description: how many arrays are given and made, of how many items the result is and
-how many of those stand in front of the tuple at its end; addresses; the output that each item is;
-then the dtype (0: None), the number of dims and the dims of each array."""
+_SPEC = 3 + MOST_DIMS
+"""Words of the description: how many arrays are given and made, of how many items the result is
+(-1: it is the output itself) and how many of those stand in front of the tuple at its end;
+addresses; the output that each item is; then the dtype (0: None), the number of dims, the flags
+that are needed, and the dims of each array."""
 
 _ARRAY = {"data": 16, "ndim": 24, "shape": 32, "dtype": 56, "flags": 64}
 """Bytes from an array object's beginning to its fields."""
-_CONTIGUOUS_ALIGNED = 0x101
+_CONTIGUOUS_ALIGNED, _WRITABLE = 0x101, 0x400
 _EMPTY_IN_TABLE = 184
 """The place of ``PyArray_Empty`` among NumPy's functions."""
 
@@ -72,14 +73,17 @@ dtype:
   %given_dtype = load ptr, ptr %dtype_at
   %flags_at = getelementptr i8, ptr %object, i64 {_ARRAY["flags"]}
   %flags = load i32, ptr %flags_at
-  %flags_needed = and i32 %flags, {_CONTIGUOUS_ALIGNED}
+  %wanted_flags_at = getelementptr i64, ptr %spec, i64 2
+  %wanted_flags64 = load i64, ptr %wanted_flags_at
+  %wanted_flags = trunc i64 %wanted_flags64 to i32
+  %flags_found = and i32 %flags, %wanted_flags
   %ndim_at = getelementptr i8, ptr %object, i64 {_ARRAY["ndim"]}
   %ndim32 = load i32, ptr %ndim_at
   %ndim = sext i32 %ndim32 to i64
   %ndim_wanted_at = getelementptr i64, ptr %spec, i64 1
   %ndim_wanted = load i64, ptr %ndim_wanted_at
   %same_dtype = icmp eq ptr %given_dtype, %wanted
-  %in_rows = icmp eq i32 %flags_needed, {_CONTIGUOUS_ALIGNED}
+  %in_rows = icmp eq i32 %flags_found, %wanted_flags
   %same_ndim = icmp eq i64 %ndim, %ndim_wanted
   %some = and i1 %same_dtype, %in_rows
   %all = and i1 %some, %same_ndim
@@ -96,7 +100,7 @@ compare:
   %next = add i64 %i, 1
   %size_at = getelementptr i64, ptr %shape_given, i64 %i
   %size = load i64, ptr %size_at
-  %place = add i64 %i, 2
+  %place = add i64 %i, 3
   %size_wanted_at = getelementptr i64, ptr %spec, i64 %place
   %size_wanted = load i64, ptr %size_wanted_at
   %same = icmp eq i64 %size, %size_wanted
@@ -114,7 +118,7 @@ entry:
   %ndim_at = getelementptr i64, ptr %spec, i64 1
   %ndim64 = load i64, ptr %ndim_at
   %ndim = trunc i64 %ndim64 to i32
-  %shape = getelementptr i64, ptr %spec, i64 2
+  %shape = getelementptr i64, ptr %spec, i64 3
   %empty_at = getelementptr i64, ptr %description, i64 {_EMPTY}
   %empty = load ptr, ptr %empty_at
   %array = call ptr %empty(i32 %ndim, ptr %shape, ptr %dtype, i32 0)
@@ -247,7 +251,7 @@ refused:
 pack:
   %items_at = getelementptr i64, ptr %d, i64 {_ITEMS}
   %items = load i64, ptr %items_at
-  %alone = icmp eq i64 %items, 0
+  %alone = icmp slt i64 %items, 0
   br i1 %alone, label %single, label %several
 single:
   %result = load ptr, ptr %made
@@ -349,7 +353,8 @@ def array_function(
     """``executable`` as a built-in function.
 
     Args:
-        executable: calls nothing in Python.
+        executable: calls nothing in Python.  What it updates is written in place; those arrays
+            must not overlap with others.
         given: for each argument of the function whether it is an array, the next input of the
             graph, or None.
         items: the graph's outputs that the result consists of; None stands for itself.
@@ -374,17 +379,20 @@ def array_function(
     steps, table = executable.addresses(bound)
     words = np.zeros(_SPECS + _SPEC * len(specs), np.int64)
     words[_INPUTS], words[_OUTPUTS] = len(given), len(outputs)
-    words[_ITEMS] = 0 if alone else len(items)
+    words[_ITEMS] = -1 if alone else len(items)
     words[_FRONT] = len(items) if front is None else front
     words[_STEPS], words[_TABLE], words[_EMPTY] = steps, table, _new_empty()
     words[_NONE], words[_ARRAY_TYPE], words[_REFUSES] = id(None), id(np.ndarray), refuses
     words[_ITEM : _ITEM + len(items)] = [-1 if i is None else i for i in items]
+    number = 0
     for i, spec in enumerate(specs):
         if spec is not None:
             shape, dtype = spec
-            at = _SPECS + _SPEC * i
-            words[at], words[at + 1] = id(dtype), len(shape)
-            words[at + 2 : at + 2 + len(shape)] = shape
+            flags = _WRITABLE if number in executable.updated else 0
+            words[_SPECS + _SPEC * i :][: 3 + len(shape)] = (
+                id(dtype), len(shape), flags | _CONTIGUOUS_ALIGNED, *shape
+            )  # fmt: skip
+            number += 1
     description = words.view(_Description)
     with _lock:
         code = _code()

@@ -47,14 +47,14 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
             "where(): argument 'condition' (position 1) must be Tensor, not "
             f"{type(condition).__name__}"
         )
-    if condition._array.dtype == np.uint8:
+    if condition._array.dtype.char == "B":
         condition = condition.bool()
-    if condition._array.dtype != np.bool_:
+    if condition._array.dtype.char != "?":
         raise RuntimeError(
             "where expected condition to be a boolean tensor, but got a tensor with dtype "
             f"{type_word(condition._array)}"
         )
-    return _where(condition, input, other, out=out)
+    return _where.function(condition, input, other, out=out)
 
 
 def _where_method(self: Any, condition: Any, other: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..namespaces import numpy
 from .dims import (
     as_int,
     as_ints,
@@ -615,6 +616,13 @@ def stack(xp, tensors: Sequence[Array], dim: int = 0):
     wrapped = wrap_dim(dim, tensors[0].ndim + 1)
     rows = [xp.reshape(t, (*t.shape[:wrapped], 1, *t.shape[wrapped:])) for t in tensors]
     return xp.cat(rows, wrapped)
+
+
+@stack.kernel
+def _(tensors, dim=0):
+    if dim == 0:
+        return np.array(tensors)  # other shapes than the first's are refused here too
+    return stack.forward(numpy, tensors, dim)
 
 
 @stack.vjp("tensors")

@@ -132,6 +132,10 @@ class Table(dict[Any, Callable[..., Any]]):
         return found
 
 
+TABLES: dict[Any, Table] = {}
+"""All tables: by the name of an operation or a function, and of an operation's vjps by a pair."""
+
+
 def _counting(
     table: Table, key: Any, seconds: float, make: Callable[[Sequence[Any]], Callable[..., Any]]
 ) -> Callable[..., Any]:
@@ -178,7 +182,9 @@ def _symbols(arrays: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     return every, [v for v in every if v is not None]
 
 
-def _compiled(inputs: list[Any], results: Sequence[Any], **options: Any) -> Callable[..., Any]:
+def _compiled(
+    inputs: list[Any], results: Sequence[Any], updates: dict[int, Any] | None = None, **options: Any
+) -> Callable[..., Any]:
     """The built-in function whose result is made of the values ``results``."""
     # by name: the compiler is a layer above operations, and they must do without it
     graph = importlib.import_module("flambeau.compiler.graph")
@@ -195,13 +201,42 @@ def _compiled(inputs: list[Any], results: Sequence[Any], **options: Any) -> Call
     refused = options.pop("refused", None)
     if refused is not None:
         outputs.append(refused)
-    compiled = executable.compile_graph(graph.Graph(inputs, outputs))
+    compiled = executable.compile_graph(graph.Graph(inputs, outputs, updates or {}))
     options["refuses"] = refused is not None
     return array_function.array_function(compiled, items=items, **options)  # type: ignore[no-any-return]
 
 
-TABLES: dict[Any, Table] = {}
-"""All tables: by an operation's name, and by that and a vjp's targets."""
+def function_table(
+    name: str, definition: Callable[..., Any], microseconds: float, in_place: bool = False
+) -> Table:
+    """The table of the programs of a function that is no operation.
+
+    Its keys are the first array's shape, and then what the definition takes behind the arrays.
+    The programs take the arrays.
+
+    Args:
+        name: by which the table is found.
+        definition: takes ``xp``, arrays (None for None) and other arguments, and gives an array.
+        microseconds: what NumPy takes for a call.
+        in_place: the definition gives new contents for the first arrays instead, which the programs
+            write; they must not overlap with others.  The result is an empty tuple.
+    """
+
+    def make(key: Any, arrays: Sequence[Any]) -> Callable[..., Any]:
+        symbolic = importlib.import_module("flambeau.compiler.symbolic")
+        symbols, inputs = _symbols(arrays)
+        found = definition(symbolic, *symbols, *key[1:])
+        given = [a is not None for a in arrays]
+        if in_place:
+            return _compiled(inputs, (), dict(enumerate(found)), given=given)
+        return _compiled(inputs, (found,), given=given, alone=True)
+
+    def count(table: Table, key: Any) -> Callable[..., Any]:
+        if not available():
+            return never
+        return _counting(table, key, microseconds * 1e-6, partial(make, key))
+
+    return TABLES.setdefault(name, Table(LARGEST, count))
 
 
 def forward_table(operation: Any) -> Table:
@@ -322,4 +357,4 @@ def vjp_table(operation: Any) -> Table:
     return TABLES.setdefault((operation.name, "backward"), Table(operation.small.most, count))
 
 
-__all__ = ["available", "forward_table", "never", "small", "vjp_arguments", "vjp_table"]
+__all__ = ["available", "forward_table", "function_table", "small", "vjp_arguments", "vjp_table"]

@@ -246,7 +246,54 @@ def test_without_llvmlite_nothing_is_counted() -> None:
         "import flambeau, flambeau.ops.small_programs as small_programs\n"
         "x = flambeau.randn(3, 4, requires_grad=True)\n"
         "flambeau.nn.functional.softmax(x, 1).sum().backward()\n"
-        "assert not small_programs.TABLES\n"
+        "assert not any(small_programs.TABLES.values())\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_running_averages_are_written_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = flambeau.randn(6, 3) * 2 + 1
+    found = []
+    for worth in (1e9, 1e-9):
+        forget()
+        monkeypatch.setattr(small_programs, "WORTH", worth)
+        norm = flambeau.nn.BatchNorm1d(3, momentum=0.3)
+        mean, version = norm.running_mean, norm.running_mean._version
+        view = mean.numpy()
+        for _ in range(3):
+            norm(x)
+        assert norm.running_mean is mean and mean._version == version + 3
+        assert norm.num_batches_tracked.item() == 3
+        found.append([view.copy(), norm.running_var.numpy().copy()])
+    assert programs("batch_norm averages") == [True]
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_averages_that_must_not_be_written_are_refused() -> None:
+    x = flambeau.randn(6, 3)
+    F.batch_norm(x, flambeau.zeros(3), flambeau.ones(3), training=True)
+    assert programs("batch_norm averages") == [True]
+    fixed = flambeau.zeros(3)
+    fixed._array.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        F.batch_norm(x, fixed, flambeau.ones(3), training=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dropout_and_bernoulli_draw_the_same_bits(
+    dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = flambeau.ones(30, 7, dtype=getattr(flambeau, dtype))
+    found = []
+    for worth in (1e9, 1e-9):
+        forget()
+        monkeypatch.setattr(small_programs, "WORTH", worth)
+        flambeau.manual_seed(7)
+        found.append([F.dropout(x, p).numpy() for p in (0.0, 0.1, 0.5, 0.9, 1.0)])
+        found[-1] += [x.clone().bernoulli_(p).numpy() for p in (0.0, 0.3, 1.0)]
+        found[-1].append(flambeau.rand(3).numpy())
+    assert len(programs("trials")) >= 3 and all(programs("trials"))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -132,15 +132,15 @@ class _BatchNorm(_NormBase):
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
         momentum: Any = 0.0 if self.momentum is None else self.momentum
+        own: Any = self._parameters
+        buffers = self._buffers
         if self.training and self.track_running_stats:
-            count = self.num_batches_tracked
+            count = buffers.get("num_batches_tracked")
             if count is not None:
                 count_batch(count)
                 if self.momentum is None:  # a cumulative average
                     is_known = type(count._array) is np.ndarray
                     momentum = 1.0 / (float(count) if is_known else count.double())
-        own: Any = self._parameters
-        buffers = self._buffers
         try:  # `self.weight` takes four times as long; it may have been parametrized away
             weight, bias = own["weight"], own["bias"]
             mean, variance = buffers["running_mean"], buffers["running_var"]
