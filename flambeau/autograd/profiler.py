@@ -30,5 +30,10 @@ class profile(profiler.profile):
         """A row for each name, at most ``row_limit``, the largest ``sort_by`` first; a str."""
         return self.key_averages().table(sort_by, row_limit, **options)
 
+    @property
+    def self_cpu_time_total(self) -> float:
+        """Microseconds spent in operations, each counted once."""
+        return self.key_averages().self_cpu_time_total
+
     def __str__(self) -> str:
         return self.table()

@@ -100,6 +100,44 @@ def logits_to_probs(logits: Any, is_binary: bool = False) -> Any:
     return torch.sigmoid(logits) if is_binary else torch.nn.functional.softmax(logits, dim=-1)
 
 
+def tril_matrix_to_vec(mat: Any, diag: int = 0) -> Any:
+    """What of ``mat`` (*, n, n) lies on and below the diagonal ``diag``, row by row.
+
+    Returns:
+        ``(*, count)``.
+
+    Raises:
+        ValueError: there is no such diagonal.
+    """
+    n = mat.shape[-1]
+    if not -n <= diag < n:
+        raise ValueError(f"diag ({diag}) provided is outside [{-n}, {n - 1}].")
+    rows, columns = torch.tril_indices(n, n, diag)
+    return mat[..., rows, columns]
+
+
+def vec_to_tril_matrix(vec: Any, diag: int = 0) -> Any:
+    """``vec`` (*, count) as the rows on and below the diagonal ``diag`` of matrices, else 0.
+
+    Returns:
+        ``(*, n, n)``.
+
+    Raises:
+        ValueError: ``count`` elements fill no such matrix.
+    """
+    count = vec.shape[-1]
+    n = ((1 + 8 * count + 4 * abs(diag) * (diag + 1)) ** 0.5 - 2 * diag - 1) / 2
+    if n != int(n):
+        raise ValueError(
+            f"The size of last dimension is {count} which cannot be expressed as the lower "
+            "triangular part of a square D x D matrix."
+        )
+    rows, columns = torch.tril_indices(int(n), int(n), diag)
+    made = vec.new_zeros((*vec.shape[:-1], int(n) ** 2))
+    filled = made.index_copy(vec.dim() - 1, rows * int(n) + columns, vec)
+    return filled.reshape((*vec.shape[:-1], int(n), int(n)))
+
+
 def sum_rightmost(value: Any, dims: int) -> Any:
     """The sum of ``value`` over the last ``dims`` dims.
 

@@ -512,6 +512,16 @@ class LowerCholeskyTransform(Transform):
 
 identity_transform = ComposeTransform([])
 
+
+def __getattr__(name: str) -> Any:
+    """The transforms that need those of this module: for PyTorch, they are here."""
+    from . import joint_transforms
+
+    if name in joint_transforms.__all__:
+        return getattr(joint_transforms, name)
+    raise AttributeError(f"module 'torch.distributions.transforms' has no attribute {name!r}")
+
+
 __all__ = [
     "AffineTransform", "ComposeTransform", "ExpTransform", "LowerCholeskyTransform",
     "PowerTransform", "SigmoidTransform", "SoftmaxTransform", "SoftplusTransform",

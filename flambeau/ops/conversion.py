@@ -167,8 +167,8 @@ def type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         dtype = getattr(legacy_types, dtype.split(".")[-1]).dtype
     elif isinstance(dtype, builtins.type) and issubclass(dtype, np.generic):
         raise ValueError(f"invalid type: 'numpy.{dtype.__name__}'")
-    elif not isinstance(dtype, (dtypes.dtype, builtins.type)):
-        dtype = dtype.dtype
+    else:
+        dtype = getattr(dtype, "dtype", dtype)  # the classes of old, ``torch.FloatTensor``, have it
     return to(input, dtype)
 
 
@@ -299,6 +299,15 @@ def untyped_storage(input: Tensor) -> Any:
     from ..tensor.storage import UntypedStorage
 
     return UntypedStorage(_owner(input._concrete("untyped_storage()")))
+
+
+@composite
+def storage(input: Tensor) -> Any:
+    """The elements that ``input`` and its views share, a ``TypedStorage``, as of old."""
+    from ..tensor.storage import TypedStorage, warn_of_typed_storage
+
+    warn_of_typed_storage()
+    return TypedStorage(_owner(input._concrete("storage()")), input.dtype)
 
 
 @composite

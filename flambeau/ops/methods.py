@@ -37,16 +37,18 @@ _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 INPLACE_COMPOSITES = (
     "clamp", "clamp_min", "clamp_max", "masked_fill", "tril", "triu", "scatter", "squeeze",
-    "unsqueeze", "transpose", "t", "addmm", "addmv", "baddbmm", "where", "deg2rad", "rad2deg",
-    "index_add", "index_copy", "index_fill", "index_reduce", "put", "masked_scatter",
-    "scatter_reduce", "renorm", "float_power", "ldexp", "gcd", "lcm", "mvlgamma", "addr", "addbmm",
+    "unsqueeze", "transpose", "swapaxes", "swapdims", "t", "addmm", "addmv", "baddbmm", "where",
+    "deg2rad", "rad2deg", "index_add", "index_copy", "index_fill", "index_reduce", "put",
+    "masked_scatter", "scatter_reduce", "renorm", "float_power", "ldexp", "gcd", "lcm", "mvlgamma",
+    "addr", "addbmm",
 )  # fmt: skip
 """Composites, and views, with an in-place variant."""
 
-_RESHAPING = ("squeeze", "unsqueeze", "transpose", "t", "swapaxes")
+_RESHAPING = ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims")
 _RESHAPED_NODES = {
     "squeeze_": "SqueezeBackward3", "unsqueeze_": "UnsqueezeBackward1", "t_": "TBackward1",
     "transpose_": "TransposeBackward1", "swapaxes_": "TransposeBackward1",
+    "swapdims_": "TransposeBackward1",
 }  # fmt: skip
 
 
