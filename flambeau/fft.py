@@ -221,6 +221,13 @@ def fftn(
         dim: which dims; the last ``len(s)`` by default.
         norm: "backward", "forward" or "ortho".
         out: to put the result into.
+
+    Returns:
+        The shape with ``s`` at ``dim``, complex.
+
+    Raises:
+        RuntimeError: there is nothing to transform, a size or dim that does not fit, or another
+            ``norm``.
     """
     input = _prepared("fftn", input, "complex")
     dims, sizes = _several(input, s, dim)

@@ -37,6 +37,9 @@ NAMESPACES = (
     "flambeau.vision.utils", "flambeau.xpu",
 )  # fmt: skip
 
+_OUT = re.compile(r"^ *out: .*$", re.MULTILINE)
+"""What is said of an argument ``out``, which says what it cannot hold."""
+
 _ERROR = re.compile(r"\b(\w*Error|\w*Exception|StopIteration|NotYet|ConcreteValueNeeded)\b")
 
 
@@ -171,6 +174,6 @@ def test_what_is_raised_is_told(namespace: str) -> None:
     untold = [
         name
         for name, value, cls in _public(namespace)
-        if _raises(value) and not _ERROR.search(told(name)(name, value, cls))
+        if _raises(value) and not _ERROR.search(_OUT.sub("", told(name)(name, value, cls)))
     ]
     assert not untold, f"raise errors that their docstrings do not name: {', '.join(untold)}"

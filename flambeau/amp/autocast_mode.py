@@ -269,6 +269,12 @@ def custom_fwd(
         cast_inputs: if given, floating-point arguments are cast to it, and the method runs outside
             autocast; if not, it runs under the settings of the caller.
 
+    Returns:
+        the method decorated, or without ``fwd`` a decorator.
+
+    Raises:
+        ValueError: ``device_type`` is no str.
+
     Source: https://pytorch.org/docs/stable/amp.html#torch.amp.custom_fwd
     """
     kind = _device_type(device_type)

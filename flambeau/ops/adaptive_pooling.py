@@ -128,7 +128,13 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
 
     Args:
         input: (N, C, L) or (C, L).
-        output_size: size of the result.
+        output_size: size of the result, L_out.
+
+    Returns:
+        (N, C, L_out) or (C, L_out).
+
+    Raises:
+        RuntimeError: another number of dims.
     """
     return adaptive_mean_pool(1, input, output_size)
 

@@ -378,6 +378,9 @@ def instance_norm(
         momentum: weight of this batch in the averages.
         eps: added to the variance.
         cudnn_enabled: has no meaning here.
+
+    Returns:
+        (N, C, *), of ``input``'s dtype.
     """
     if not use_input_stats:
         return batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)

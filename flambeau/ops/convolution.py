@@ -463,6 +463,9 @@ def conv1d(
 
     Returns:
         (N, filters, L_out) or (filters, L_out).
+
+    Raises:
+        RuntimeError: numbers of dims, channels, sizes or dtypes that do not fit.
     """
     return _convolve(1, input, weight, bias, stride, padding, dilation, groups)
 
@@ -487,6 +490,9 @@ def conv2d(
 
     Returns:
         (N, filters, H_out, W_out) or (filters, H_out, W_out).
+
+    Raises:
+        RuntimeError: numbers of dims, channels, sizes or dtypes that do not fit.
     """
     return _convolve(2, input, weight, bias, stride, padding, dilation, groups)
 
@@ -511,6 +517,9 @@ def conv3d(
 
     Returns:
         (N, filters, D_out, H_out, W_out) or without N.
+
+    Raises:
+        RuntimeError: numbers of dims, channels, sizes or dtypes that do not fit.
     """
     return _convolve(3, input, weight, bias, stride, padding, dilation, groups)
 
@@ -537,6 +546,12 @@ def conv_transpose1d(
         output_padding: elements added on one side of the result.
         groups: groups of channels that do not see each other.
         dilation: distance between the elements that a filter writes.
+
+    Returns:
+        (N, filters, L_out) or (filters, L_out).
+
+    Raises:
+        RuntimeError: numbers of dims, channels, sizes or dtypes that do not fit.
     """
     return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
@@ -608,6 +623,12 @@ def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
         weight: (kernel, C, filters).
         bias: (filters,).
         pad: zeros added at both ends.
+
+    Returns:
+        (T_out, N, filters).
+
+    Raises:
+        RuntimeError: channels, sizes or dtypes that do not fit.
     """
     result = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
     return result.permute(2, 0, 1)

@@ -276,9 +276,15 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None)
     Args:
         A: (*, m, n).
         full_matrices: whether ``U`` and ``Vh`` are square, rather than of min(m, n) vectors.
-        driver: None.
+        driver: cuSOLVER's, on GPUs only: None.
+        out: a tuple of three tensors to write the results into.
+
+    Returns:
+        U (*, m, m) and Vh (*, n, n), orthonormal, or (*, m, k) and (*, k, n) with k = min(m, n);
+        S (*, k), real, falling.
 
     Raises:
+        RuntimeError: ``A`` has fewer than two dims or holds whole numbers, or another ``driver``.
         torch.linalg.LinAlgError: the iteration does not converge (NaN, for example).
     """
     require_factorable("linalg.svd", A)
@@ -288,14 +294,17 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None)
 
 @composite(out=True, public=False)
 def svdvals(A: Any, *, driver: str | None = None) -> Any:
-    """The singular values of matrices (*, m, n), falling.
+    """The singular values of matrices, falling.
 
     Args:
-        A: the matrices.
+        A: (*, m, n).
         driver: cuSOLVER's, on GPUs only: None.
 
     Returns:
         real numbers (*, min(m, n)).
+
+    Raises:
+        RuntimeError: ``A`` has fewer than two dims or holds whole numbers, or another ``driver``.
     """
     require_factorable("linalg.svd", A)
     _require_driver("torch.linalg.svd", driver)

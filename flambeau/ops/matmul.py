@@ -170,6 +170,9 @@ def linear(xp, input: Array, weight: Array, bias: Array | None = None):
         bias: (out_features) or ().
     Returns:
         (*, out_features).
+
+    Raises:
+        RuntimeError: the sizes or dtypes do not fit, or ``weight`` has more dims.
     """
     result = xp.matmul(input, xp.permute(weight, tuple(range(weight.ndim))[::-1]))
     return result if bias is None else result + bias

@@ -323,6 +323,12 @@ def linalg_lu_solve(
         B: (*, n, k), or (*, k, n) if not left.
         left: whether ``X`` is on the right of ``A``; else ``X @ A = B``.
         adjoint: put ``A.mH`` for ``A``.
+
+    Returns:
+        The shape of ``B``, its batch broadcast.
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit.
     """
     name = "linalg.lu_solve"
     require_square(name, LU, "LU")

@@ -187,6 +187,9 @@ def avg_pool1d(
 
     Returns:
         (N, C, L_out) or (C, L_out).
+
+    Raises:
+        RuntimeError: another number of dims, or windows that do not fit.
     """
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 

@@ -211,6 +211,12 @@ def layer_norm(
         weight, bias: of ``normalized_shape``.
         eps: added to the biased variance.
         cudnn_enable: has no meaning here.
+
+    Returns:
+        The shape and dtype of ``input``.
+
+    Raises:
+        RuntimeError: the last dims, or those of ``weight`` or ``bias``, are others.
     """
     shape = normalized_shape if normalized_shape.__class__ is tuple else tuple(normalized_shape)
     if input._array.dtype.itemsize == 2 and any_single(weight, bias):

@@ -355,8 +355,12 @@ def _copying(name: str, view: Callable[..., Any]) -> None:
         return result.clone(memory_format=contiguous_format)
 
     function.__name__ = function.__qualname__ = f"{name}_copy"
-    function.__doc__ = (
-        f"What :func:`{name}` gives of ``input`` and its other arguments, in memory of its own."
+    several = name in ("split", "split_with_sizes", "unbind")
+    function.__doc__ = written(
+        f"What :func:`{name}` gives, in memory of its own.",
+        f"input, args, kwargs: as of :func:`{name}`.\n"
+        f"        out: {'tensors' if several else 'a tensor'} to write the result into.",
+        "A tuple of tensors." if several else f"The shape that :func:`{name}` gives.",
     )
     composite(function, method=name == "narrow", out=True)
 

@@ -199,6 +199,9 @@ def max_pool1d(
 
     Returns:
         (N, C, L_out) or (C, L_out).
+
+    Raises:
+        RuntimeError: another number of dims, or windows that do not fit.
     """
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode)
 

@@ -197,6 +197,9 @@ def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = 
         keepdim: whether these dims stay, with size 1.
         correction: what is taken from the number of elements before dividing by it; 1.
 
+    Returns:
+        Two tensors, the shape without ``dim``.
+
     Raises:
         RuntimeError: ``input`` is neither floating-point nor complex.
     """
@@ -215,6 +218,9 @@ def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = 
         unbiased: False for ``correction=0``.
         keepdim: whether these dims stay, with size 1.
         correction: what is taken from the number of elements before dividing by it; 1.
+
+    Returns:
+        Two tensors, the shape without ``dim``.
 
     Raises:
         RuntimeError: ``input`` is neither floating-point nor complex.

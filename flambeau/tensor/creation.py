@@ -542,6 +542,9 @@ def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, **options: A
         dtype: of the result; the default one.
         device: where it shall live.
         options: ``requires_grad``; others change nothing.
+
+    Returns:
+        ().
     """
     return made(np.asarray(s).astype(_dtype(dtype)), options.get("requires_grad", False), device)
 
