@@ -230,13 +230,8 @@ def is_complex(input: Tensor) -> _Any:
 
 
 def is_storage(obj: _Any) -> _Any:
-<<<<<<< Updated upstream
     """Whether ``obj`` is a tensor's storage, a bool."""
-    from .tensor.storage import UntypedStorage
-=======
-    """Whether ``obj`` is a tensor's storage."""
     from .tensor.storage import _Storage
->>>>>>> Stashed changes
 
     return isinstance(obj, _Storage)
 
