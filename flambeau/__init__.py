@@ -2,6 +2,8 @@
 
 The names here are PyTorch's.  Subpackages that not every program needs (``nn``, ``optim``,
 ``utils``, ``vision``, ...) are imported when they are first used.
+
+Source: https://pytorch.org/docs/stable/torch.html
 """
 
 from __future__ import annotations

@@ -62,13 +62,14 @@ def _ours(value: Any) -> bool:
 def _public(namespace: str) -> Iterator[tuple[str, Any, type | None]]:
     """Each function, class, method and property: its name, itself, and a method's class."""
     module = importlib.import_module(namespace)
+    listed = module is torch or hasattr(module, "__all__")
     for name in _names(module):
         value = getattr(module, name)
         if not _ours(value) or isinstance(value, types.BuiltinFunctionType):
             continue
         module_of = str(getattr(inspect.unwrap(value), "__module__", "") or "")
-        if module_of.partition(".")[0] != "flambeau":
-            continue
+        if module_of.partition(".")[0] != "flambeau" or not (listed or module_of == namespace):
+            continue  # what the module imports for itself
         yield name, value, None
         if isinstance(value, type):
             for attribute, member in vars(value).items():
@@ -177,3 +178,31 @@ def test_what_is_raised_is_told(namespace: str) -> None:
         if _raises(value) and not _ERROR.search(_OUT.sub("", told(name)(name, value, cls)))
     ]
     assert not untold, f"raise errors that their docstrings do not name: {', '.join(untold)}"
+
+
+_OWN = ("cli", "compat", "compiler", "datasets", "plots", "training")
+_OF_PYTORCH = [name for name in NAMESPACES if name.removeprefix("flambeau.") not in _OWN]
+
+
+@pytest.mark.parametrize(
+    "namespace", [n for n in NAMESPACES if n.split(".")[-1] not in _OF_OUR_OWN]
+)
+def test_the_source_is_named(namespace: str) -> None:
+    """The paper or the page of the API: of a function itself, of its class, or of its file."""
+    unnamed = []
+    for name, value, cls in _public(namespace):
+        if cls is not None:
+            continue
+        operation = getattr(value, "operation", None)
+        defined = inspect.unwrap(value) if operation is None else operation.definition
+        code = getattr(defined, "__code__", None)
+        file = code.co_filename if code else inspect.getsourcefile(defined)
+        if "Source" not in _doc(name, value, cls) and "Source" not in _module_doc(str(file)):
+            unnamed.append(f"{name} ({str(file).partition('flambeau/')[2]})")
+    assert not unnamed, f"no source is named of: {', '.join(unnamed)}"
+
+
+@functools.cache
+def _module_doc(filename: str) -> str:
+    with open(filename, encoding="utf-8") as file:
+        return ast.get_docstring(ast.parse(file.read())) or ""
