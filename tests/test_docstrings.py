@@ -184,9 +184,7 @@ _OWN = ("cli", "compat", "compiler", "datasets", "plots", "training")
 _OF_PYTORCH = [name for name in NAMESPACES if name.removeprefix("flambeau.") not in _OWN]
 
 
-@pytest.mark.parametrize(
-    "namespace", [n for n in NAMESPACES if n.split(".")[-1] not in _OF_OUR_OWN]
-)
+@pytest.mark.parametrize("namespace", _OF_PYTORCH)
 def test_the_source_is_named(namespace: str) -> None:
     """The paper or the page of the API: of a function itself, of its class, or of its file."""
     unnamed = []
