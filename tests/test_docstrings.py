@@ -23,14 +23,16 @@ NAMESPACES = (
     "flambeau.datasets", "flambeau.distributed", "flambeau.distributions", "flambeau.fft",
     "flambeau.func", "flambeau.hub", "flambeau.jit", "flambeau.linalg", "flambeau.mps",
     "flambeau.multiprocessing", "flambeau.nn", "flambeau.nn.attention", "flambeau.nn.functional",
-    "flambeau.nn.init", "flambeau.nn.parallel", "flambeau.nn.utils",
+    "flambeau.nn.grad", "flambeau.nn.init", "flambeau.nn.parallel", "flambeau.nn.utils",
     "flambeau.nn.utils.parametrizations", "flambeau.nn.utils.parametrize",
     "flambeau.nn.utils.prune", "flambeau.nn.utils.rnn", "flambeau.nn.utils.stateless",
     "flambeau.onnx", "flambeau.optim", "flambeau.optim.lr_scheduler", "flambeau.optim.swa_utils",
     "flambeau.plots", "flambeau.profiler", "flambeau.random", "flambeau.serialization",
-    "flambeau.special", "flambeau.testing", "flambeau.training", "flambeau.types",
+    "flambeau.signal.windows", "flambeau.special", "flambeau.testing", "flambeau.training",
+    "flambeau.types",
     "flambeau.utils.benchmark", "flambeau.utils.checkpoint", "flambeau.utils.data",
-    "flambeau.utils.dlpack", "flambeau.utils.hooks", "flambeau.utils.tensorboard",
+    "flambeau.utils.dlpack", "flambeau.utils.hooks", "flambeau.utils.model_zoo",
+    "flambeau.utils.tensorboard",
     "flambeau.vision.datasets", "flambeau.vision.io", "flambeau.vision.models",
     "flambeau.vision.ops", "flambeau.vision.transforms", "flambeau.vision.transforms.functional",
     "flambeau.vision.transforms.v2", "flambeau.vision.transforms.v2.functional",
@@ -149,6 +151,22 @@ def _raises(value: Any) -> bool:
             if _raising(code.co_filename).get(code.co_firstlineno):
                 return True
     return False
+
+
+def _example(size: int, *rest: int, index_: int = 0) -> int:
+    """Nothing of its arguments."""
+    if size < 0:
+        raise ValueError("negative")
+    return index_
+
+
+def test_the_checks_find_what_there_is_to_say() -> None:
+    assert _parameters(_example) == ["size", "index"]
+    assert _raises(_example) and not _raises(_parameters)
+    assert _raises(torch.stack) and not _raises(torch.exp)
+    found = {name for name, _, _ in _public("flambeau")}
+    assert {"exp", "hann_window", "Tensor.add_", "Tensor.grad", "Generator.seed"} <= found
+    assert "Any" not in found
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
