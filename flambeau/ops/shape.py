@@ -549,6 +549,17 @@ def cat(xp, tensors: Sequence[Array], dim: int = 0):
     return xp.cat(kept, wrap_dim(dim, kept[0].ndim))
 
 
+@cat.kernel
+def _(tensors, dim=0):
+    if dim == 0:
+        try:
+            result = np.concatenate(tensors)
+        except ValueError:  # one of shape (0,), or sizes that do not agree
+            return cat.forward(numpy, tensors, dim)
+        return result if result.flags.c_contiguous else np.ascontiguousarray(result)
+    return cat.forward(numpy, tensors, dim)
+
+
 @cat.vjp("tensors")
 def _(xp, grad, tensors_shape, dim):
     wrapped = wrap_dim(dim, grad.ndim)
