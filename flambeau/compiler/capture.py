@@ -31,7 +31,16 @@ from .graph import Graph, Value, evaluate
 from .joint import make_joint
 from .overlap import overlaps
 from .python_state import PythonState, Surroundings
-from .rebinding import Rebinding, Slot, find_rebindings, loose, put_back, read_from_slots, release
+from .rebinding import (
+    Moving,
+    Rebinding,
+    Slot,
+    find_rebindings,
+    loose,
+    put_back,
+    read_from_slots,
+    release,
+)
 from .recording import Capture, CaptureError, DeferredNumber, sure_chain
 from .side_effects import refused_output
 from .watched import hooks_of
@@ -100,6 +109,7 @@ def capture(
         lifted = [source for source in program.sources if isinstance(source, Tensor)]
         lifted += [view for view, _ in recording.derived.values()]
         program.derived = list(recording.derived.values())
+        _read_moving(program, recording)
         if any(hooks_of(t) for t in lifted if id(t) not in state.tensors):
             raise CaptureError("a tensor that it cannot name has hooks")
         program.surroundings = Surroundings(state, lifted)
@@ -252,21 +262,24 @@ def _finish(
             program.had_grad.append((owner, before if by_name else True))
         elif id(tensor) not in recording.forgotten:
             program.had_grad.append((owner, None if before is None else True))
-    for owner, now in gradients:
-        program.grads.append((owner, describe_tensor(now)))
+    for owner, gradient in gradients:
+        program.grads.append((owner, describe_tensor(gradient)))
 
     for tensor, value in recording.states.values():
-        now = tensor._array
-        if now is value:
+        new = tensor._array
+        if id(tensor) in recording.left_behind:
+            program.moved.append((tensor, output(new)))
+            new = recording.left_behind[id(tensor)][1]
+        if new is value:
             continue
         if tensor._base is not None and id(tensor._base) in recording.states:
             continue  # its base is written
         position = _input_of(recording, tensor)
         if position in graph.updates:
             continue
-        if tuple(now.shape) != value.shape or now.dtype != value.dtype:
+        if tuple(new.shape) != value.shape or new.dtype != value.dtype:
             raise CaptureError("a tensor changed its shape or dtype in place")
-        graph.updates[position] = now
+        graph.updates[position] = new
         program.updated.append(recording.sources[position])
     if program.differentiable:
         turn = recording.turn
@@ -281,6 +294,16 @@ def _finish(
     program.groups = [(group, _options(group, recording)) for group in recording.groups.values()]
     _refuse_shared_memory(recording, program)
     return program
+
+
+def _read_moving(program: Program, recording: Capture) -> None:
+    """Have each call look where the memory is of tensors whose ``data`` the program replaces."""
+    moved = {id(tensor) for tensor, _ in program.moved}
+    if any(id(view._base) in moved for view, _ in program.derived):
+        raise CaptureError("it replaces the data of a tensor that it has views of")
+    for i, source in enumerate(program.sources):
+        if id(source) in moved:
+            program.sources[i] = recording.sources[i] = Moving(source)
 
 
 def _new_gradients(recording: Capture) -> list[tuple[Any, Tensor]]:

@@ -94,7 +94,8 @@ class Program:
     Attributes:
         graph: its inputs are those of ``sources``, its outputs those of ``results`` and ``grads``.
         sources: for each input an argument's position (int), a state (Tensor), a
-            :class:`Grad`, a :class:`Draw`, a :class:`Hyperparameter` or a :class:`Slot`.
+            :class:`Grad`, a :class:`Draw`, a :class:`Hyperparameter`, a
+            :class:`Slot` or a :class:`Moving`.
         result: what the function returned, with :class:`Result`, :class:`Argument`, :class:`View`,
             :class:`Grad` or the very tensor for each tensor of it.
         grads: pairs of a tensor, or an argument's position, and what becomes its ``grad``,
@@ -116,6 +117,7 @@ class Program:
         derived: views of states that the program knows, and their arrays.
         rebound: the slots that the program puts other tensors into, and what those are.
         slots: what the slots hold before that.
+        moved: the tensors whose ``data`` the program replaces, and the outputs that they become.
         named: the ids of the other tensors that the program's code can name, if there are slots.
     """
 
@@ -139,6 +141,7 @@ class Program:
     rebound: list[tuple[Slot, Any]] = field(default_factory=list)
     slots: list[SlotFacts] = field(default_factory=list)
     named: frozenset[int] = frozenset()
+    moved: list[tuple[Tensor, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from ..tensor import TENSORS, Tensor
 from .captured import Argument, Draw, Grad, Program, Result, View
 from .delivery import deliver_view
 from .options import Hyperparameter
-from .rebinding import Slot, note_structure
+from .rebinding import Moving, Slot, note_structure
 from .run import Runner, build_result, checked_inputs
 from .watched import hooks_of, read_plain, same_value
 
@@ -116,6 +116,10 @@ def direct_call(
             bound.append(None)
             _write_gradient(w, i, source, value)
             passed.append(f"g{i}")
+        elif isinstance(source, Moving):
+            bound.append(None)
+            _write_array(w, i, w.name(source.owner, "s"), value)
+            passed.append(f"g{i}")
         elif isinstance(source, Slot):
             bound.append(None)  # see _write_slots
             passed.append(f"g{i}")
@@ -193,10 +197,14 @@ def _owner(w: _Writer, owner: Any) -> str:
 def _write_gradient(w: _Writer, i: int, source: Grad, value: Any) -> None:
     """Conditions of a gradient that is there at the call, which become the name ``g{i}``."""
     grad = _owner(w, source)
+    w.conditions += [f"{grad} is not None", f"not {grad}._requires_grad"]
+    _write_array(w, i, grad, value)
+
+
+def _write_array(w: _Writer, i: int, tensor: str, value: Any) -> None:
+    """Conditions of the array of ``tensor``, which becomes the name ``g{i}``."""
     w.conditions += [
-        f"{grad} is not None",
-        f"not {grad}._requires_grad",
-        f"(g{i} := {grad}._array).__class__ is ndarray",
+        f"(g{i} := {tensor}._array).__class__ is ndarray",
         f"g{i}.shape == {value.shape!r}",
         f"g{i}.dtype is {w.name(value.dtype, 'y')}",
         f"g{i}.flags.carray",
@@ -207,7 +215,7 @@ def _write_separation(
     w: _Writer, program: Program, bound: Sequence[np.ndarray | None], args: Sequence[Any]
 ) -> None:
     """Conditions that gradients and what is in slots share no memory with anything else."""
-    names = [f"g{i}" for i, s in enumerate(program.sources) if isinstance(s, (Grad, Slot))]
+    names = [f"g{i}" for i, s in enumerate(program.sources) if isinstance(s, (Grad, Slot, Moving))]
     if not names or not program.graph.updates:
         return
     memory = ", ".join(f"id({g} if {g}.base is None else {g}.base)" for g in names)
@@ -305,7 +313,7 @@ def _updated_owners(program: Program) -> set[int] | None:
     owners = set()
     for i in program.graph.updates:
         source = program.sources[i]
-        if isinstance(source, Grad):
+        if isinstance(source, (Grad, Moving)):
             continue  # see _write_separation
         if not isinstance(source, Tensor):
             return None
@@ -409,6 +417,8 @@ def _write_call(w: _Writer, program: Program, passed: list[str]) -> None:
             w.add(f"{versions}.count += 1", f"{versions}.stamp = stamp")
         else:
             w.add(f"{_owner(w, owner)}._bump_version()")
+    for moved, index in program.moved:
+        w.add(f"{w.name(moved, 's')}._array = {outputs[index]}")
     result = _result(w, program, program.result, outputs)
     gradients = [(_owner(w, o), _result(w, program, d, outputs)) for o, d in program.grads]
     for owner in program.cleared:

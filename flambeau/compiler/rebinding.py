@@ -73,6 +73,17 @@ class Slot:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Moving:
+    """A tensor whose ``data`` a program replaces: its memory is another one at each call."""
+
+    owner: Tensor
+
+    def tensor(self, tensors: Sequence[Tensor] = ()) -> Tensor:
+        """The tensor itself."""
+        return self.owner
+
+
 @dataclass(eq=False)
 class Rebinding:
     """A slot with what was there before the program, and what it has put there."""
@@ -347,6 +358,7 @@ def note_structure(surroundings: Any) -> None:
 
 
 __all__ = [
+    "Moving",
     "Rebinding",
     "Slot",
     "SlotFacts",

@@ -26,7 +26,7 @@ from .graph import Graph, evaluate
 from .guards import GuardFailed
 from .options import Hyperparameter
 from .overlap import overlaps
-from .rebinding import Slot, note_structure, same_slots
+from .rebinding import Moving, Slot, note_structure, same_slots
 from .watched import read_plain, same_value
 
 ndarray = np.ndarray
@@ -54,7 +54,7 @@ class Runner:
         self.states_at = dict(self.states)
         self.arguments = [(i, s) for i, s in enumerate(sources) if s.__class__ is int]
         self.grads = [(i, s) for i, s in enumerate(sources) if isinstance(s, Grad)]
-        self.slots = [(i, s) for i, s in enumerate(sources) if isinstance(s, Slot)]
+        self.slots = [(i, s) for i, s in enumerate(sources) if isinstance(s, (Slot, Moving))]
         self.draws = [(i, s) for i, s in enumerate(sources) if isinstance(s, Draw)]
         self.parameters = [(i, s) for i, s in enumerate(sources) if isinstance(s, Hyperparameter)]
         self.kinds = [(v.shape, v.dtype) for v in program.graph.inputs]
@@ -273,6 +273,8 @@ class Runner:
             tensor = delivered[index] = wrap(outputs[index])
             tensor._requires_grad = True
             tensor._node = node
+        for tensor, index in program.moved:
+            tensor._array = outputs[index]
         node = None if program.joint is None else program.joint.deliver(self, delivered, tensors)
         views: dict[int, Tensor] = {}
         result = build_result(program.result, delivered, tensors, views)

@@ -15,7 +15,7 @@ from ..guards import GuardFailed
 from ..log import described_call
 from ..names import names_within
 from ..options import Hyperparameter
-from ..rebinding import Slot
+from ..rebinding import Moving, Slot
 from ..run import Runner, checked_inputs
 from . import facts
 from .listing import kind
@@ -109,6 +109,8 @@ class _Teller:
             return found or f"argument {owner}"
         if isinstance(owner, Grad):
             return f"grad of {self.owner(owner.owner)}"
+        if isinstance(owner, Moving):
+            return self.owner(owner.owner)
         if isinstance(owner, Slot):
             part = "" if owner.part is None else f"[{owner.part}]"
             return f"what is at {owner.key!r}{part}" if owner.key is not None else "a variable"
@@ -208,7 +210,7 @@ def _role(source: Any) -> str:
         return "read from the optimizer at each call"
     if isinstance(source, Draw):
         return "drawn at each call"
-    if isinstance(source, Slot):
+    if isinstance(source, (Slot, Moving)):
         return "read at each call"
     return "state"
 
