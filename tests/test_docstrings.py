@@ -18,7 +18,8 @@ import flambeau as torch
 
 NAMESPACES = (
     "flambeau", "flambeau.accelerator", "flambeau.amp", "flambeau.autograd",
-    "flambeau.autograd.functional", "flambeau.autograd.profiler", "flambeau.backends",
+    "flambeau.autograd.forward_ad", "flambeau.autograd.functional",
+    "flambeau.autograd.profiler", "flambeau.backends",
     "flambeau.cli", "flambeau.compat", "flambeau.compiler", "flambeau.cpu", "flambeau.cuda",
     "flambeau.datasets", "flambeau.distributed", "flambeau.distributions", "flambeau.fft",
     "flambeau.func", "flambeau.hub", "flambeau.jit", "flambeau.linalg", "flambeau.mps",
