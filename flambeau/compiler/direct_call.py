@@ -43,15 +43,18 @@ class _Writer:
         self.lines: list[str] = []
         self.scope: dict[str, Any] = {}
         self.conditions: list[str] = []
+        self.names: dict[int, str] = {}
+        self.made: set[str] = set()
+        """The names of results that lines have made."""
 
     def name(self, value: Any, prefix: str = "k") -> str:
         """A name for ``value``, the same for the same object."""
-        for known, other in self.scope.items():
-            if other is value:
-                return known
-        name = f"{prefix}_{len(self.scope)}"  # names of locals have no underscore
-        self.scope[name] = value
-        return name
+        known = self.names.get(id(value))
+        if known is None:
+            known = f"{prefix}_{len(self.scope)}"  # names of locals have no underscore
+            self.names[id(value)] = known
+            self.scope[known] = value
+        return known
 
     def add(self, *lines: str) -> None:
         self.lines.extend(f"    {line}" for line in lines)
@@ -441,8 +444,9 @@ def _result(w: _Writer, program: Program, description: Any, outputs: list[str]) 
         if description.as_number:
             return f"{name}.item()"
         made = f"z{description.index}"
-        if any(line.startswith(f"    {made} = ") for line in w.lines):
+        if made in w.made:
             return made  # what is returned twice is one tensor
+        w.made.add(made)
         w.add(f"{made} = new(Tensor)", f"{made}._array = {name}")
         if description.index in program.spent:
             node = w.name(program.spent[description.index], "b")
@@ -455,7 +459,8 @@ def _result(w: _Writer, program: Program, description: Any, outputs: list[str]) 
         return f"q{len(w.lines) - 1}"
     if description.__class__ is View:
         made = w.name(description, "w")
-        if not any(line.startswith(f"    v{made} = ") for line in w.lines):
+        if made not in w.made:
+            w.made.add(made)
             base = _result(w, program, description.base, outputs)
             w.add(f"v{made} = deliver_view({base}, {made})")
         return f"v{made}"

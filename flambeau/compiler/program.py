@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 STATUS, ARENA, FIRST_POINTER = 0, 1, 2
-HOST_POINTER = 4094
-TEAM_POINTER = 4095
-PROFILE = 4096
-"""Positions in the table."""
+HOST_POINTER = 65534
+TEAM_POINTER = 65535
+PROFILE = 65536
+"""Positions in the table; what lies between is memory that is never touched."""
 HOST_RAISED = 2
 """The bit of the status that says that an exception of Python's is set."""
 
