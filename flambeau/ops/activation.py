@@ -555,10 +555,12 @@ def _(input, dim=-1):
 
 
 for _operation, _forward, _backward in (
-    (leaky_relu, 1, 2), (elu, 4, 4), (mish, 6, 9), (softplus, 6, 4), (logsigmoid, 3, 2),
-    (hardsigmoid, 3, 3), (hardswish, 4, 5), (glu, 3, 5),
+    (leaky_relu, 1, 2), (elu, 4, 4), (softplus, 6, 4), (logsigmoid, 3, 2), (hardsigmoid, 3, 3),
+    (hardswish, 4, 5),
 ):  # fmt: skip
     small(_operation, _forward, _backward)
+small(mish, 6, 9, most=1 << 12)
+small(glu, 3, 5, most=1 << 12)
 
 
 # -- softmax ----------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from typing import Any
 
 from ..modes import MODES
 
-WORTH = 0.025
+WORTH = 0.02
 """Seconds of NumPy's time after which a program is made."""
 
 MOST = 256

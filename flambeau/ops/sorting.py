@@ -136,9 +136,11 @@ def _max_or_min(name: str, of_dim: Operation, of_all: Operation, of_pair: str) -
                     "Specify the reduction dim with the 'dim' argument."
                 )
             return of_all(input, None, out=out)
-        return result_type(of_dim.function(input, dim, keepdim, out=out))
+        if out is None:
+            return of_dim.function(input, dim, keepdim)
+        return of_dim.function(input, dim, keepdim, out=out)
 
-    result_type = return_type(name, ("values", "indices"))
+    of_dim._result_type = return_type(name, ("values", "indices"))
     function.__name__ = function.__qualname__ = name
     function.__doc__ = written(
         f"The {name}imum of all elements, or along ``dim``, or of two tensors' elements.",
@@ -316,10 +318,13 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         raise RuntimeError("selected index k out of range")
     if not shape:
         return _TOPK(sort_values(input, dim, largest, out=out))
-    return _TOPK(topk_values.function(input, k, dim, largest, out=out))
+    if out is None:
+        return topk_values.function(input, k, dim, largest)
+    return topk_values.function(input, k, dim, largest, out=out)
 
 
 _TOPK = return_type("topk", ("values", "indices"))
+topk_values._result_type = _TOPK
 
 
 @composite(out=True)
