@@ -584,6 +584,7 @@ def _(input, dim):
         return small_rows.softmax(input)
     if not input.size or not input.ndim:
         return np.ones_like(input)
+    input = numpy.row_major(input)
     result = np.subtract(input, maximum_along(input, dim, None, None, True))
     np.exp(result, result)
     result /= sum_along(result, dim)
@@ -643,6 +644,7 @@ def _(input, dim):
         return small_rows.log_softmax(input)
     if not input.size or not input.ndim:
         return np.zeros_like(input)
+    input = numpy.row_major(input)
     result = np.subtract(input, maximum_along(input, dim, None, None, True))
     result -= np.log(sum_along(np.exp(result), dim))
     return result
