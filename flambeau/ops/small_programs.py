@@ -187,12 +187,24 @@ def _symbols(arrays: Sequence[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def _compiled(
-    inputs: list[Any], results: Sequence[Any], updates: dict[int, Any] | None = None, **options: Any
+    inputs: list[Any],
+    results: Sequence[Any],
+    *,
+    updates: dict[int, Any] | None = None,
+    refused: Any = None,
+    shared: bool = False,
+    **options: Any,
 ) -> Callable[..., Any]:
-    """The built-in function whose result is made of the values ``results``.
+    """A graph as the built-in function that :func:`.array_function.array_function` makes.
 
-    A value that is there twice is one array, if it is twice in what an operation gives: what is
-    written into a result has to be seen in what is kept of it.
+    Args:
+        inputs: the graph's.
+        results: values or None, which the function's result is made of.
+        updates: what is written into inputs, by their numbers.
+        refused: a value, whether the inputs are not fit.
+        shared: a value that is there twice is one array: what is written into an operation's result
+            has to be seen in what is kept of it.
+        options: of ``array_function``.
     """
     # by name: the compiler is a layer above operations, and they must do without it
     graph = importlib.import_module("flambeau.compiler.graph")
@@ -200,7 +212,6 @@ def _compiled(
     array_function = importlib.import_module("flambeau.compiler.array_function")
     outputs: list[Any] = []
     items: list[int | None] = []
-    shared = options.pop("shared", False)
     for value in results:
         if value is None:
             items.append(None)
@@ -209,12 +220,13 @@ def _compiled(
         items.append(known[0] if known else len(outputs))
         if not known:
             outputs.append(value)
-    refused = options.pop("refused", None)
     if refused is not None:
         outputs.append(refused)
     compiled = executable.compile_graph(graph.Graph(inputs, outputs, updates or {}))
-    options["refuses"] = refused is not None
-    return array_function.array_function(compiled, items=items, **options)  # type: ignore[no-any-return]
+    made: Callable[..., Any] = array_function.array_function(
+        compiled, items=items, refuses=refused is not None, **options
+    )
+    return made
 
 
 def function_table(
@@ -239,7 +251,7 @@ def function_table(
         found = definition(symbolic, *symbols, *key[1:])
         given = [a is not None for a in arrays]
         if in_place:
-            return _compiled(inputs, (), dict(enumerate(found)), given=given)
+            return _compiled(inputs, (), updates=dict(enumerate(found)), given=given)
         return _compiled(inputs, (found,), given=given, alone=True)
 
     def count(table: Table, key: Any) -> Callable[..., Any]:
