@@ -317,6 +317,7 @@ class Lowering:
             # two names of one place: what is updated in place
             if self.places[key] in written:
                 builder.written.add(array.pointer.name)
+        repeatable = not any(self.places[key] in written for key in reads)
         status = builder.parameters[0]
         expressions = Expressions(
             builder, {k: a for k, a in pointers.items() if k in reads}, status
@@ -332,13 +333,13 @@ class Lowering:
                 builder, kernel, expressions, stored, copy, self.is_leaf, self.vector_bytes
             )
         else:
-            plan = tile_plan(kernel, self.is_leaf, self.strides, self.vector_bytes)
+            plan = tile_plan(kernel, self.is_leaf, self.strides, self.vector_bytes, repeatable)
             if plan is not None:
-                code = TileCode(builder, kernel, expressions, stored, plan)
+                code = TileCode(builder, kernel, expressions, stored, plan, repeatable)
             else:
                 code = LoopCode(
                     builder, kernel, expressions, stored, self.is_leaf, self.strides,
-                    self.vector_bytes,
+                    self.vector_bytes, repeatable,
                 )  # fmt: skip
         units = code.units() if large else 1
         if units > 1:
