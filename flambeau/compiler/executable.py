@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -219,6 +221,27 @@ class Executable:
             raise ValueError(f"inputs {i} (updated) and {j} share memory")
 
 
+def _key(graph: Graph, profiled: bool) -> tuple[str, bool]:
+    """The name under which the program is kept, and whether a team may run it."""
+    threads = team.supported() and os.cpu_count() != 1
+    processors = os.cpu_count() if threads else 1
+    target = f"{runtime.target_description()} {profiled} {processors}"
+    return cache.graph_key(graph, target), threads
+
+
+def prepare(graph: Graph) -> None:
+    """Begin to load the compiler, in a thread, if ``graph`` will have to be compiled."""
+    if "llvmlite.binding" in sys.modules or cache.has(_key(graph, False)[0]):
+        return
+
+    def load() -> None:
+        with suppress(Unsupported):
+            runtime.load()
+            importlib.import_module(".lowering", __package__)
+
+    threading.Thread(target=load, name="loading the compiler", daemon=True).start()
+
+
 def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
     """Compile ``graph`` for the CPU at hand; a ``profiled`` one counts each kernel's cycles.
 
@@ -227,25 +250,14 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
     if not runtime.arrays_are_where_expected():
         raise Unsupported("any graph", "this Python or NumPy lays out arrays in another way")
     watch = Stopwatch()
-    threads = team.supported() and os.cpu_count() != 1
-    processors = os.cpu_count() if threads else 1
-    target = f"{runtime.target_description()} {profiled} {processors}"
-    key = cache.graph_key(graph, target)
+    key, threads = _key(graph, profiled)
     kept = cache.load(key)
     watch.done("cache")
     if kept is not None:
         program, code = kept
     else:
-        stage("lowering")
-        from .lowering import lower  # a process whose programs are all kept needs none of it
-
-        vector_bytes = runtime.vector_bytes()  # loads LLVM
-        watch.done("importing")
         try:
-            half = runtime.has_half_precision()
-            program = lower(graph, vector_bytes, profiled, threads, watch, half)
-            stage("LLVM")
-            code = runtime.object_code(program.source)
+            program, code = _machine_code(graph, profiled, threads, watch)
         except Unsupported:
             raise
         except Exception as error:
@@ -255,9 +267,25 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
         watch.done("LLVM")
         cache.store(key, program, code)
         watch.done("cache")
-    loaded = runtime.LoadedCode(code)
+    loaded = runtime.LoadedCode(*code)
     watch.done("loading")
     return Executable(graph, program, loaded, watch.seconds, kept is not None)
 
 
-__all__ = ["Executable", "aligned_bytes", "compile_graph"]
+def _machine_code(
+    graph: Graph, profiled: bool, threads: bool, watch: Stopwatch
+) -> tuple[Program, list[bytes]]:
+    """The program of ``graph`` and its object files."""
+    stage("lowering")
+    with runtime.ObjectWriter() as objects:
+        from .lowering import lower  # a process whose programs are all kept needs none of it
+
+        vector_bytes = runtime.vector_bytes()
+        half = runtime.has_half_precision()
+        watch.done("importing")
+        program = lower(graph, vector_bytes, profiled, threads, watch, half, objects.add)
+        stage("LLVM")
+        return program, objects.finish()
+
+
+__all__ = ["Executable", "aligned_bytes", "compile_graph", "prepare"]

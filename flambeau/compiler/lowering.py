@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -393,6 +393,7 @@ def lower(
     threads: bool = False,
     watch: Stopwatch | None = None,
     half: bool = True,
+    deliver: Callable[[str], None] | None = None,
 ) -> Program:
     """The program of ``graph`` for a CPU with vectors of ``vector_bytes``.
 
@@ -400,9 +401,10 @@ def lower(
 
     With ``threads`` it can be run by a team, if it is large enough.  A ``profiled`` program counts
     the cycles of each kernel in the table, from word PROFILE on.  ``watch`` is told of the stages.
+    ``deliver`` gets the code in pieces, as it is written.
     """
     watch = watch or Stopwatch()
-    module = Module(vector_bytes, threads and not profiled, half)
+    module = Module(vector_bytes, threads and not profiled, half, deliver=deliver)
     module.declarations |= {
         "declare ptr @PyLong_FromLong(i64)",
         "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
@@ -431,6 +433,8 @@ def lower(
     module.others += [text, entry]
     if profiled:
         module.others.append(counter_source())
+    if deliver is not None:
+        module.deliver_rest()
     constants = [np.ascontiguousarray(v.attributes["array"]) for v in lowering.constants.values()]
     program = Program(
         module.text(), constants, lowering.arena_bytes, reports, divided, module.hosts

@@ -304,9 +304,10 @@ def _worker_code() -> bytes:
     key = cache.source_key(source, runtime.target_description())
     kept = cache.load(key)
     if kept is not None:
-        return kept[1]
+        (code,) = kept[1]
+        return code
     code = runtime.object_code(source)
-    cache.store(key, Program(source, [], 0), code)
+    cache.store(key, Program(source, [], 0), [code])
     return code
 
 

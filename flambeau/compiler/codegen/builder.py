@@ -509,7 +509,7 @@ class Builder:
     def close_branch(
         self, following: Sequence[Register] = (), otherwise: Sequence[Register] = ()
     ) -> list[Register]:
-        """End it; returns what is ``following`` behind it and ``otherwise`` where it is left out."""
+        """End it; returns what is ``following``, and ``otherwise`` where it is left out."""
         scope = self._scopes.pop()
         outer = self._scopes[-1]
         (condition,) = scope.header
@@ -542,7 +542,7 @@ class Builder:
         self._scopes[0].lines.clear()
         return text
 
-    def finish(self, linkage: str = "internal", result: str = "ret void") -> str:
+    def finish(self, linkage: str = "hidden", result: str = "ret void") -> str:
         parameters = ", ".join(p.typed for p in self.parameters)
         returned = "void" if result == "ret void" else result.split()[1]
         body = "\n".join(self._scopes[0].lines)
