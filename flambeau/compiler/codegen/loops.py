@@ -19,7 +19,7 @@ from .partition import best_loop, divided_loop, unit_count
 
 _UNROLLED = 32
 """Iterations of inner loops that are written out where a vector lies across the outer loop."""
-_WRITTEN_OUT = 192
+_WRITTEN_OUT = 96
 """Instructions of all these iterations, about, up to which they are."""
 _EXPENSIVE = 25
 """Instructions, about, of a primitive like an exponential."""

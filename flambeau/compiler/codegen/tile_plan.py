@@ -18,8 +18,8 @@ from .indexing import Index, Variable
 
 _LATENCY = 8
 """Multiply-adds that must be under way to keep the processor busy."""
-_COST_OF_WRITING = 2.0
-"""Cycles of each run that an instruction less to compile is worth: about 20 us over 25,000 runs."""
+_COST_OF_WRITING = 4.0
+"""Cycles of each run that an instruction less to compile is worth: about 35 us over 25,000 runs."""
 WRITTEN_OUT = 128
 """Products up to which a tile's reduced loops are written out."""
 
@@ -164,7 +164,7 @@ def _best_tiles(
 
 def innermost_steps(accumulators: int) -> int:
     """How many steps of the innermost reduced loop are written one after the other."""
-    return max(1, min(4, 64 // accumulators))
+    return max(1, min(4, 32 // accumulators))
 
 
 def _written(
@@ -183,7 +183,7 @@ def _written(
     for held in variants:
         times = innermost_steps(held)
         times = steps if steps * held <= WRITTEN_OUT else times + steps % times
-        total += times * (2.5 * held + 3) + held * (16 if reduces else 7)
+        total += times * (2.5 * held + 3) + held * (6 if reduces else 7)
     return total
 
 

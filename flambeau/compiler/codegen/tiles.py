@@ -138,6 +138,21 @@ class _Slice:
     is_last: Register
 
 
+def lane_sums(b: Builder, vectors: Sequence[Register]) -> list[Register]:
+    """For each vector the sum of its lanes, where there may be many vectors.
+
+    Neighbouring lanes of two vectors are added into one, and so on: in the end each lane has the
+    sum of another vector.
+    """
+    lanes = vectors[0].lanes
+    even, odd = range(0, 2 * lanes, 2), range(1, 2 * lanes, 2)
+    level = list(vectors)
+    for _ in range(lanes.bit_length() - 1):
+        pairs = [(x, level[min(i + 1, len(level) - 1)]) for i, x in list(enumerate(level))[::2]]
+        level = [b.binary("fadd", b.shuffle(x, y, even), b.shuffle(x, y, odd)) for x, y in pairs]
+    return [b.extract(level[i // lanes], i % lanes) for i in range(len(vectors))]
+
+
 class TileCode(LoopCode):
     """Writes a contraction by ``plan``."""
 
@@ -314,7 +329,7 @@ class TileCode(LoopCode):
         tile = list(product(*points))
         totals = self._sums(list(self.group.reduced), tile)
         self.expressions.fresh()
-        results = [self.combiner.finish([total]) for total in totals]
+        results = lane_sums(self.builder, totals) if self.reduces else totals
         if self.slice is None:
             for point, result in zip(tile, results, strict=True):
                 self._at(point)
