@@ -71,15 +71,31 @@ _dlpack.attach()
 _element_writes.attach()
 for _name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
     setattr(Tensor, _name, getattr(_creation, _name))
+
+
+def _method_of(name: str) -> _Any:
+    """The method of Tensor that calls a function of modules that are imported when first used."""
+
+    def method(self: Tensor, *args: _Any, **kwargs: _Any) -> _Any:
+        return __getattr__(name)(self, *args, **kwargs)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"See :func:`torch.{name}`."
+    return method
+
+
+for _name in ("stft", "istft", "nonzero_static"):
+    setattr(Tensor, _name, _method_of(_name))
 # What PyTorch has as methods of Tensor only (and `torch.cuda`, `torch.cpu` are modules).
 _METHODS_ONLY = frozenset(
     "contiguous cpu cuda data_ptr expand expand_as is_contiguous is_pinned is_shared pin_memory "
     "repeat reshape_as resize_ set_ share_memory_ storage_offset stride to type type_as "
-    "untyped_storage view view_as copy_ add_ sub_ mul_ pow_ remainder_ fmod_ floor_divide_ eq_ "
+    "storage untyped_storage view view_as copy_ add_ sub_ mul_ pow_ remainder_ fmod_ "
+    "floor_divide_ eq_ "
     "ne_ lt_ le_ gt_ ge_ lerp_ sign_ cumsum_ cumprod_ digamma_ lgamma_ erfinv_ atan2_ addcdiv_ "
     "addcmul_ scatter_add_ bitwise_and_ bitwise_or_ bitwise_xor_ bitwise_not_ logical_and_ "
     "logical_or_ logical_xor_ logical_not_ bitwise_left_shift_ bitwise_right_shift_ "
-    "igamma_ igammac_".split()
+    "igamma_ igammac_ copysign_ heaviside_ hypot_ nextafter_ sgn_ sum_to_size unfold".split()
 )
 globals().update({_n: _f for _n, _f in _PUBLIC.items() if _n not in _METHODS_ONLY})
 
@@ -89,7 +105,7 @@ newaxis = None
 _SUBMODULES = frozenset(
     "autograd compat compiler datasets distributed distributions fft func linalg nn optim plots "
     "serialization special testing training utils vision amp backends cuda mps hub jit onnx types "
-    "multiprocessing cpu accelerator distributed functional profiler xpu _dynamo "
+    "multiprocessing cpu accelerator distributed functional profiler xpu _dynamo signal storage "
     "version".split()
 )
 _LAZY = {
@@ -167,6 +183,8 @@ _LAZY = {
     "pixel_unshuffle": "nn.functional",
     "channel_shuffle": "nn.functional",
     "bilinear": "nn.functional",
+    "TypedStorage": "storage",
+    "UntypedStorage": "storage",
     "OutOfMemoryError": "cuda",
     "AcceleratorError": "cuda",
     "is_anomaly_enabled": "autograd.anomaly",
@@ -202,24 +220,28 @@ def __getattr__(name: str) -> _Any:
 
 
 def is_floating_point(input: Tensor) -> _Any:
-    """Whether the tensor's dtype is a floating-point one."""
+    """Whether the dtype of the tensor ``input`` is a floating-point one, a bool."""
     return input.is_floating_point()
 
 
 def is_complex(input: Tensor) -> _Any:
-    """Whether the tensor's dtype is a complex one."""
+    """Whether the dtype of the tensor ``input`` is a complex one, a bool."""
     return input.is_complex()
 
 
 def is_storage(obj: _Any) -> _Any:
-    """Whether ``obj`` is a tensor's storage."""
-    from .tensor.storage import UntypedStorage
+    """Whether ``obj`` is a tensor's storage, a bool."""
+    from .tensor.storage import _Storage
 
-    return isinstance(obj, UntypedStorage)
+    return isinstance(obj, _Storage)
 
 
 def result_type(tensor1: _Any, tensor2: _Any) -> _dtypes.dtype:
-    """The dtype of an operation on the two operands (tensors or numbers)."""
+    """The dtype of an operation on ``tensor1`` and ``tensor2``, tensors or numbers.
+
+    Raises:
+        TypeError: an operand is an array or a dtype.
+    """
     promotion = _dtypes.Promotion()
     for operand in (tensor1, tensor2):
         array = hasattr(operand, "__array_finalize__") and operand.shape

@@ -1,9 +1,9 @@
 """``torch.accelerator``: the device of this process beside the CPU, of which there is none.
 
 ``is_available()`` is False, so that programs which ask go on with the CPU; what needs a device
-raises RuntimeError in PyTorch's words.
+raises RuntimeError, whatever its argument.
 
-Source: https://docs.pytorch.org/docs/stable/accelerator.html
+Source: https://docs.pytorch.org/docs/2.13/accelerator.html
 """
 
 from __future__ import annotations
@@ -52,12 +52,16 @@ def device_count() -> int:
 
 
 def current_accelerator(check_available: bool = False) -> device | None:
-    """The device type of the accelerator: None without one."""
+    """The device type of the accelerator: None, with ``check_available`` or without."""
     return None
 
 
 def current_device_index() -> int:
-    """The index of the current accelerator; raises RuntimeError without one."""
+    """The index of the current accelerator.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
@@ -65,7 +69,11 @@ current_device_idx = current_device_index
 
 
 def set_device_index(device: Any, /) -> None:
-    """Choose the current accelerator; raises RuntimeError without one."""
+    """Choose the current accelerator: the one with the index, or named by the device, ``device``.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
@@ -73,7 +81,10 @@ set_device_idx = set_device_index
 
 
 class device_index:
-    """A context in which another accelerator is the current one; None changes nothing.
+    """A context in which another accelerator is the current one.
+
+    Args:
+        device: its index; None changes nothing.
 
     Raises:
         RuntimeError: on entry with an index, as there is no accelerator.
@@ -91,60 +102,108 @@ class device_index:
 
 
 def current_stream(device: Any = None, /) -> Any:
-    """The current stream of an accelerator; raises RuntimeError without one."""
+    """The current stream of the accelerator ``device``.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
 def set_stream(stream: Any) -> None:
-    """Choose the current stream; raises RuntimeError without an accelerator."""
+    """Choose the current ``stream`` of work for an accelerator.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
 def synchronize(device: Any = None, /) -> None:
-    """Wait for an accelerator; raises RuntimeError without one."""
+    """Wait for the accelerator ``device``.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
 def empty_cache() -> None:
-    """Give an accelerator's unused memory back; raises RuntimeError without one."""
+    """Give an accelerator's unused memory back.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
 def memory_stats(device_index: Any = None, /) -> Any:
-    """Counts of an accelerator's memory; raises RuntimeError without one."""
+    """Counts of the memory of the accelerator ``device_index``.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
 def memory_allocated(device_index: Any = None, /) -> int:
-    """Bytes of an accelerator's memory in tensors; raises RuntimeError without one."""
+    """Bytes in tensors on the accelerator ``device_index``.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
 def max_memory_allocated(device_index: Any = None, /) -> int:
-    """The most bytes in tensors so far; raises RuntimeError without an accelerator."""
+    """The most bytes in tensors so far on the accelerator ``device_index``.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
 def memory_reserved(device_index: Any = None, /) -> int:
-    """Bytes that an accelerator's allocator holds; raises RuntimeError without one."""
+    """Bytes that the allocator of the accelerator ``device_index`` holds.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
 def max_memory_reserved(device_index: Any = None, /) -> int:
-    """The most bytes held so far; raises RuntimeError without an accelerator."""
+    """The most bytes that the allocator of the accelerator ``device_index`` has held.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
 def get_memory_info(device_index: Any = None, /) -> tuple[int, int]:
-    """Free and total bytes of an accelerator's memory; raises RuntimeError without one."""
+    """Free and total bytes of the accelerator ``device_index``.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
 def reset_peak_memory_stats(device_index: Any = None, /) -> None:
-    """Forget the peaks of an accelerator's memory; raises RuntimeError without one."""
+    """Forget the peaks of the memory of the accelerator ``device_index``.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()
 
 
 def reset_accumulated_memory_stats(device_index: Any = None, /) -> None:
-    """Forget the sums of an accelerator's memory; raises RuntimeError without one."""
+    """Forget the sums of the memory of the accelerator ``device_index``.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     _refuse()

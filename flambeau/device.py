@@ -1,4 +1,7 @@
-"""Devices: where a tensor's array lives."""
+"""Devices: where a tensor's array lives.
+
+Source: https://pytorch.org/docs/stable/tensor_attributes.html#torch-device
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,13 @@ class device:
     """A device's type and index.
 
     Args:
-        type: ``"cpu"``, ``"cuda:1"``, another device, or a type with ``index`` apart.
+        type: ``"cpu"``, ``"cuda:1"``, another device, a type with ``index`` apart, or an int for a
+            CUDA device.
         index: the ordinal of the device among those of its type.
 
     Raises:
-        RuntimeError: there is no such type of device.
+        RuntimeError: there is no such type of device, or two indices are given.
+        TypeError: ``type`` is of another kind.
     """
 
     __slots__ = ("type", "index")
@@ -95,7 +100,12 @@ def get_default_device() -> device:
 
 
 def set_default_device(device_: Any) -> None:
-    """Make tensors on ``device_`` where none is said."""
+    """Make tensors on ``device_`` where none is said (None: on the CPU).
+
+    Raises:
+        RuntimeError: no such device is available.
+        AssertionError: a CUDA device, where there is none.
+    """
     _DEFAULT[-1] = resolve(device_) if device_ is not None else CPU
 
 
@@ -114,6 +124,7 @@ def resolve(wanted: Any) -> device:
 
     Raises:
         RuntimeError: this machine or installation has no such device.
+        AssertionError: the same for a CUDA device, as PyTorch has it.
     """
     if wanted is None:
         return _DEFAULT[-1]

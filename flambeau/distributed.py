@@ -71,7 +71,7 @@ class Backend(str):
 
 
 class ProcessGroup:
-    """A group of one process."""
+    """A group of one process, whose messages ``backend`` (a str) would carry."""
 
     def __init__(self, backend: str) -> None:
         self._backend = backend
@@ -90,6 +90,8 @@ class ProcessGroup:
 
 
 class _Groups:
+    """Where the group of all processes is: ``WORLD``, None before it is made."""
+
     WORLD: ProcessGroup | None = None
 
 
@@ -173,6 +175,8 @@ def init_process_group(
         init_method: where processes would meet; by default the environment's variables say it.
         world_size: 1; by default the variable WORLD_SIZE, or what ``init_method`` says.
         rank: 0; by default the variable RANK, or what ``init_method`` says.
+        store: where processes would find each other, instead of ``init_method``.
+        timeout, group_name, pg_options, device_id: change nothing for one process.
 
     Raises:
         ValueError: a group is there already; a number of processes or a rank is not known.
@@ -211,7 +215,11 @@ def init_process_group(
 
 
 def destroy_process_group(group: ProcessGroup | None = None) -> None:
-    """End the group (AssertionError where there is none)."""
+    """End ``group`` (None: that of all processes).
+
+    Raises:
+        AssertionError: there is none.
+    """
     if _Groups.WORLD is None:
         raise AssertionError("Process group cannot be None")
     if group is None or group is _Groups.WORLD:
@@ -219,7 +227,15 @@ def destroy_process_group(group: ProcessGroup | None = None) -> None:
 
 
 def new_group(ranks: list[int] | None = None, *arguments: Any, **options: Any) -> ProcessGroup:
-    """A group of some of the processes: of this one."""
+    """A group of some of the processes: of this one.
+
+    Args:
+        ranks: their numbers, [0]; None: all.
+        arguments, options: change nothing for one process.
+
+    Raises:
+        ValueError: other ranks, or ``init_process_group`` has not been called.
+    """
     world = default_group()
     if ranks is not None and list(ranks) != [0]:
         raise ValueError(f"new_group: the ranks {ranks} are not [0], the only process's")
@@ -227,17 +243,29 @@ def new_group(ranks: list[int] | None = None, *arguments: Any, **options: Any) -
 
 
 def get_rank(group: ProcessGroup | None = None) -> int:
-    """This process's number in the group: 0."""
+    """This process's number in ``group`` (None: that of all processes): 0.
+
+    Raises:
+        ValueError: ``init_process_group`` has not been called.
+    """
     return (group or default_group()).rank()
 
 
 def get_world_size(group: ProcessGroup | None = None) -> int:
-    """The number of processes in the group: 1."""
+    """The number of processes in ``group`` (None: that of all processes): 1.
+
+    Raises:
+        ValueError: ``init_process_group`` has not been called.
+    """
     return (group or default_group()).size()
 
 
 def get_backend(group: ProcessGroup | None = None) -> Backend:
-    """The backend's name."""
+    """The name of the backend of ``group`` (None: that of all processes).
+
+    Raises:
+        ValueError: ``init_process_group`` has not been called.
+    """
     return Backend((group or default_group()).name())
 
 
@@ -249,14 +277,33 @@ def _ended(async_op: bool, rank: int | None = 0) -> _Done | None:
 
 
 def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -> _Done | None:
-    """Wait for all processes of the group: this one is here."""
+    """Wait for all processes of the group: this one is here.
+
+    Args:
+        group: which; None: all processes.
+        async_op: whether to return a handle to wait for, rather than None.
+        device_ids: changes nothing on the CPU.
+
+    Raises:
+        ValueError: ``init_process_group`` has not been called.
+    """
     return _ended(async_op)
 
 
 def all_reduce(
     tensor: Tensor, op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False
 ) -> _Done | None:
-    """Combine all processes' tensors into each: one process's stays as it is."""
+    """Combine all processes' tensors into each: one process's stays as it is.
+
+    Args:
+        tensor: this process's, of any shape.
+        op: how, a :class:`ReduceOp`.
+        group: which; None: all processes.
+        async_op: whether to return a handle to wait for, rather than None.
+
+    Raises:
+        ValueError: ``init_process_group`` has not been called.
+    """
     return _ended(async_op)
 
 
@@ -268,8 +315,19 @@ def reduce(
     async_op: bool = False,
     group_dst: int | None = None,
 ) -> _Done | None:
-    """Combine all processes' tensors into that of ``dst``: it stays as it is."""
-    return _ended(async_op, dst)
+    """Combine all processes' tensors into that of one: it stays as it is.
+
+    Args:
+        tensor: this process's, of any shape.
+        dst, group_dst: the rank that gets the result, in all or in the group: 0.
+        op: how, a :class:`ReduceOp`.
+        group: which; None: all processes.
+        async_op: whether to return a handle to wait for, rather than None.
+
+    Raises:
+        ValueError: another rank, or ``init_process_group`` has not been called.
+    """
+    return _ended(async_op, dst if group_dst is None else group_dst)
 
 
 def broadcast(
@@ -279,21 +337,51 @@ def broadcast(
     async_op: bool = False,
     group_src: int | None = None,
 ) -> _Done | None:
-    """Send the tensor of ``src`` to all processes: to none other."""
-    return _ended(async_op, src)
+    """Send the tensor of one process to all: to none other.
+
+    Args:
+        tensor: what is sent, or written to.
+        src, group_src: the rank that sends, in all or in the group: 0.
+        group: which; None: all processes.
+        async_op: whether to return a handle to wait for, rather than None.
+
+    Raises:
+        ValueError: another rank, or ``init_process_group`` has not been called.
+    """
+    return _ended(async_op, src if group_src is None else group_src)
 
 
 def broadcast_object_list(
     object_list: list[Any], src: int | None = None, group: Any = None, **options: Any
 ) -> None:
-    """Send the objects of ``src`` to all processes: to none other."""
+    """Send the objects of one process to all: to none other.
+
+    Args:
+        object_list: what is sent, or written to.
+        src: the rank that sends: 0.
+        group: which; None: all processes.
+        options: change nothing for one process.
+
+    Raises:
+        ValueError: another rank, or ``init_process_group`` has not been called.
+    """
     _ended(False, src)
 
 
 def all_gather(
     tensor_list: list[Tensor], tensor: Tensor, group: Any = None, async_op: bool = False
 ) -> _Done | None:
-    """Write every process's tensor into the list's tensors."""
+    """Write every process's tensor into the list's tensors.
+
+    Args:
+        tensor_list: a tensor for each process.
+        tensor: this process's, of the same shape.
+        group: which; None: all processes.
+        async_op: whether to return a handle to wait for, rather than None.
+
+    Raises:
+        ValueError: ``init_process_group`` has not been called.
+    """
     handle = _ended(async_op)
     tensor_list[0].copy_(tensor)
     return handle
@@ -302,14 +390,33 @@ def all_gather(
 def all_gather_into_tensor(
     output_tensor: Tensor, input_tensor: Tensor, group: Any = None, async_op: bool = False
 ) -> _Done | None:
-    """Write every process's tensor into one, behind one another."""
+    """Write every process's tensor into one, behind one another.
+
+    Args:
+        output_tensor: as many elements as all of them have.
+        input_tensor: this process's.
+        group: which; None: all processes.
+        async_op: whether to return a handle to wait for, rather than None.
+
+    Raises:
+        ValueError: ``init_process_group`` has not been called.
+    """
     handle = _ended(async_op)
     output_tensor.copy_(input_tensor.reshape(output_tensor.shape))
     return handle
 
 
 def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> None:
-    """Write every process's object into the list."""
+    """Write every process's object into a list.
+
+    Args:
+        object_list: an entry for each process.
+        obj: this process's.
+        group: which; None: all processes.
+
+    Raises:
+        ValueError: ``init_process_group`` has not been called.
+    """
     _ended(False)
     object_list[0] = obj
 
@@ -322,8 +429,19 @@ def gather(
     async_op: bool = False,
     group_dst: int | None = None,
 ) -> _Done | None:
-    """Write every process's tensor into the tensors of ``dst``'s list."""
-    handle = _ended(async_op, dst)
+    """Write every process's tensor into the tensors of one process's list.
+
+    Args:
+        tensor: this process's.
+        gather_list: there a tensor of that shape for each process, else None.
+        dst, group_dst: the rank that has the list, in all or in the group: 0.
+        group: which; None: all processes.
+        async_op: whether to return a handle to wait for, rather than None.
+
+    Raises:
+        ValueError: another rank, or ``init_process_group`` has not been called.
+    """
+    handle = _ended(async_op, dst if group_dst is None else group_dst)
     if gather_list:
         gather_list[0].copy_(tensor)
     return handle
@@ -337,8 +455,19 @@ def scatter(
     async_op: bool = False,
     group_src: int | None = None,
 ) -> _Done | None:
-    """Give every process its tensor of ``src``'s list."""
-    handle = _ended(async_op, src)
+    """Give every process its tensor of one process's list.
+
+    Args:
+        tensor: what is written to.
+        scatter_list: there a tensor of that shape for each process, else None.
+        src, group_src: the rank that has the list, in all or in the group: 0.
+        group: which; None: all processes.
+        async_op: whether to return a handle to wait for, rather than None.
+
+    Raises:
+        ValueError: another rank, or ``init_process_group`` has not been called.
+    """
+    handle = _ended(async_op, src if group_src is None else group_src)
     if scatter_list:
         tensor.copy_(scatter_list[0])
     return handle
@@ -347,7 +476,18 @@ def scatter(
 def reduce_scatter_tensor(
     output: Tensor, input: Tensor, op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False
 ) -> _Done | None:
-    """Combine all processes' tensors and give every process its part."""
+    """Combine all processes' tensors and give every process its part.
+
+    Args:
+        output: what is written to.
+        input: this process's, as many elements as all parts have.
+        op: how, a :class:`ReduceOp`.
+        group: which; None: all processes.
+        async_op: whether to return a handle to wait for, rather than None.
+
+    Raises:
+        ValueError: ``init_process_group`` has not been called.
+    """
     handle = _ended(async_op)
     output.copy_(input.reshape(output.shape))
     return handle

@@ -13,14 +13,26 @@ from typing import Any
 
 import numpy as np
 
+__all__ = [
+    "bfloat16", "bool", "can_cast", "cdouble", "cfloat", "complex128", "complex64", "double",
+    "dtype", "finfo", "float", "float16", "float32", "float64", "float8_e4m3fn", "float8_e5m2",
+    "get_default_dtype", "half", "iinfo", "int", "int16", "int32", "int64", "int8", "long",
+    "promote_types", "set_default_dtype", "short", "uint16", "uint32", "uint64", "uint8",
+]  # fmt: skip
+
 
 class dtype:
-    """The type of a tensor's elements, for example ``flambeau.float32``.
+    """The type of a tensor's elements, for example ``flambeau.float32``; made here only.
+
+    Args:
+        name: as it is printed, less ``torch.``.
+        numpy: the NumPy dtype of the arrays that hold such elements.
+        kind: BOOL, INTEGER, FLOATING or COMPLEX.
+        itemsize: bytes of one element.
+        signed: whether there are negative numbers.
 
     Attributes:
-        numpy: the NumPy dtype of the arrays that hold such elements.
         is_floating_point, is_complex, is_signed: what kind of number it is.
-        itemsize: bytes of one element.
     """
 
     __slots__ = (
@@ -38,6 +50,11 @@ class dtype:
 
     @property
     def numpy(self) -> np.dtype:
+        """The NumPy dtype of the arrays that hold such elements.
+
+        Raises:
+            ImportError: it is one of ``ml_dtypes``, which is not installed.
+        """
         if self._numpy is None:
             self._numpy = _extension_dtype(self)
         return self._numpy
@@ -132,7 +149,7 @@ def get_default_dtype() -> dtype:
 
 
 def set_default_dtype(d: dtype) -> None:
-    """Set the default floating-point dtype.
+    """Set the default floating-point dtype to ``d``.
 
     Raises:
         TypeError: ``d`` is not a floating-point dtype.
@@ -174,11 +191,15 @@ def as_dtype(function: str, value: Any, argument: str = "dtype", position: Any =
 
 
 def promote_types(type1: dtype, type2: dtype) -> dtype:
-    """The smallest dtype that can hold values of both.
+    """The smallest dtype that can hold values of the dtypes ``type1`` and ``type2``.
 
     >>> import flambeau as torch
     >>> torch.promote_types(torch.int32, torch.float16)
     torch.float16
+
+    Raises:
+        TypeError: an argument is no dtype.
+        RuntimeError: one is uint16, uint32 or uint64 and the other signed.
     """
     if type1.__class__ is not dtype or type2.__class__ is not dtype:
         type1 = as_dtype("promote_types", type1, "type1", 1)
@@ -211,7 +232,7 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
 
 
 def number_dtype(value: Any) -> dtype:
-    """The dtype that a Python number has as a tensor."""
+    """The dtype that the Python number ``value`` has as a tensor."""
     if value is True or value is False:
         return bool
     if isinstance(value, (complex, np.complexfloating)):
@@ -238,6 +259,7 @@ class Promotion:
         self.numbers: dtype | None = None
 
     def add_array(self, found: dtype, ndim: Any) -> None:
+        """Take in a tensor of dtype ``found`` with ``ndim`` dims."""
         if ndim:
             self.dims = found if self.dims is None else promote_types(self.dims, found)
         else:
@@ -246,10 +268,12 @@ class Promotion:
             )
 
     def add_number(self, value: Any) -> None:
+        """Take in the Python number ``value``."""
         found = number_dtype(value)
         self.numbers = found if self.numbers is None else promote_types(self.numbers, found)
 
     def result(self) -> dtype:
+        """The dtype of the operation's result."""
         result = self.dims
         for other in (self.zero_dims, self.numbers):
             if other is None:
@@ -265,7 +289,11 @@ class Promotion:
 
 
 def can_cast(from_: dtype, to: dtype) -> Any:
-    """Whether PyTorch allows a result of dtype ``from_`` to be written as ``to``."""
+    """Whether PyTorch allows a result of dtype ``from_`` to be written as dtype ``to``.
+
+    Raises:
+        TypeError: an argument is no dtype.
+    """
     if from_.__class__ is not dtype or to.__class__ is not dtype:
         from_ = as_dtype("can_cast", from_, "from_", 1)
         to = as_dtype("can_cast", to, "to", 2)
@@ -280,9 +308,15 @@ def can_cast(from_: dtype, to: dtype) -> Any:
 
 
 class finfo:
-    """Limits of a floating-point dtype (of the default dtype if none is given).
+    """Limits of a floating-point dtype.
 
-    Attributes: bits, eps, max, min, tiny, smallest_normal, resolution, dtype.
+    Args:
+        type: the dtype, or a complex one for that of its parts; None: the default dtype.
+
+    Attributes: bits, eps, max, min, tiny, smallest_normal, resolution (floats), dtype (its name).
+
+    Raises:
+        TypeError: ``type`` is not such a dtype.
     """
 
     def __init__(self, type: dtype | None = None) -> None:
@@ -318,7 +352,13 @@ class finfo:
 class iinfo:
     """Limits of an integer dtype.
 
-    Attributes: bits, max, min, dtype.
+    Args:
+        type: the dtype.
+
+    Attributes: bits, max, min (ints), dtype (its name).
+
+    Raises:
+        TypeError: ``type`` is not an integer dtype.
     """
 
     def __init__(self, type: dtype) -> None:

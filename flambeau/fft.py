@@ -189,7 +189,22 @@ def fft(
 def ifft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Any = None
 ) -> Tensor:
-    """The inverse of :func:`fft`."""
+    """The inverse of :func:`fft`.
+
+    Args:
+        input: (*), real or complex.
+        n: the size of ``dim`` to cut, or fill up with zeros, to.
+        dim: which dim.
+        norm: "backward", "forward" or "ortho".
+        out: to put the result into.
+
+    Returns:
+        The shape with n at ``dim``, complex.
+
+    Raises:
+        RuntimeError: there is nothing to transform, ``n`` is below 1, or another ``norm``.
+        IndexError: ``input`` has no dim ``dim``.
+    """
     input = _prepared("ifft", input, "complex")
     dim, n = _one(input, dim, n)
     return _given(_complex("ifft", input, [n], [dim], norm, False), out, "ifft")
@@ -206,6 +221,13 @@ def fftn(
         dim: which dims; the last ``len(s)`` by default.
         norm: "backward", "forward" or "ortho".
         out: to put the result into.
+
+    Returns:
+        The shape with ``s`` at ``dim``, complex.
+
+    Raises:
+        RuntimeError: there is nothing to transform, a size or dim that does not fit, or another
+            ``norm``.
     """
     input = _prepared("fftn", input, "complex")
     dims, sizes = _several(input, s, dim)
@@ -215,7 +237,22 @@ def fftn(
 def ifftn(
     input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None, *, out: Any = None
 ) -> Tensor:
-    """The inverse of :func:`fftn`."""
+    """The inverse of :func:`fftn`.
+
+    Args:
+        input: (*), real or complex.
+        s: the sizes to cut, or fill up with zeros, to; -1 leaves one as it is.
+        dim: which dims; the last ``len(s)`` by default.
+        norm: "backward", "forward" or "ortho".
+        out: to put the result into.
+
+    Returns:
+        The shape with ``s`` at ``dim``, complex.
+
+    Raises:
+        RuntimeError: there is nothing to transform, a size or dim that does not fit, or another
+            ``norm``.
+    """
     input = _prepared("ifftn", input, "complex")
     dims, sizes = _several(input, s, dim)
     return _given(_complex("ifftn", input, sizes, dims, norm, False), out, "ifftn")
@@ -274,8 +311,20 @@ def rfft(
 ) -> Tensor:
     """:func:`fft` of real numbers: the frequencies 0 to n // 2; the others are their conjugates.
 
+    Args:
+        input: (*), real.
+        n: the size of ``dim`` to cut, or fill up with zeros, to.
+        dim: which dim.
+        norm: "backward", "forward" or "ortho".
+        out: to put the result into.
+
+    Returns:
+        The shape with n // 2 + 1 at ``dim``, complex.
+
     Raises:
-        RuntimeError: ``input`` is complex.
+        RuntimeError: ``input`` is complex, there is nothing to transform, ``n`` is below 1, or
+            another ``norm``.
+        IndexError: ``input`` has no dim ``dim``.
     """
     return _given(_to_half("rfft", input, n, dim, norm, True, True), out, "rfft")
 
@@ -283,42 +332,133 @@ def rfft(
 def irfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Any = None
 ) -> Tensor:
-    """The inverse of :func:`rfft`: real, of size ``n`` (2 * (frequencies - 1)) in ``dim``."""
+    """The inverse of :func:`rfft`.
+
+    Args:
+        input: (*, n // 2 + 1, *), real or complex.
+        n: the size of ``dim`` in the result; 2 * (frequencies - 1) by default.
+        dim: which dim.
+        norm: "backward", "forward" or "ortho".
+        out: to put the result into.
+
+    Returns:
+        The shape with n at ``dim``, real.
+
+    Raises:
+        RuntimeError: ``n`` is below 1, or another ``norm``.
+        IndexError: ``input`` has no dim ``dim``.
+    """
     return _given(_from_half("irfft", input, n, dim, norm, False, True), out, "irfft")
 
 
 def rfftn(
     input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None, *, out: Any = None
 ) -> Tensor:
-    """:func:`fftn` of real numbers: of the last dim the frequencies 0 to n // 2."""
+    """:func:`fftn` of real numbers: of the last dim the frequencies 0 to n // 2.
+
+    Args:
+        input: (*), real.
+        s: the sizes to cut, or fill up with zeros, to; -1 leaves one as it is.
+        dim: which dims; the last ``len(s)`` by default.
+        norm: "backward", "forward" or "ortho".
+        out: to put the result into.
+
+    Returns:
+        The shape with ``s`` at ``dim``, the last of them n // 2 + 1, complex.
+
+    Raises:
+        RuntimeError: ``input`` is complex, there is nothing to transform, a size or dim that does
+            not fit, or another ``norm``.
+    """
     return _given(_to_half("rfftn", input, s, dim, norm, True, False), out, "rfftn")
 
 
 def irfftn(
     input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None, *, out: Any = None
 ) -> Tensor:
-    """The inverse of :func:`rfftn`."""
+    """The inverse of :func:`rfftn`.
+
+    Args:
+        input: (*), of the last dim the frequencies 0 to n // 2.
+        s: the sizes in the result; -1 leaves one as it is; of the last 2 * (frequencies - 1).
+        dim: which dims; the last ``len(s)`` by default.
+        norm: "backward", "forward" or "ortho".
+        out: to put the result into.
+
+    Returns:
+        The shape with ``s`` at ``dim``, real.
+
+    Raises:
+        RuntimeError: there is nothing to transform, a size or dim that does not fit, or another
+            ``norm``.
+    """
     return _given(_from_half("irfftn", input, s, dim, norm, False, False), out, "irfftn")
 
 
 def hfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Any = None
 ) -> Tensor:
-    """:func:`fft` of a signal that is its own conjugate reversed, given by its first half: real."""
+    """:func:`fft` of a signal that is its own conjugate reversed, given by its first half: real.
+
+    Args:
+        input: (*, n // 2 + 1, *), real or complex.
+        n: the size of ``dim`` in the result; 2 * (entries - 1) by default.
+        dim: which dim.
+        norm: "backward", "forward" or "ortho".
+        out: to put the result into.
+
+    Returns:
+        The shape with n at ``dim``, real.
+
+    Raises:
+        RuntimeError: ``n`` is below 1, or another ``norm``.
+        IndexError: ``input`` has no dim ``dim``.
+    """
     return _given(_from_half("hfft", input, n, dim, norm, True, True), out, "hfft")
 
 
 def ihfft(
     input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Any = None
 ) -> Tensor:
-    """The inverse of :func:`hfft`."""
+    """The inverse of :func:`hfft`.
+
+    Args:
+        input: (*), real.
+        n: the size of ``dim`` to cut, or fill up with zeros, to.
+        dim: which dim.
+        norm: "backward", "forward" or "ortho".
+        out: to put the result into.
+
+    Returns:
+        The shape with n // 2 + 1 at ``dim``, complex.
+
+    Raises:
+        RuntimeError: ``input`` is complex, there is nothing to transform, ``n`` is below 1, or
+            another ``norm``.
+        IndexError: ``input`` has no dim ``dim``.
+    """
     return _given(_to_half("ihfft", input, n, dim, norm, False, True), out, "ihfft")
 
 
 def hfftn(
     input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None, *, out: Any = None
 ) -> Tensor:
-    """:func:`hfft` of several dims, the last of which is given by its first half."""
+    """:func:`hfft` of several dims, the last of which is given by its first half.
+
+    Args:
+        input: (*), real or complex.
+        s: the sizes in the result; -1 leaves one as it is; of the last 2 * (entries - 1).
+        dim: which dims; the last ``len(s)`` by default.
+        norm: "backward", "forward" or "ortho".
+        out: to put the result into.
+
+    Returns:
+        The shape with ``s`` at ``dim``, real.
+
+    Raises:
+        RuntimeError: there is nothing to transform, a size or dim that does not fit, or another
+            ``norm``.
+    """
     input = _prepared("hfftn", input, "complex")
     return _given(_from_half("hfftn", input, s, dim, norm, True, False), out, "hfftn")
 
@@ -326,7 +466,22 @@ def hfftn(
 def ihfftn(
     input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None, *, out: Any = None
 ) -> Tensor:
-    """The inverse of :func:`hfftn`."""
+    """The inverse of :func:`hfftn`.
+
+    Args:
+        input: (*), real.
+        s: the sizes to cut, or fill up with zeros, to; -1 leaves one as it is.
+        dim: which dims; the last ``len(s)`` by default.
+        norm: "backward", "forward" or "ortho".
+        out: to put the result into.
+
+    Returns:
+        The shape with ``s`` at ``dim``, the last of them n // 2 + 1, complex.
+
+    Raises:
+        RuntimeError: ``input`` is complex, there is nothing to transform, a size or dim that does
+            not fit, or another ``norm``.
+    """
     return _given(_to_half("ihfftn", input, s, dim, norm, False, False), out, "ihfftn")
 
 
@@ -341,7 +496,9 @@ def _two(several: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
         return several(input, s, dim, norm, out=out)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f":func:`{several.__name__}` of two dims, the last two by default."
+    function.__doc__ = (several.__doc__ or "").replace(
+        "    dim: which dims; the last ``len(s)`` by default.", "    dim: the two dims."
+    ).replace(":func:`fftn`", ":func:`fft2`")  # fmt: skip
     return function
 
 
@@ -360,7 +517,19 @@ def fftfreq(
     n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The frequencies of :func:`fft`'s results, in cycles per unit, for samples ``d`` apart."""
+    """The frequencies of :func:`fft`'s results, in cycles per unit.
+
+    Args:
+        n: how many samples.
+        d: their distance, in that unit (seconds, for frequencies in Hz).
+        out: to put the result into.
+        dtype: of the result; the default one.
+        layout, device: change nothing here.
+        requires_grad: whether the result is a leaf that gets a gradient.
+
+    Returns:
+        (n): from 0 upwards, then the negative ones.
+    """
     wanted = dtypes.get_default_dtype() if dtype is None else dtype
     positive = arange(0, (n + 1) // 2, dtype=wanted, device=device)
     negative = arange(-(n // 2), 0, dtype=wanted, device=device)
@@ -372,7 +541,19 @@ def rfftfreq(
     n: int, d: float = 1.0, *, out: Any = None, dtype: Any = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The frequencies of :func:`rfft`'s results, in cycles per unit, for samples ``d`` apart."""
+    """The frequencies of :func:`rfft`'s results, in cycles per unit.
+
+    Args:
+        n: how many samples.
+        d: their distance, in that unit (seconds, for frequencies in Hz).
+        out: to put the result into.
+        dtype: of the result; the default one.
+        layout, device: change nothing here.
+        requires_grad: whether the result is a leaf that gets a gradient.
+
+    Returns:
+        (n // 2 + 1): from 0 upwards.
+    """
     wanted = dtypes.get_default_dtype() if dtype is None else dtype
     result = arange(n // 2 + 1, dtype=wanted, device=device) * (1 / (n * d))
     return _finished(result, out, requires_grad, "rfftfreq")
@@ -391,12 +572,34 @@ def _shift_dims(input: Tensor, dim: Any) -> list[int]:
 
 
 def fftshift(input: Tensor, dim: Any = None) -> Tensor:
-    """The elements moved so that the frequency 0 is in the middle of each of ``dim`` (all)."""
+    """The elements moved so that the frequency 0 is in the middle.
+
+    Args:
+        input: (*), any shape.
+        dim: an int or several; None: all.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        IndexError: a dim that is not there.
+    """
     dims = _shift_dims(input, dim)
     return roll(input, tuple(input._array.shape[d] // 2 for d in dims), tuple(dims))
 
 
 def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
-    """The inverse of :func:`fftshift`."""
+    """The inverse of :func:`fftshift`.
+
+    Args:
+        input: (*), any shape.
+        dim: an int or several; None: all.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        IndexError: a dim that is not there.
+    """
     dims = _shift_dims(input, dim)
     return roll(input, tuple((input._array.shape[d] + 1) // 2 for d in dims), tuple(dims))

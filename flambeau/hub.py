@@ -38,7 +38,7 @@ def get_dir() -> str:
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:
-    """Set the folder of downloads."""
+    """Set the folder of downloads to the path ``d``."""
     global _folder
     _folder = os.path.expanduser(d)
 
@@ -87,8 +87,10 @@ def load(
 
     Args:
         repo_or_dir: the folder.
-        model: the function's name; the other arguments are its.
+        model: the function's name.
+        args, kwargs: for the function.
         source: "local".
+        trust_repo, force_reload, verbose, skip_validation: of downloads, which there are none of.
 
     Raises:
         RuntimeError: ``source="github"``, as no code is downloaded; no such function.
@@ -99,7 +101,18 @@ def load(
 
 
 def list(github: str, force_reload: bool = False, source: str = "github", **options: Any) -> Any:
-    """The names of the functions in a folder's ``hubconf.py`` (``source="local"``)."""
+    """The names of the functions in a folder's ``hubconf.py``.
+
+    Args:
+        github: the folder.
+        source: "local".
+        force_reload, options: of downloads, which there are none of.
+
+    Raises:
+        RuntimeError: ``source="github"``, as no code is downloaded.
+        FileNotFoundError: the folder has no ``hubconf.py``.
+        ValueError: another source.
+    """
     module = _hubconf(github, source)
     return [
         name for name in dir(module) if callable(getattr(module, name)) and not name.startswith("_")
@@ -107,7 +120,19 @@ def list(github: str, force_reload: bool = False, source: str = "github", **opti
 
 
 def help(github: str, model: str, source: str = "github", **options: Any) -> str | None:
-    """The docstring of a function in a folder's ``hubconf.py`` (``source="local"``)."""
+    """The docstring of a function in a folder's ``hubconf.py``.
+
+    Args:
+        github: the folder.
+        model: the function's name.
+        source: "local".
+        options: of downloads, which there are none of.
+
+    Raises:
+        RuntimeError: ``source="github"``, as no code is downloaded; no such function.
+        FileNotFoundError: the folder has no ``hubconf.py``.
+        ValueError: another source.
+    """
     return _entry(_hubconf(github, source), model).__doc__
 
 

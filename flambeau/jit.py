@@ -61,17 +61,31 @@ def script(
     _rcb: Any = None,
     example_inputs: Any = None,
 ) -> T:
-    """The function, class or module itself: it runs as Python."""
+    """The function, class or module ``obj`` itself: it runs as Python.
+
+    Args:
+        obj: what to return.
+        optimize, example_inputs: change nothing.
+    """
     return obj
 
 
 def trace(func: T, example_inputs: Any = None, *arguments: Any, **options: Any) -> T:
-    """The function or module itself: what it branches on is read at every call."""
+    """The function or module ``func`` itself: what it branches on is read at every call.
+
+    Args:
+        func: what to return.
+        example_inputs: not looked at, like the other arguments.
+    """
     return func
 
 
 def trace_module(mod: T, inputs: dict[str, Any], *arguments: Any, **options: Any) -> T:
-    """The module itself.
+    """The module ``mod`` itself.
+
+    Args:
+        mod: what to return.
+        inputs: example arguments by the names of its methods; other arguments are not looked at.
 
     Raises:
         AttributeError: a name in ``inputs`` is not a method of the module.
@@ -82,22 +96,22 @@ def trace_module(mod: T, inputs: dict[str, Any], *arguments: Any, **options: Any
 
 
 def script_method(fn: T) -> T:
-    """The method itself."""
+    """The method ``fn`` itself."""
     return fn
 
 
 def script_if_tracing(fn: T) -> T:
-    """The function itself."""
+    """The function ``fn`` itself."""
     return fn
 
 
 def export(fn: T) -> T:
-    """The method itself: every method can be called."""
+    """The method ``fn`` itself: every method can be called."""
     return fn
 
 
 def unused(fn: T) -> T:
-    """The method itself."""
+    """The method ``fn`` itself."""
     return fn
 
 
@@ -107,7 +121,7 @@ def ignore(drop: Any = False, **options: Any) -> Any:
 
 
 def interface(obj: T) -> T:
-    """The class itself."""
+    """The class ``obj`` itself."""
     return obj
 
 
@@ -122,12 +136,12 @@ def is_tracing() -> bool:
 
 
 def annotate(the_type: Any, the_value: T) -> T:
-    """The value."""
+    """The value ``the_value``, whatever ``the_type`` is."""
     return the_value
 
 
 def isinstance(obj: Any, target_type: Any) -> bool:
-    """Whether the object, and what it contains, is of a type such as ``list[int]``.
+    """Whether ``obj``, and what it contains, is of the type ``target_type``, such as ``list[int]``.
 
     Raises:
         RuntimeError: a container type without the types in it.
@@ -165,7 +179,11 @@ def _is_of(value: Any, kind: Any) -> bool:
 
 
 def freeze(mod: Module, preserved_attrs: Any = None, optimize_numerics: bool = True) -> Module:
-    """The module itself.
+    """The module ``mod`` itself.
+
+    Args:
+        mod: in evaluation mode.
+        preserved_attrs, optimize_numerics: change nothing.
 
     Raises:
         RuntimeError: it is in training mode.
@@ -179,7 +197,11 @@ def freeze(mod: Module, preserved_attrs: Any = None, optimize_numerics: bool = T
 
 
 def optimize_for_inference(mod: Module, other_methods: Any = None) -> Module:
-    """The module itself, in evaluation mode (RuntimeError in training mode)."""
+    """The module ``mod`` itself, with all its methods, ``other_methods`` among them.
+
+    Raises:
+        RuntimeError: it is in training mode.
+    """
     return freeze(mod)
 
 
@@ -230,12 +252,12 @@ class Future:
 
 
 def fork(func: Callable[..., Any], *arguments: Any, **keywords: Any) -> Future:
-    """Call the function, here and now."""
+    """Call ``func(*arguments, **keywords)``, here and now; returns a :class:`Future`."""
     return Future(func(*arguments, **keywords))
 
 
 def wait(future: Future) -> Any:
-    """The result of a ``fork``."""
+    """The result of ``future``, which ``fork`` gave."""
     return future.wait()
 
 
@@ -246,10 +268,10 @@ def _refuse(what: str, instead: str) -> NoReturn:
 
 
 def save(m: Any, f: Any, _extra_files: Any = None) -> None:
-    """Raises RuntimeError: there is no TorchScript here."""
+    """Raises RuntimeError, whatever ``m`` and ``f`` are: there is no TorchScript here."""
     _refuse("save", "save the weights with torch.save(model.state_dict(), path)")
 
 
 def load(f: Any, map_location: Any = None, _extra_files: Any = None, _restore_shapes: Any = False):  # type: ignore[no-untyped-def]
-    """Raises RuntimeError: there is no TorchScript here."""
+    """Raises RuntimeError for every ``f`` and ``map_location``: there is no TorchScript here."""
     _refuse("load", "load weights with model.load_state_dict(torch.load(path))")

@@ -1,10 +1,13 @@
-"""Layouts and memory formats, as far as programs name them: strided arrays, row-major or not."""
+"""Layouts and memory formats, as far as programs name them: strided arrays, row-major or not.
+
+Source: https://pytorch.org/docs/stable/tensor_attributes.html#torch-layout
+"""
 
 from __future__ import annotations
 
 
 class layout:
-    """How a tensor's elements lie in memory."""
+    """How a tensor's elements lie in memory, by ``name``; ``torch.strided`` is that of all here."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -17,7 +20,7 @@ class layout:
 
 
 class memory_format(layout):
-    """In which order a strided tensor's dims follow each other in memory."""
+    """In which order a strided tensor's dims follow each other in memory, by its ``name``."""
 
 
 strided = layout("strided")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .namespaces.numpy_linalg import LinAlgError
-from .ops.determinants import det
+from .ops.determinants import linalg_det as det
 from .ops.determinants import linalg_slogdet as slogdet
 from .ops.diagonals import diagonal as _diagonal
 from .ops.eigenvalues import eig, eigh, eigvals, eigvalsh, svdvals
@@ -31,7 +31,7 @@ from .ops.matrix_solutions import (
     tensorinv,
     tensorsolve,
 )
-from .ops.matrix_solutions import inverse as inv
+from .ops.matrix_solutions import linalg_inv as inv
 from .ops.products import linalg_cross as cross
 from .ops.products import multi_dot
 from .ops.pseudo_inverse import lstsq, matrix_rank, pinv

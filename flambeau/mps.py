@@ -1,4 +1,7 @@
-"""``torch.mps``: Apple's GPU, which is not used here: there are no devices to seed or to free."""
+"""``torch.mps``: Apple's GPU, which is not used here: there are no devices to seed or to free.
+
+Source: https://docs.pytorch.org/docs/2.13/mps.html
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def device_count() -> int:
 
 
 def manual_seed(seed: int) -> None:
-    """Seeds the Metal device's generator: without one, nothing to do."""
+    """Seeds the Metal device's generator with ``seed``: without one, nothing to do."""
 
 
 def seed() -> None:
@@ -24,7 +27,11 @@ def seed() -> None:
 
 
 def empty_cache() -> None:
-    """Gives unused Metal memory back; raises RuntimeError without a device."""
+    """Gives unused Metal memory back.
+
+    Raises:
+        RuntimeError: always, as there is no Metal device.
+    """
     raise RuntimeError(
         "Cannot execute emptyCache() without MPS backend: torch.backends.mps.is_available() is "
         "False, use the device 'cpu'"
@@ -32,7 +39,11 @@ def empty_cache() -> None:
 
 
 def synchronize() -> None:
-    """Waits for the Metal device; raises RuntimeError without one."""
+    """Waits for the Metal device.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
     raise RuntimeError(
         "Cannot synchronize without MPS backend: torch.backends.mps.is_available() is False, use "
         "the device 'cpu'"

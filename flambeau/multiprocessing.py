@@ -21,7 +21,13 @@ _STRATEGIES = {"file_descriptor"}
 
 
 class ProcessException(Exception):
-    """A process that :func:`spawn` started has failed."""
+    """A process that :func:`spawn` started has failed.
+
+    Args:
+        msg: what happened.
+        error_index: the place of the process among those started.
+        pid: its number in the operating system.
+    """
 
     def __init__(self, msg: str, error_index: int, pid: int | None) -> None:
         super().__init__(msg)
@@ -31,11 +37,20 @@ class ProcessException(Exception):
 
 
 class ProcessRaisedException(ProcessException):
-    """It ended with an exception."""
+    """It ended with an exception.
+
+    Args:
+        msg, error_index, pid: as of :class:`ProcessException`.
+    """
 
 
 class ProcessExitedException(ProcessException):
-    """It ended with an exit code other than 0, or by a signal."""
+    """It ended with an exit code other than 0, or by a signal.
+
+    Args:
+        msg, error_index, pid: as of :class:`ProcessException`.
+        exit_code: the code, minus the number of a signal.
+    """
 
     def __init__(self, msg: str, error_index: int, pid: int | None, exit_code: int) -> None:
         super().__init__(msg, error_index, pid)
@@ -53,7 +68,14 @@ def get_sharing_strategy() -> str:
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
-    """Choose the way in which memory is shared, of which there is one: ``file_descriptor``."""
+    """Choose the way in which memory is shared.
+
+    Args:
+        new_strategy: ``"file_descriptor"``, the only one.
+
+    Raises:
+        ValueError: another one.
+    """
     if new_strategy not in _STRATEGIES:
         raise ValueError(f"there is no sharing strategy {new_strategy!r} here, only {_STRATEGIES}")
 
@@ -74,7 +96,12 @@ def _run(function: Any, index: int, args: tuple[Any, ...], errors: Any) -> None:
 
 
 class ProcessContext:
-    """The processes that :func:`spawn` started."""
+    """The processes that :func:`spawn` started.
+
+    Args:
+        processes: they.
+        errors: a queue for each, with the traceback of its exception.
+    """
 
     def __init__(self, processes: list[Any], errors: list[Any]) -> None:
         self.processes = processes

@@ -10,6 +10,7 @@ Source: https://docs.pytorch.org/docs/stable/profiler.html
 from __future__ import annotations
 
 import functools
+import gzip
 import json
 import os
 import socket
@@ -77,6 +78,7 @@ def schedule(
         repeat: the number of cycles; 0: without end.
         skip_first: steps before the first cycle.
         skip_first_wait: not 0: the first cycle has no ``wait``.
+        acc_events: changes nothing here: the events of all steps are kept.
 
     Returns:
         a function from a step's number to what is done with it.
@@ -195,7 +197,12 @@ _active: profile | None = None
 
 
 class record_function:
-    """A named range in a profile: a context, or a decorator."""
+    """A named range in a profile: a context, or a decorator.
+
+    Args:
+        name: what the range is called in tables and traces.
+        args: what PyTorch would note beside it; not shown here.
+    """
 
     def __init__(self, name: str, args: str | None = None) -> None:
         self.name = name
@@ -373,7 +380,7 @@ class profile:
         return self._calls
 
     def key_averages(self, group_by_input_shape: bool = False, **options: Any) -> EventList:
-        """The calls of each name, added up."""
+        """The calls of each name, added up; ``group_by_input_shape`` has no shapes to go by."""
         averages: dict[str, FunctionEventAvg] = {}
         for call in self._calls:
             average = averages.setdefault(call.name, FunctionEventAvg(call.name))
@@ -383,7 +390,7 @@ class profile:
         return EventList(averages.values())
 
     def export_chrome_trace(self, path: str) -> None:
-        """Write the calls as JSON for chrome://tracing or Perfetto."""
+        """Write the calls to ``path`` (.gz: compressed) as JSON for Perfetto or chrome://tracing."""
         events = [
             {
                 "ph": "X", "cat": "cpu_op", "name": call.name, "pid": os.getpid(),
@@ -391,19 +398,30 @@ class profile:
             }
             for call in self._calls
         ]  # fmt: skip
-        with open(path, "w") as file:
+        opened = gzip.open if path.endswith(".gz") else open
+        with opened(path, "wt") as file:
             json.dump({"traceEvents": events}, file)
 
 
 def tensorboard_trace_handler(
     dir_name: str, worker_name: str | None = None, use_gzip: bool = False
 ) -> Callable[[profile], None]:
-    """An ``on_trace_ready`` that writes a trace file into a folder."""
+    """An ``on_trace_ready`` that writes a trace file into a folder.
+
+    Args:
+        dir_name: the folder, which is made if it is not there.
+        worker_name: how the files' names begin; by default the machine's name and the process's
+            number.
+        use_gzip: whether they are compressed.
+
+    Returns:
+        a function of a profile.
+    """
     os.makedirs(dir_name, exist_ok=True)
     worker = worker_name or f"{socket.gethostname()}_{os.getpid()}"
 
     def write(found: profile) -> None:
-        name = f"{worker}.{time.time_ns()}.pt.trace.json"
+        name = f"{worker}.{time.time_ns()}.pt.trace.json{'.gz' if use_gzip else ''}"
         found.export_chrome_trace(os.path.join(dir_name, name))
 
     return write

@@ -36,6 +36,10 @@ _warn_always = False
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Ask for deterministic algorithms: all that are here are.
 
+    Args:
+        mode: whether to ask, a bool.
+        warn_only: whether an algorithm that is not should only warn.
+
     Raises:
         TypeError: ``mode`` is not a bool.
     """
@@ -59,7 +63,10 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
 
 
 def set_deterministic_debug_mode(debug_mode: int | str) -> None:
-    """``use_deterministic_algorithms`` by a number or a word: 0 default, 1 warn, 2 error.
+    """``use_deterministic_algorithms`` by a number or a word.
+
+    Args:
+        debug_mode: 0 or "default", 1 or "warn", 2 or "error".
 
     Raises:
         TypeError: neither a number nor a word.
@@ -88,7 +95,11 @@ def get_deterministic_debug_mode() -> int:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Allow products of float32 matrices to be less precise; they are not, on this CPU."""
+    """Allow products of float32 matrices to be less precise; they are not, on this CPU.
+
+    Args:
+        precision: "highest", "high" or "medium"; another word is ignored, with a warning.
+    """
     global _precision
     if precision not in _PRECISIONS:
         warnings.warn(
@@ -106,12 +117,15 @@ def get_float32_matmul_precision() -> str:
 
 
 def set_flush_denormal(mode: bool) -> bool:
-    """Ask for denormal numbers to be taken as zero: False, they are kept here."""
+    """Ask by ``mode`` for denormal numbers to be taken as zero: False, they are kept here."""
     return False
 
 
 def set_warn_always(b: bool, /) -> None:
-    """Have PyTorch's once-only warnings come each time; here Python's own filters decide."""
+    """Have PyTorch's once-only warnings come each time, as the bool ``b`` says.
+
+    It is kept and read back; here Python's own filters decide.
+    """
     global _warn_always
     _warn_always = b
 
@@ -122,7 +136,7 @@ def is_warn_always_enabled() -> bool:
 
 
 def set_default_tensor_type(t: type | str, /) -> None:
-    """Set the default dtype by a tensor type: ``torch.DoubleTensor`` or its name.
+    """Set the default dtype by a tensor type ``t``: ``torch.DoubleTensor`` or its name.
 
     Raises:
         TypeError: not a floating-point tensor type of the CPU.

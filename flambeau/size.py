@@ -1,4 +1,7 @@
-"""``torch.Size``: a tensor's shape, a tuple that says so."""
+"""``torch.Size``: a tensor's shape, a tuple that says so.
+
+Source: https://pytorch.org/docs/stable/size.html
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,12 @@ class Size(tuple):
     >>> import flambeau as torch
     >>> torch.zeros(2, 3).shape
     torch.Size([2, 3])
+
+    Args:
+        sizes: ints, one for each dim.
+
+    Raises:
+        TypeError: one is no int.
     """
 
     __slots__ = ()

@@ -85,10 +85,36 @@ zeta = _functions.zeta.function
 
 
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    """Exponentials over their sum along ``dim``; see :func:`flambeau.nn.functional.softmax`."""
+    """Exponentials over their sum along ``dim``; see :func:`flambeau.nn.functional.softmax`.
+
+    Args:
+        input: (*), floating-point, or converted to ``dtype`` first.
+        dim: along which the results add up to 1.
+        dtype: of the result; ``input``'s by default.
+
+    Returns:
+        (*).
+
+    Raises:
+        IndexError: ``input`` has no such dim.
+        NotImplementedError: the dtype is not a floating-point one.
+    """
     return PUBLIC["softmax"](input, dim, dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    """The logarithm of :func:`softmax`; see :func:`flambeau.nn.functional.log_softmax`."""
+    """The logarithm of :func:`softmax`; see :func:`flambeau.nn.functional.log_softmax`.
+
+    Args:
+        input: (*), floating-point, or converted to ``dtype`` first.
+        dim: along which the exponentials of the results add up to 1.
+        dtype: of the result; ``input``'s by default.
+
+    Returns:
+        (*).
+
+    Raises:
+        IndexError: ``input`` has no such dim.
+        NotImplementedError: the dtype is not a floating-point one.
+    """
     return PUBLIC["log_softmax"](input, dim, dtype=dtype)

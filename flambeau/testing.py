@@ -248,9 +248,18 @@ def make_tensor(
     """A tensor of ``shape`` with random elements from [``low``, ``high``).
 
     Args:
+        shape: sizes, as ints or one sequence of them.
+        dtype: of the elements.
+        device: where it shall live.
         low, high: by default -9 and 9 (0 and 10 for unsigned, 0 and 2 for truth values).
+        requires_grad: whether operations on it are recorded.
         noncontiguous: leave gaps in the memory.
         exclude_zero: put the smallest positive number in the place of zeros.
+        memory_format: the order in memory, as of ``clone``.
+
+    Raises:
+        ValueError: ``low`` is not below ``high``, ``requires_grad`` of whole numbers, or
+            ``noncontiguous`` with a ``memory_format``.
     """
     from .random.functions import randint
     from .tensor.creation import empty, shape_of
@@ -317,7 +326,17 @@ def _limits(dtype: Any, low: float | None, high: float | None) -> tuple[float, f
 
 def assert_allclose(actual: Any, expected: Any, rtol: Any = None, atol: Any = None,
                     equal_nan: bool = True, msg: str = "") -> None:  # fmt: skip
-    """Deprecated in PyTorch: :func:`assert_close` that minds neither device, dtype nor stride."""
+    """Deprecated in PyTorch: :func:`assert_close` that minds neither dtype nor stride.
+
+    Args:
+        actual, expected: tensors, or what makes them.
+        rtol, atol: the tolerances, both or neither; by default by dtype.
+        equal_nan: whether NaN equals NaN.
+        msg: what the error says instead.
+
+    Raises:
+        AssertionError: they are not close.
+    """
     assert_close(
         as_tensor(actual), as_tensor(expected), rtol=rtol, atol=atol, equal_nan=equal_nan,
         check_device=True, check_dtype=False, check_stride=False, msg=msg or None,

@@ -13,27 +13,37 @@ from typing import Any
 
 import numpy as np
 
-_NAMES = ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_",
-          "scipy_openblas_{}_num_threads", "openblas_{}_num_threads")  # fmt: skip
+_AFFIXES = (("scipy_", "64_"), ("", "64_"), ("scipy_", ""), ("", ""))
+"""What builds of OpenBLAS put around their functions' names; with "64" their integers are long."""
 
 _interop = 1
 
 
 @cache
-def blas_threads() -> Any:
-    """The functions ``(get, set)`` of NumPy's OpenBLAS; None where NumPy has another BLAS."""
+def _blas_libraries() -> list[ctypes.CDLL]:
+    """The OpenBLAS that NumPy brings along."""
     from pathlib import Path  # it takes a while to import
 
     folders = (Path(np.__file__).parent.parent / "numpy.libs", Path(np.__file__).parent / ".dylibs")
-    for folder in folders:
-        for library in folder.glob("*openblas*"):
-            loaded = ctypes.CDLL(str(library))
-            for name in _NAMES:
-                try:
-                    return getattr(loaded, name.format("get")), getattr(loaded, name.format("set"))
-                except AttributeError:
-                    continue
+    return [ctypes.CDLL(str(path)) for folder in folders for path in folder.glob("*openblas*")]
+
+
+@cache
+def blas_function(name: str) -> tuple[Any, Any] | None:
+    """A function of NumPy's OpenBLAS and its type of integers; None if NumPy has another BLAS."""
+    for library in _blas_libraries():
+        for before, behind in _AFFIXES:
+            function = getattr(library, before + name + behind, None)
+            if function is not None:
+                return function, ctypes.c_int64 if behind else ctypes.c_int32
     return None
+
+
+@cache
+def blas_threads() -> Any:
+    """The functions ``(get, set)`` of NumPy's OpenBLAS; None where NumPy has another BLAS."""
+    get, set_ = map(blas_function, ("openblas_get_num_threads", "openblas_set_num_threads"))
+    return None if get is None or set_ is None else (get[0], set_[0])
 
 
 def _cores() -> int:
@@ -52,10 +62,10 @@ def set_num_threads(num: int) -> None:
     """Let an operation use at most ``num`` threads.
 
     Raises:
-        RuntimeError: ``num`` is not positive.
+        RuntimeError: ``num`` is no positive int.
     """
     if not isinstance(num, int) or isinstance(num, bool):
-        raise TypeError(f"set_num_threads expects an int, but got {type(num).__name__}")
+        raise RuntimeError(f"set_num_threads expects an int, but got {type(num).__name__}")
     if num < 1:
         raise RuntimeError("set_num_threads expects a positive integer")
     blas = blas_threads()
@@ -72,7 +82,13 @@ def get_num_interop_threads() -> int:
 
 
 def set_num_interop_threads(num: int) -> None:
-    """Accepted for PyTorch's sake: operations run in the thread that calls them."""
+    """Set the number that :func:`get_num_interop_threads` gives to ``num``.
+
+    It is accepted for PyTorch's sake: operations run in the thread that calls them.
+
+    Raises:
+        RuntimeError: ``num`` is not positive.
+    """
     global _interop
     if num < 1:
         raise RuntimeError("set_num_interop_threads expects a positive integer")

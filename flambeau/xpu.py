@@ -1,10 +1,20 @@
-"""``torch.xpu``: Intel's GPUs, which are not used here: there are no devices."""
+"""``torch.xpu``: Intel's GPUs, which are not used here: there are no devices.
+
+Source: https://docs.pytorch.org/docs/2.13/xpu.html
+"""
 
 from __future__ import annotations
 
 from typing import NoReturn
 
-__all__ = ["device_count", "empty_cache", "is_available", "manual_seed", "manual_seed_all"]
+__all__ = [
+    "device_count",
+    "empty_cache",
+    "is_available",
+    "manual_seed",
+    "manual_seed_all",
+    "synchronize",
+]
 
 
 def is_available() -> bool:
@@ -18,11 +28,11 @@ def device_count() -> int:
 
 
 def manual_seed(seed: int) -> None:
-    """Seeds the generator of the current device: without one, nothing to do."""
+    """Seeds the generator of the current device with ``seed``: without one, nothing to do."""
 
 
 def manual_seed_all(seed: int) -> None:
-    """Seeds the generators of all devices: without one, nothing to do."""
+    """Seeds the generators of all devices with ``seed``: without one, nothing to do."""
 
 
 def empty_cache() -> None:
@@ -30,5 +40,9 @@ def empty_cache() -> None:
 
 
 def synchronize(device: object = None) -> NoReturn:
-    """Waits for a device; raises AssertionError without one."""
+    """Waits for ``device``.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     raise AssertionError("Torch not compiled with XPU enabled: use the device 'cpu'")

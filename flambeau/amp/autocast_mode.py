@@ -43,12 +43,22 @@ def _device_type(device_type: Any) -> str:
 
 
 def is_autocast_available(device_type: str) -> bool:
-    """Whether there is autocast for a type of device: for "cpu"."""
+    """Whether there is autocast for a type of device, ``device_type``: for "cpu".
+
+    Raises:
+        ValueError: ``device_type`` is no str.
+        RuntimeError: there is no such type of device.
+    """
     return _device_type(device_type) == "cpu"
 
 
 def is_autocast_enabled(device_type: str | None = None) -> bool:
-    """Whether the calling thread is in an autocast region for a type of device ("cuda")."""
+    """Whether the calling thread is in an autocast region for ``device_type`` (None: "cuda").
+
+    Raises:
+        ValueError: ``device_type`` is no str.
+        RuntimeError: there is no such type of device.
+    """
     return _STATE.enabled.get("cuda" if device_type is None else _device_type(device_type), False)
 
 
@@ -58,7 +68,12 @@ def is_autocast_cpu_enabled() -> bool:
 
 
 def get_autocast_dtype(device_type: str) -> dtypes.dtype:
-    """The half precision of autocast on a type of device."""
+    """The half precision of autocast on devices of type ``device_type``, a dtype.
+
+    Raises:
+        ValueError: ``device_type`` is no str.
+        RuntimeError: there is no such type of device.
+    """
     kind = _device_type(device_type)
     return _STATE.half.get(kind, _HALF.get(kind, dtypes.bfloat16))
 
@@ -74,18 +89,32 @@ def get_autocast_gpu_dtype() -> dtypes.dtype:
 
 
 def set_autocast_dtype(device_type: str, dtype: dtypes.dtype) -> None:
-    """Set the half precision of autocast on a type of device."""
+    """Set the half precision of autocast on devices of type ``device_type`` to ``dtype``.
+
+    Raises:
+        ValueError: ``device_type`` is no str.
+        RuntimeError: there is no such type of device.
+    """
     _STATE.half[_device_type(device_type)] = dtype
     _apply()
 
 
 def set_autocast_cpu_dtype(dtype: dtypes.dtype) -> None:
-    """Set the half precision of autocast on the CPU."""
+    """Set the half precision of autocast on the CPU to ``dtype``."""
     set_autocast_dtype("cpu", dtype)
 
 
 def set_autocast_enabled(device_type: Any, enabled: bool | None = None) -> None:
-    """Turn autocast for a type of device on or off (with one argument: for "cuda")."""
+    """Turn autocast on or off in the calling thread.
+
+    Args:
+        device_type: for which type of device; "cuda" if ``enabled`` alone is given, in its place.
+        enabled: whether it is on.
+
+    Raises:
+        ValueError: ``device_type`` is no str.
+        RuntimeError: there is no such type of device.
+    """
     if enabled is None:
         device_type, enabled = "cuda", device_type
     _STATE.enabled[_device_type(device_type)] = bool(enabled)
@@ -93,7 +122,7 @@ def set_autocast_enabled(device_type: Any, enabled: bool | None = None) -> None:
 
 
 def set_autocast_cpu_enabled(enabled: bool) -> None:
-    """Turn autocast for the CPU on or off."""
+    """Turn autocast for the CPU on or off, as the bool ``enabled`` says."""
     set_autocast_enabled("cpu", enabled)
 
 
@@ -103,7 +132,7 @@ def is_autocast_cache_enabled() -> bool:
 
 
 def set_autocast_cache_enabled(enabled: bool) -> None:
-    """Set whether the casts of parameters are kept."""
+    """Set whether the casts of parameters are kept, as the bool ``enabled`` says."""
     _STATE.cache_enabled = bool(enabled)
     _apply()
 
@@ -155,6 +184,10 @@ class autocast:
         enabled: whether the region does anything.
         cache_enabled: whether the casts of parameters are kept within the outermost region
             (default: as it is).
+
+    Raises:
+        ValueError: ``device_type`` is no str, or ``dtype`` no dtype.
+        RuntimeError: there is no such type of device.
 
     Source: https://pytorch.org/docs/stable/amp.html#torch.autocast
     """
@@ -236,6 +269,12 @@ def custom_fwd(
         cast_inputs: if given, floating-point arguments are cast to it, and the method runs outside
             autocast; if not, it runs under the settings of the caller.
 
+    Returns:
+        the method decorated, or without ``fwd`` a decorator.
+
+    Raises:
+        ValueError: ``device_type`` is no str.
+
     Source: https://pytorch.org/docs/stable/amp.html#torch.amp.custom_fwd
     """
     kind = _device_type(device_type)
@@ -265,6 +304,13 @@ def custom_fwd(
 
 def custom_bwd(bwd: Callable[..., Any] | None = None, *, device_type: str) -> Any:
     """Decorator for ``backward`` beside :func:`custom_fwd`: it runs under forward's settings.
+
+    Args:
+        bwd: the ``backward`` of a ``Function``; without it a decorator is returned.
+        device_type: as given to :func:`custom_fwd`.
+
+    Raises:
+        ValueError: ``device_type`` is no str.
 
     Source: https://pytorch.org/docs/stable/amp.html#torch.amp.custom_bwd
     """

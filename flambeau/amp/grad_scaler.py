@@ -53,6 +53,9 @@ class GradScaler:
         growth_interval: see growth_factor.
         enabled: if False, :meth:`step` is the optimizer's, and the rest does nothing.
 
+    Raises:
+        AssertionError: ``growth_factor`` is 1 or less, or ``backoff_factor`` 1 or more.
+
     Source: https://pytorch.org/docs/stable/amp.html#torch.amp.GradScaler
     """
 
@@ -93,7 +96,11 @@ class GradScaler:
     # -- a training step ----------------------------------------------------------------------
 
     def scale(self, outputs: Any) -> Any:
-        """A tensor, or tensors in nested sequences, times the scale."""
+        """The scaled ``outputs``: a tensor, or tensors in nested sequences, times the scale.
+
+        Raises:
+            ValueError: they are something else.
+        """
         if not self._enabled:
             return outputs
         if self._scale is None:
@@ -106,7 +113,7 @@ class GradScaler:
         raise ValueError("outputs must be a Tensor or an iterable of Tensors")
 
     def unscale_(self, optimizer: Any) -> None:
-        """Divide the gradients of the optimizer's parameters by the scale.
+        """Divide the gradients of the parameters of ``optimizer`` by the scale.
 
         To be called before they are clipped, once between two updates; :meth:`step` does it
         otherwise.
@@ -114,6 +121,7 @@ class GradScaler:
         Raises:
             RuntimeError: it was called before since the last update, or after :meth:`step`.
             ValueError: a gradient is float16.
+            AssertionError: nothing has been scaled yet.
         """
         if not self._enabled:
             return
@@ -153,6 +161,10 @@ class GradScaler:
 
         Returns:
             what the optimizer's step returns; None if it was left out.
+
+        Raises:
+            RuntimeError: there is a closure, or it was called before since the last update.
+            AssertionError: nothing has been scaled yet.
         """
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
@@ -177,7 +189,10 @@ class GradScaler:
         """Let the scale grow or shrink, by what the steps since the last update have found.
 
         Args:
-            new_scale: the scale to take instead.
+            new_scale: the scale to take instead, a number or a tensor of one.
+
+        Raises:
+            AssertionError: nothing has been scaled, or there was no step.
         """
         if not self._enabled:
             return
@@ -251,7 +266,7 @@ class GradScaler:
         return self._growth_factor
 
     def set_growth_factor(self, new_factor: float) -> None:
-        """Set what the scale grows by."""
+        """Set what the scale grows by to ``new_factor``."""
         self._growth_factor = new_factor
 
     def get_backoff_factor(self) -> float:
@@ -259,7 +274,7 @@ class GradScaler:
         return self._backoff_factor
 
     def set_backoff_factor(self, new_factor: float) -> None:
-        """Set what the scale shrinks by."""
+        """Set what the scale shrinks by to ``new_factor``."""
         self._backoff_factor = new_factor
 
     def get_growth_interval(self) -> int:
@@ -267,7 +282,7 @@ class GradScaler:
         return self._growth_interval
 
     def set_growth_interval(self, new_interval: int) -> None:
-        """Set after how many steps the scale grows."""
+        """Set after how many steps the scale grows to ``new_interval``."""
         self._growth_interval = new_interval
 
     def state_dict(self) -> dict[str, Any]:
@@ -283,7 +298,7 @@ class GradScaler:
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` has given.
+        """Take over ``state_dict``, which :meth:`state_dict` has given.
 
         Raises:
             RuntimeError: it is that of a disabled scaler.

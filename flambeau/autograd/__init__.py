@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib import import_module as _import_module
 from typing import Any
 
 from .anomaly import detect_anomaly, set_detect_anomaly
@@ -37,7 +37,7 @@ def __getattr__(name: str) -> Any:
     ):
         raise AttributeError(f"flambeau has no torch.autograd.{name}")
     try:
-        found = import_module(f"{__name__}.{module or name}")
+        found = _import_module(f"{__name__}.{module or name}")
     except ModuleNotFoundError as error:
         raise AttributeError(f"flambeau has no torch.autograd.{name}") from error
     if module is None:

@@ -27,7 +27,12 @@ def is_anomaly_check_nan_enabled() -> bool:
 
 
 class set_detect_anomaly:
-    """Turn anomaly detection on or off: at once, and as a context manager until its end."""
+    """Turn anomaly detection on or off: at once, and as a context manager until its end.
+
+    Args:
+        mode: whether it is on.
+        check_nan: whether NaN in gradients raise a RuntimeError, besides.
+    """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self._previous = MODES.anomaly
@@ -41,7 +46,11 @@ class set_detect_anomaly:
 
 
 class detect_anomaly:
-    """Context manager: errors and NaN in a backward pass name the operation's forward line."""
+    """Context manager: errors and NaN in a backward pass name the operation's forward line.
+
+    Args:
+        check_nan: whether NaN in gradients raise a RuntimeError, besides.
+    """
 
     def __init__(self, check_nan: bool = True) -> None:
         self.check_nan = check_nan

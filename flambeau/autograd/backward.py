@@ -127,6 +127,7 @@ def backward(
         grad_tensors: the gradient with respect to each; None for those of one element.
         retain_graph: keep the graph for another pass (default: create_graph).
         create_graph: record the computation of the gradients, so that they have gradients.
+        grad_variables: the old name of ``grad_tensors``.
         inputs: the only tensors whose ``grad`` is added to (leaves or not).
 
     Raises:
@@ -209,12 +210,17 @@ def grad(
         grad_outputs: the gradient with respect to each output.
         retain_graph: keep the graph for another pass (default: create_graph).
         create_graph: record the computation, so that the result can be differentiated.
+        only_inputs: changes nothing here.
         allow_unused: give None for an input that the outputs do not depend on, rather than fail.
         is_grads_batched: grad_outputs have a leading batch dim; so do the results.
         materialize_grads: give zeros instead of None.
 
     Returns:
-        one gradient per input.
+        one gradient per input, of its shape.
+
+    Raises:
+        RuntimeError: an input is no tensor, does not require grad, or is unused; an output has
+            several elements and no gradient given, or its graph has been freed.
     """
     if retain_graph is None:
         retain_graph = create_graph

@@ -150,7 +150,12 @@ def vjp(
         strict: raise where an output does not depend on an input, instead of giving zeros.
 
     Returns:
-        ``func``'s outputs, and a tensor per input.
+        ``func``'s outputs, and a tensor per input, of its shape.
+
+    Raises:
+        TypeError: inputs or outputs are no tensors.
+        RuntimeError: ``v`` is missing or of other shapes, or, if ``strict``, an output does not
+            depend on an input.
     """
     with enable_grad():
         tupled, given = _as_tuple(inputs, "inputs", "vjp")
@@ -175,13 +180,23 @@ def jvp(
     func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool = False,
     strict: bool = False,
 ) -> tuple[Any, Any]:  # fmt: skip
-    """The product of the Jacobian of ``func`` at ``inputs`` and a vector; arguments as :func:`vjp`.
+    """The product of the Jacobian of ``func`` at ``inputs`` and a vector.
+
+    Args:
+        func: takes tensors, returns a tensor or a tuple of tensors.
+        inputs: a tensor or a tuple of tensors.
+        v: what to multiply from the right, of the inputs' shapes; may be left out for a single
+            input of one element.
+        create_graph: let the results be differentiated in their turn.
+        strict: raise where an output does not depend on the inputs, instead of giving zeros.
 
     Returns:
-        ``func``'s outputs, and a tensor per output.
+        ``func``'s outputs, and a tensor per output, of its shape.
 
     Raises:
-        RuntimeError: if ``strict``, an output does not depend on the inputs.
+        TypeError: inputs or outputs are no tensors.
+        RuntimeError: ``v`` is missing or of other shapes, or, if ``strict``, an output does not
+            depend on the inputs.
     """
     with enable_grad():
         tupled, given = _as_tuple(inputs, "inputs", "jvp")
@@ -243,6 +258,13 @@ def jacobian(
     Returns:
         for one output and one input a tensor ``(*output shape, *input shape)``; a tuple over the
         inputs, over the outputs, or a tuple of tuples ``[output][input]``, where there are tuples.
+
+    Raises:
+        AssertionError: another ``strategy``.
+        NotImplementedError: ``"forward-mode"`` without ``vectorize``.
+        TypeError: inputs or outputs are no tensors.
+        RuntimeError: ``strict`` with ``vectorize``, or, if ``strict``, an output does not depend on
+            an input.
     """
     if strategy not in ("reverse-mode", "forward-mode"):
         raise AssertionError(
@@ -360,7 +382,12 @@ def hessian(
 ) -> Any:  # fmt: skip
     """The Hessian at ``inputs`` of a function that returns one element.
 
-    Arguments as :func:`jacobian`.
+    Args:
+        func: takes tensors, returns a tensor of one element.
+        inputs: a tensor or a tuple of tensors.
+        create_graph, strict, vectorize: see :func:`jacobian`.
+        outer_jacobian_strategy: how the gradient's derivatives are computed, as ``strategy`` of
+            :func:`jacobian`.
 
     Returns:
         for one input a tensor ``(*input shape, *input shape)``, else a tuple of tuples of them.
@@ -423,10 +450,21 @@ def vhp(
 ) -> tuple[Any, Any]:  # fmt: skip
     """The product of a vector and the Hessian of ``func``, which returns one element.
 
-    Arguments as :func:`vjp`; ``v`` has the inputs' shapes.
+    Args:
+        func: takes tensors, returns a tensor of one element.
+        inputs: a tensor or a tuple of tensors.
+        v: what to multiply from the left, of the inputs' shapes; may be left out for a single input
+            of one element.
+        create_graph: let the results be differentiated in their turn.
+        strict: raise where the output does not depend on an input, instead of giving zeros.
 
     Returns:
-        ``func``'s output, and a tensor per input.
+        ``func``'s output, and a tensor per input, of its shape.
+
+    Raises:
+        TypeError: inputs or the output are no tensors.
+        RuntimeError: ``v`` is missing or of other shapes, the function does not return one element,
+            or, if ``strict``, does not depend on an input.
     """
     with enable_grad():
         tupled, given = _as_tuple(inputs, "inputs", "vhp")
@@ -448,7 +486,22 @@ def hvp(
     """The product of the Hessian of ``func``, which returns one element, and a vector.
 
     Hessians are symmetric, so the value is that of :func:`vhp`; this one goes through the columns.
-    Arguments and returns as there.
+
+    Args:
+        func: takes tensors, returns a tensor of one element.
+        inputs: a tensor or a tuple of tensors.
+        v: what to multiply from the right, of the inputs' shapes; may be left out for a single
+            input of one element.
+        create_graph: let the results be differentiated in their turn.
+        strict: raise where the output does not depend on an input, instead of giving zeros.
+
+    Returns:
+        ``func``'s output, and a tensor per input, of its shape.
+
+    Raises:
+        TypeError: inputs or the output are no tensors.
+        RuntimeError: ``v`` is missing or of other shapes, the function does not return one element,
+            or, if ``strict``, does not depend on an input.
     """
     with enable_grad():
         tupled, given = _as_tuple(inputs, "inputs", "hvp")

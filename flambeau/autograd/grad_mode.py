@@ -97,7 +97,11 @@ class _ModeContext:
 
 
 class no_grad(_ModeContext):
-    """Context manager and decorator: operations inside are not recorded."""
+    """Context manager and decorator: operations inside are not recorded.
+
+    Args:
+        orig_func: a function to decorate, where it is used without parentheses.
+    """
 
     def __new__(cls, orig_func: Any = None) -> Any:
         self = object.__new__(cls)
@@ -115,6 +119,9 @@ class enable_grad(no_grad):
     """Context manager and decorator: operations inside are recorded, even within ``no_grad``.
 
     Within :class:`inference_mode` nothing is.
+
+    Args:
+        orig_func: a function to decorate, where it is used without parentheses.
     """
 
     def __enter__(self) -> None:
@@ -135,7 +142,14 @@ def _set_enabled(mode: bool) -> None:
 
 
 class set_grad_enabled(_ModeContext):
-    """Set whether operations are recorded: at once, and as a context manager until its end."""
+    """Set whether operations are recorded: at once, and as a context manager until its end.
+
+    Args:
+        mode: a bool.
+
+    Raises:
+        TypeError: ``mode`` is no bool.
+    """
 
     def __init__(self, mode: bool) -> None:
         if mode.__class__ is not bool:
@@ -161,6 +175,7 @@ class set_grad_enabled(_ModeContext):
         return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
 
     def clone(self) -> set_grad_enabled:
+        """Another one of the same mode, which sets it at once."""
         return type(self)(self.mode)
 
 
@@ -186,7 +201,11 @@ def _new_marked(cls: type) -> Any:
 
 
 class inference_mode(_ModeContext):
-    """Context manager and decorator: no recording, and results never take part in it later."""
+    """Context manager and decorator: no recording, and results never take part in it later.
+
+    Args:
+        mode: whether it is on; or a function to decorate, where it is used without parentheses.
+    """
 
     mode: bool
 
@@ -213,4 +232,5 @@ class inference_mode(_ModeContext):
         _count_inference(-self.mode)
 
     def clone(self) -> inference_mode:
+        """Another one of the same mode."""
         return type(self)(self.mode)

@@ -1,4 +1,7 @@
-"""``torch.autograd.profiler``: the profiler's former home."""
+"""``torch.autograd.profiler``: the profiler's former home.
+
+Source: https://pytorch.org/docs/stable/autograd.html#profiler
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,13 @@ class profile(profiler.profile):
         super().__init__(schedule=nothing)
 
     def table(self, sort_by: str | None = None, row_limit: int = 100, **options: Any) -> str:
-        """A table with a row for each name."""
+        """A row for each name, at most ``row_limit``, the largest ``sort_by`` first; a str."""
         return self.key_averages().table(sort_by, row_limit, **options)
+
+    @property
+    def self_cpu_time_total(self) -> float:
+        """Microseconds spent in operations, each counted once."""
+        return self.key_averages().self_cpu_time_total
 
     def __str__(self) -> str:
         return self.table()

@@ -1,4 +1,7 @@
-"""``torch.backends.cpu``: what the processor can do."""
+"""``torch.backends.cpu``: what the processor can do.
+
+Source: https://docs.pytorch.org/docs/2.13/backends.html#module-torch.backends.cpu
+"""
 
 from __future__ import annotations
 

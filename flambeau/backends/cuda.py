@@ -1,4 +1,7 @@
-"""``torch.backends.cuda``: switches of CUDA's libraries, kept as they are set."""
+"""``torch.backends.cuda``: switches of CUDA's libraries, kept as they are set.
+
+Source: https://docs.pytorch.org/docs/2.13/backends.html#module-torch.backends.cuda
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ def flash_sdp_enabled() -> bool:
 
 
 def enable_flash_sdp(enabled: bool) -> None:
-    """Say whether attention may use CUDA's flash kernel."""
+    """Say whether attention may use CUDA's flash kernel (``enabled``); nothing else follows from
+    it.
+    """
     _attention["flash"] = bool(enabled)
 
 
@@ -33,7 +38,7 @@ def mem_efficient_sdp_enabled() -> bool:
 
 
 def enable_mem_efficient_sdp(enabled: bool) -> None:
-    """Say whether attention may use CUDA's memory-efficient kernel."""
+    """Say whether attention may use CUDA's memory-efficient kernel (``enabled``)."""
     _attention["mem_efficient"] = bool(enabled)
 
 
@@ -43,7 +48,9 @@ def math_sdp_enabled() -> bool:
 
 
 def enable_math_sdp(enabled: bool) -> None:
-    """Say whether attention may be a chain of plain operations; on the CPU it always may."""
+    """Say whether attention may be a chain of plain operations (``enabled``); here it always is
+    one.
+    """
     _attention["math"] = bool(enabled)
 
 
@@ -53,7 +60,7 @@ def cudnn_sdp_enabled() -> bool:
 
 
 def enable_cudnn_sdp(enabled: bool) -> None:
-    """Say whether attention may use cuDNN's kernel."""
+    """Say whether attention may use cuDNN's kernel (``enabled``)."""
     _attention["cudnn"] = bool(enabled)
 
 
@@ -64,7 +71,13 @@ def sdp_kernel(
     enable_mem_efficient: bool = True,
     enable_cudnn: bool = True,
 ) -> Iterator[None]:
-    """A context with these kernels of attention; ``torch.nn.attention.sdpa_kernel`` is newer."""
+    """A context with these kernels of attention; ``torch.nn.attention.sdpa_kernel`` is newer.
+
+    Args:
+        enable_flash, enable_math, enable_mem_efficient, enable_cudnn: what ``flash_sdp_enabled``
+            and
+            the others say in it; afterwards they say what they said before.
+    """
     before = dict(_attention)
     _attention.update(
         flash=enable_flash, math=enable_math, mem_efficient=enable_mem_efficient, cudnn=enable_cudnn

@@ -1,4 +1,7 @@
-"""``torch.backends.cudnn``: switches of NVIDIA's library, kept as they are set."""
+"""``torch.backends.cudnn``: switches of NVIDIA's library, kept as they are set.
+
+Source: https://docs.pytorch.org/docs/2.13/backends.html#module-torch.backends.cudnn
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,11 @@ def set_flags(
     _allow_tf32: bool | None = None,
     _fp32_precision: str = "none",
 ) -> tuple[Any, ...]:
-    """Set the switches that are not None; returns what they were."""
+    """Set the module's switches of these names, those that are not None.
+
+    Returns:
+        what the first five were, a tuple.
+    """
     before = tuple(globals()[name] for name in _SWITCHES)
     given = (_enabled, _benchmark, _benchmark_limit, _deterministic, _allow_tf32)
     globals().update({n: value for n, value in zip(_SWITCHES, given) if value is not None})
@@ -50,7 +57,14 @@ def flags(
     allow_tf32: bool = True,
     fp32_precision: str = "none",
 ) -> Iterator[None]:
-    """A context with these switches."""
+    """A context with other switches.
+
+    Args:
+        enabled, benchmark, benchmark_limit, deterministic, allow_tf32: the module's switches of
+            these
+            names in it; afterwards they are what they were.
+        fp32_precision: taken, and kept nowhere.
+    """
     before = set_flags(enabled, benchmark, benchmark_limit, deterministic, allow_tf32)
     try:
         yield

@@ -1,4 +1,7 @@
-"""``torch.backends.opt_einsum``: the package that orders an einsum's products; it is not used."""
+"""``torch.backends.opt_einsum``: the package that orders an einsum's products; it is not used.
+
+Source: https://docs.pytorch.org/docs/2.13/backends.html#module-torch.backends.opt_einsum
+"""
 
 from __future__ import annotations
 

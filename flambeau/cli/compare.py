@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
 def compare(arguments: list[str]) -> int:
     """Carry out `flambeau compare`.
 
+    Arguments:
+        arguments: the words behind `compare`.
+
     Returns:
         0; 1 if no run came to its end; 2 for arguments that make no sense; 130 after Ctrl-C.
     """

@@ -26,7 +26,14 @@ OPTIONAL = ("jax", "ml_dtypes", "scipy", "matplotlib", "tqdm", "scikit-learn", "
 
 
 def info(arguments: list[str]) -> int:
-    """Print versions, processor, threads, BLAS, compiler, devices and the cache folder."""
+    """Print versions, processor, threads, BLAS, compiler, devices and the cache folder.
+
+    Arguments:
+        arguments: the words behind `info`.
+
+    Returns:
+        0.
+    """
     if arguments:
         asked_for_help = arguments[0] in ("-h", "--help")
         print(

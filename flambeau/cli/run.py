@@ -28,6 +28,9 @@ multiprocessing see flambeau too. An installed PyTorch is neither imported nor c
 def run(arguments: list[str]) -> int:
     """Run a script, a folder or archive with a `__main__.py`, or a module (`-m`).
 
+    Arguments:
+        arguments: the words behind `run`: the program, and its own.
+
     Returns:
         0 when the program came to its end, 2 when there is no such program. What the program
         raises (SystemExit included) passes through to the interpreter, so that it ends as it

@@ -27,13 +27,17 @@ KINDS: dict[str, Callable[[str], Any]] = {
 
 
 def list_of_recipes() -> str:
-    """The recipes, a line each, for a command's help."""
+    """The recipes, a line each, for a command's help.
+
+    Returns:
+        The text.
+    """
     width = max(map(len, RECIPES))
     return "\n".join(f"  {name:<{width}}  {recipe.description}" for name, recipe in RECIPES.items())
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Give a command the options of a run's settings; what is not given is None."""
+    """Give the command of `parser` the options of a run's settings; what is not given is None."""
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training rows")
     parser.add_argument("--lr", type=float, metavar="RATE", help="learning rate")
     parser.add_argument("--optimizer", choices=list(OPTIMIZERS), help="default: the recipe's")
@@ -52,7 +56,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Give a command the option that says where downloaded data are."""
+    """Give the command of `parser` the option that says where downloaded data are."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -63,7 +67,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_asked_for(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given on the command line."""
+    """The settings that were given on the command line, whose `options` these are.
+
+    Returns:
+        The values by the settings' names.
+    """
     return {
         field.name: value
         for field in fields(Settings)

@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
 def train(arguments: list[str]) -> int:
     """Carry out `flambeau train`.
 
+    Arguments:
+        arguments: the words behind `train`.
+
     Returns:
         0; 1 if the training failed; 2 for arguments that make no sense; 130 after Ctrl-C.
     """

@@ -72,6 +72,7 @@ def capture(
         with refused_output():
             returned = function(*args, **kwargs)
         changed = state.changed() or state.rebound() or recording.changed_flag()
+        changed = changed or recording.streams.changed()
         if GRAD_MODE.enabled is not grad_mode:
             changed = "whether gradients are recorded"
         if changed is not None:
@@ -214,6 +215,8 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
 
     program.result = describe(returned)
     outputs.extend(recording.requirements)
+    if recording.turn is not None:
+        outputs.append(recording.turn)
     program.afterwards = [(call, describe(args)) for call, args in recording.afterwards]
     recording.afterwards.clear()
 
@@ -249,7 +252,10 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
         graph.updates[position] = now
         program.updated.append(recording.sources[position])
     if program.differentiable:
+        turn = recording.turn
         program.joint = make_joint(program, recording, described)
+        if recording.turn is not turn:
+            raise CaptureError("its gradient draws random numbers")
         program.differentiable = []
     graph.inputs = list(recording.inputs)  # the backward pass may have met further states
     program.checks = _distinct(recording.checks)

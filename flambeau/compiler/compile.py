@@ -73,7 +73,13 @@ class _Variant:
 
 
 class CompiledFunction:
-    """A function whose calls run natively once they have been captured."""
+    """A function whose calls run natively once they have been captured.
+
+    Args:
+        function: the function.
+        fullgraph: raise, rather than run eagerly with a warning, if it cannot be captured.
+        disabled: always run eagerly.
+    """
 
     def __init__(
         self, function: Callable[..., Any], fullgraph: bool = False, disabled: bool = False
@@ -346,6 +352,11 @@ def _surroundings() -> tuple[Any, ...]:
 
 
 def raise_array_argument() -> None:
+    """Refuse a NumPy array as an argument.
+
+    Raises:
+        TypeError: always.
+    """
     raise TypeError(
         "a compiled function takes tensors, not NumPy arrays, whose values would be constants of "
         "the program: pass torch.from_numpy(array)"
@@ -414,7 +425,15 @@ def _user_frame(error: BaseException) -> str:
 
 
 def compiled_call_of(module: Any, fullgraph: bool = False) -> CompiledFunction:
-    """The calls of a module, compiled: a function of the modes of its parts, args and kwargs."""
+    """The calls of a module, compiled: a function of the modes of its parts, args and kwargs.
+
+    Args:
+        module: the module.
+        fullgraph: as for :func:`compile`.
+
+    Returns:
+        The compiled function.
+    """
 
     def forward(modes: Any, args: Any, kwargs: Any) -> Any:
         return module(*args, **kwargs)
@@ -456,6 +475,8 @@ def compile(
     Raises:
         TypeError: ``model`` cannot be called, or ``steps`` is given for a module.
         ValueError: ``steps`` is negative.
+        RuntimeError: another ``backend``; or, in a call with ``fullgraph``, the step cannot be
+            captured.
 
     Source: https://pytorch.org/docs/stable/generated/torch.compile.html
     """

@@ -24,7 +24,11 @@ __all__ = [
 
 
 def is_compiling() -> bool:
-    """Whether a program is being captured: a branch on it holds for the compiled program."""
+    """Whether a program is being captured: a branch on it holds for the compiled program.
+
+    Returns:
+        A bool.
+    """
     return capturing()
 
 
@@ -32,7 +36,11 @@ is_dynamo_compiling = is_compiling
 
 
 def is_exporting() -> bool:
-    """Whether a program is being exported: never."""
+    """Whether a program is being exported: never.
+
+    Returns:
+        A bool.
+    """
     return False
 
 
@@ -43,6 +51,12 @@ def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None
         fn: the function or module; without it, a decorator is returned.
         recursive: taken as in PyTorch; what the function calls is not compiled either.
         reason: why, for the message.
+
+    Returns:
+        The function (or ``fn`` itself, a module whose ``forward`` is replaced).
+
+    Raises:
+        CaptureError: in a capture; the program runs eagerly then, or with ``fullgraph`` not at all.
     """
     if fn is None:
         return functools.partial(disable, recursive=recursive, reason=reason)
@@ -63,7 +77,11 @@ def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None
 
 
 def allow_in_graph(fn: Any) -> Any:
-    """The function itself: the operations that it calls are captured."""
+    """``fn`` itself: the operations that it calls are captured.
+
+    Returns:
+        ``fn``.
+    """
     return fn
 
 
@@ -76,12 +94,23 @@ def cudagraph_mark_step_begin() -> None:
 
 
 def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:
-    """The names that ``compile(backend=)`` takes, beside ``"eager"``."""
+    """The names that ``compile(backend=)`` takes, beside ``"eager"``.
+
+    Args:
+        exclude_tags: taken as in PyTorch; no backend here has a tag.
+
+    Returns:
+        A list.
+    """
     return ["flambeau", "inductor"]
 
 
 class set_stance:
     """Say how compiled functions run; "default" is the only way here. A context as well.
+
+    Args:
+        stance: ``"default"``.
+        options: taken as in PyTorch; of no effect with that stance.
 
     Raises:
         RuntimeError: another stance.

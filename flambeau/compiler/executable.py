@@ -164,6 +164,11 @@ class Executable:
             )
         return int(done)
 
+    def addresses(self, bound: Callable[..., int]) -> tuple[int, int]:
+        """Of the machine code that :meth:`repeated` calls, and of the table it takes."""
+        table: np.ndarray = bound.__self__  # type: ignore[attr-defined]
+        return self._machinery.code.address("flambeau_steps"), int(table.ctypes.data)
+
     def empty_outputs(self) -> list[np.ndarray]:
         """Fresh arrays for the outputs."""
         return [np.empty(shape, dtype) for shape, dtype in self.output_specs]

@@ -143,6 +143,7 @@ def interpret(
     ``finished`` is applied to the result of each primitive.  Others are let go after their last
     use, so that their memory is used again: memory that is new costs more than most primitives.
     """
+    from .array_calls import CALL, call_function, call_key
     from .scan import call_scan
     from .symbolic import call_primitive
 
@@ -171,6 +172,11 @@ def interpret(
             if key not in scans:
                 scans[key] = call_scan(xp, value, operands)
             results[id(value)] = finished(scans[key][value.attributes["output"]])
+        elif value.primitive == CALL:
+            call = (call_key(value.attributes), tuple(map(id, value.operands)))
+            if call not in scans:
+                scans[call] = list(call_function(value.attributes, operands))
+            results[id(value)] = finished(scans[call][value.attributes["part"]])
         else:
             results[id(value)] = finished(call_primitive(xp, value, operands))
         del operands

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .array_calls import CALL, call_key
 from .codegen.elementwise import EMIT, has_type
 from .codegen.expressions import CHOICES, ELEMENTWISE, GENERATED, VIEWS
 from .codegen.math_functions import FLOAT_ONLY
@@ -116,6 +117,8 @@ def sibling_key(value: Value) -> Any:
     arguments = value.attributes["arguments"]
     if value.attributes["call"] == "scan":
         return (HOST, operands, arguments["body"], arguments["reverse"])
+    if value.attributes["call"] == CALL:
+        return (HOST, operands, call_key(arguments))
     if value.attributes["call"] == "factor":
         return (HOST, operands, arguments["kind"])
     return None

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .array_calls import CALL, call_function
 from .graph import Value
 from .symbolic import ELEMENTWISE, call_primitive
 
@@ -59,6 +60,14 @@ class HostCall:
                 return [every[i] for i in wanted]
 
             return scanned
+        if self.primitive == CALL:
+            attributes, parts = first.attributes, [v.attributes["part"] for v in values]
+
+            def called(operands: Sequence[np.ndarray]) -> list[np.ndarray]:
+                every = call_function(attributes, operands)
+                return [every[i] for i in parts]
+
+            return called
         if len(values) > 1:  # of a factorization
             kind, places = first.attributes["kind"], [v.attributes["part"] for v in values]
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, wrap
+from .array_calls import draws_while_running
 from .captured import Draw, Grad, Program, Result
 from .compile import CompiledFunction
 from .direct_call import MISS
@@ -135,6 +136,10 @@ def _may_be_read_ahead(batches: Any) -> bool:
 def _repeatable(program: Program, ahead: bool) -> bool:
     """Whether the program's steps need nothing between them but addresses."""
     draws = any(isinstance(s, Draw) for s in program.sources)
+    if draws_while_running(program.graph):
+        if draws:  # of all steps before the first of them
+            return False
+        draws = True
     grads = {d.index for _, d in program.grads if isinstance(d, Result)}
     returned = set(_indices(program.result))
     return (

@@ -18,7 +18,7 @@ from .symbolic import ELEMENTWISE, call_primitive
 MAY_COPY = frozenset(("reshape", "flatten", "ravel", "contiguous", "unflatten"))
 """View operations that copy where they have to."""
 
-_OF_THEIR_OWN = frozenset(("matmul", "full", "arange", "constant", "conv", "pad"))
+_OF_THEIR_OWN = frozenset(("matmul", "full", "arange", "constant", "conv", "pad", "call"))
 """Primitives whose results lie in row-major order whatever their operands do."""
 
 

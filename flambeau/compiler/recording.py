@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any
 
 import numpy as np
 
 from ..modes import MODES, ConcreteValueNeeded
+from ..random.default import default_generator
 from ..tensor import Tensor
 from ..tensor.views import chain_of, replay
 from . import symbolic
+from .array_calls import TURN, call_values, drawn, name_of
+from .capture_error import CaptureError
 from .captured import Draw, Grad, Program, RangeCheck
 from .graph import Value, constant, input_value
 from .memory_order import MAY_COPY, in_row_major_order
@@ -18,13 +21,10 @@ from .newborn import Newborn
 from .options import Hyperparameter, OptionNumber, Varying, form
 from .origin import find_origin
 from .requirements import required, singular_places
+from .streams import Streams
 
 _MOVES = ("reshape", "permute", "expand", "flip", "astype")
 """Primitives that leave the set of an array's elements as it is."""
-
-
-class CaptureError(RuntimeError):
-    """The program does something that cannot become a graph; the message says what."""
 
 
 class DeferredNumber:
@@ -81,8 +81,7 @@ class Capture:
         self.looked_at: list[Value] = []
         """What :mod:`.memory_order` has found."""
         self.source_by_tensor: dict[int, Any] = {}
-        self.streams: dict[int, tuple[Any, Any]] = {}
-        """The program's own generators of random numbers, and their states before it."""
+        self.streams = Streams()
         self.derived: dict[int, tuple[Tensor, Any]] = {}
         """Views of states, and their arrays."""
         self.early: set[int] = set()
@@ -101,6 +100,8 @@ class Capture:
         self.checks: list[RangeCheck] = []
         self.requirements: list[Value] = []
         """Values that are computed because that may raise."""
+        self.turn: Value | None = None
+        """Whose turn it is to draw from the default generator, once a draw waits for elements."""
         self.forgotten: set[int] = set()
         """Tensors whose ``grad`` the program replaces before it could matter."""
         self.argument_positions: dict[int, int] = {}
@@ -123,6 +124,8 @@ class Capture:
         if not isinstance(tensor._array, np.ndarray):
             raise CaptureError(f"a tensor on {tensor.device} met a program compiled for the CPU")
         if tensor in self.newborn:
+            if any(tensor._array is state for state in self.streams.seen):
+                raise CaptureError("it computes with, or returns, the state of a generator")
             tensor._array = self.constant(tensor._array)
             return tensor._array
         owner = self.grad_owners.get(id(tensor))
@@ -251,15 +254,58 @@ class Capture:
 
     def draw(self, sampler: Any, shape: Any, dtype: Any, parameters: Any, generator: Any) -> Value:
         """Random numbers: an input that each call draws anew."""
-        if generator is not None and id(generator) not in self.streams:
-            self.streams[id(generator)] = (generator, generator.state_bytes())
+        if generator is default_generator:
+            generator = None
+        stream = self.streams.of(default_generator if generator is None else generator)
+        if generator is None and self.turn is not None:
+            stream.refuse_to_go_on()
+            name = name_of(sampler)
+            if name is None:
+                raise CaptureError("it draws by a function without a name of its own")
+            kind = (tuple(shape), np.dtype(dtype))
+            arguments = {"sampler": name, "shape": kind[0], "dtype": kind[1],
+                         "parameters": tuple(parameters)}  # fmt: skip
+            return self.call_drawing(drawn, (), [kind], arguments, None)[0]
         draw = Draw(sampler, tuple(shape), np.dtype(dtype), tuple(parameters), generator)
         array = np.asarray(draw.sample())
+        again = stream.drawn_again(draw)
+        if again is not None:
+            return again
         value = input_value(array.shape, array.dtype)
         self.inputs.append(value)
         self.sources.append(draw)
         self.arrays.append(array)
+        stream.note_draw(draw, value)
         return value
+
+    def call(
+        self, function: Callable[..., Any], operands: Sequence[Value], kinds: Sequence[Any],
+        arguments: dict[str, Any],
+    ) -> list[Value]:  # fmt: skip
+        """The results of ``function`` of arrays, which each call of the program calls."""
+        name = name_of(function)
+        if name is None:
+            raise CaptureError("it calls a function of arrays that has no name of its own")
+        return call_values(name, operands, kinds, arguments)
+
+    def call_drawing(
+        self, function: Callable[..., Any], operands: Sequence[Value], kinds: Sequence[Any],
+        arguments: dict[str, Any], generator: Any,
+    ) -> list[Value]:  # fmt: skip
+        """The same for one that draws random numbers, when it is its turn."""
+        if generator is not None:
+            raise CaptureError(
+                "how many numbers it draws from a generator of its own depends on elements"
+            )
+        name = name_of(function)
+        if name is None:
+            raise CaptureError("it draws by a function that has no name of its own")
+        self.streams.of(default_generator).refuse_to_go_on()
+        turn = constant(np.zeros(*TURN)) if self.turn is None else self.turn
+        *results, self.turn = call_values(
+            name, (*operands, turn), [*kinds, TURN], arguments, draws=True
+        )
+        return results
 
     def hyperparameter(self, group: dict[str, Any], name: str) -> Any:
         """An optimizer's option: ``lr``, and what has varied, as an input, others as they are."""
@@ -378,8 +424,7 @@ class Capture:
 
     def restore_streams(self) -> None:
         """Take back the random numbers of the program's own generators."""
-        for generator, state in self.streams.values():
-            generator.set_state_bytes(state)
+        self.streams.restore()
 
     def changed_flag(self) -> str | None:
         """In words, a tensor from outside that the program leaves with another history."""

@@ -25,6 +25,7 @@ from ..namespaces.primitives import (
     UNARY,
     UNARY_PREDICATES,
 )
+from .array_calls import CALL, call_function
 from .graph import Value, constant
 from .requirements import COMPUTED
 from .scan import call_scan, scan
@@ -122,6 +123,8 @@ def call_primitive(xp: Any, value: Value, operands: Sequence[Any]) -> Any:
     if name == "scan":
         return call_scan(xp, value, operands)[value.attributes["output"]]
     attributes = value.attributes
+    if name == CALL:
+        return call_function(attributes, operands)[attributes["part"]]
     if name in COMPUTED:
         return COMPUTED[name](operands, attributes)
     remaining = iter(operands)

@@ -1,6 +1,6 @@
 """``torch.cpu``: the CPU asked the questions that programs ask of a device.
 
-Source: https://pytorch.org/docs/stable/cpu.html
+Source: https://docs.pytorch.org/docs/2.13/cpu.html
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def current_device() -> str:
 
 
 def set_device(device: Any) -> None:
-    """Choose the CPU device: there is one."""
+    """Choose the CPU device: there is one, whatever ``device`` says."""
 
 
 def synchronize(device: Any = None) -> None:
-    """Wait until all work is done: operations on the CPU have finished when they return."""
+    """Wait until all work of ``device`` is done: on the CPU it is, when an operation returns."""
 
 
 __all__ = [

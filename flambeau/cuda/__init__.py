@@ -1,7 +1,9 @@
 """``torch.cuda``: what programs ask before they choose a device.
 
 There is no CUDA device here, and every question gets PyTorch's answer of a build without one:
-counts are zero, seeding and synchronizing do nothing, and what needs a device raises.
+counts are zero, seeding does nothing, and what needs a device raises AssertionError.
+
+Source: https://docs.pytorch.org/docs/2.13/cuda.html
 """
 
 from __future__ import annotations
@@ -93,7 +95,7 @@ def is_initialized() -> bool:
 
 
 def is_bf16_supported(including_emulation: bool = True) -> bool:
-    """Whether the CUDA device computes in bfloat16: False without one."""
+    """Whether there is bfloat16 on the CUDA device, ``including_emulation`` or not: False."""
     return False
 
 
@@ -103,11 +105,11 @@ def device_count() -> int:
 
 
 def manual_seed(seed: int) -> None:
-    """Seeds the generator of the current CUDA device: without one, nothing to do."""
+    """Seeds the generator of the current CUDA device with ``seed``: without one, nothing to do."""
 
 
 def manual_seed_all(seed: int) -> None:
-    """Seeds the generators of all CUDA devices: without one, nothing to do."""
+    """Seeds the generators of all CUDA devices with ``seed``: without one, nothing to do."""
 
 
 def seed() -> None:
@@ -123,39 +125,51 @@ def empty_cache() -> None:
 
 
 def memory_allocated(device: Any = None) -> int:
-    """Bytes of CUDA memory in tensors: 0."""
+    """Bytes of CUDA memory in tensors on ``device``: 0."""
     return 0
 
 
 def max_memory_allocated(device: Any = None) -> int:
-    """The largest number of bytes of CUDA memory in tensors so far: 0."""
+    """The largest number of bytes of CUDA memory in tensors on ``device`` so far: 0."""
     return 0
 
 
 def memory_reserved(device: Any = None) -> int:
-    """Bytes of CUDA memory that the allocator holds: 0."""
+    """Bytes of CUDA memory that the allocator holds on ``device``: 0."""
     return 0
 
 
 def max_memory_reserved(device: Any = None) -> int:
-    """The largest number of bytes of CUDA memory that the allocator has held: 0."""
+    """The largest number of bytes of CUDA memory that the allocator has held on ``device``: 0."""
     return 0
 
 
 def reset_peak_memory_stats(device: Any = None) -> None:
-    """Forgets the peaks of CUDA memory; raises AssertionError without a device."""
+    """Forgets the peaks of the memory of ``device``.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 class Stream:
-    """A queue of work for a CUDA device; raises RuntimeError without one."""
+    """A queue of work for a CUDA device.
+
+    Raises:
+        RuntimeError: always, as there is none.
+    """
 
     def __new__(cls, *arguments: Any, **options: Any) -> Any:
         raise RuntimeError(f"torch.cuda.{cls.__name__} requires CUDA support")
 
 
 class Event(Stream):
-    """A mark in a stream, for timing; raises RuntimeError without a CUDA device."""
+    """A mark in a stream, for timing.
+
+    Raises:
+        RuntimeError: always, as there is no CUDA device.
+    """
 
 
 class _NoChange:
@@ -173,38 +187,68 @@ class _NoChange:
 
 
 def stream(stream: Stream | None) -> _NoChange:
-    """A context with another stream: None, without a device, changes nothing."""
+    """A context with another current stream.
+
+    Args:
+        stream: the stream; None changes nothing.
+
+    Raises:
+        AssertionError: there is a ``stream``, but no device.
+    """
     return _NoChange(stream)
 
 
 def device(device: Any) -> _NoChange:
-    """A context with another current device: None changes nothing, others raise AssertionError."""
+    """A context with another current device.
+
+    Args:
+        device: its index or name; None changes nothing.
+
+    Raises:
+        AssertionError: another one, as there is none.
+    """
     return _NoChange(device)
 
 
 def current_stream(device: Any = None) -> Stream:
-    """The current stream; raises AssertionError without a device."""
+    """The current stream of ``device``.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def default_stream(device: Any = None) -> Stream:
-    """The default stream; raises AssertionError without a device."""
+    """The default stream of ``device``.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def set_stream(stream: Any) -> None:
-    """Chooses the current stream: None changes nothing, others raise AssertionError."""
+    """Chooses the current ``stream``; None changes nothing.
+
+    Raises:
+        AssertionError: there is a ``stream``, but no device.
+    """
     if stream is not None:
         _refuse()
 
 
 def get_rng_state(device: Any = "cuda") -> Any:
-    """The state of a CUDA device's generator; raises AssertionError without one."""
+    """The state of the generator of ``device``.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def set_rng_state(new_state: Any, device: Any = "cuda") -> None:
-    """Sets the state of a CUDA device's generator: without one, nothing to do."""
+    """Makes ``new_state`` the state of the generator of ``device``: without one, nothing to do."""
 
 
 def get_rng_state_all() -> list[Any]:
@@ -213,21 +257,33 @@ def get_rng_state_all() -> list[Any]:
 
 
 def set_rng_state_all(new_states: Any) -> None:
-    """Sets the states of all CUDA devices' generators: without one, nothing to do."""
+    """Makes ``new_states`` those of the CUDA devices' generators: without one, nothing to do."""
 
 
 def initial_seed() -> int:
-    """The seed of the current CUDA device's generator; raises AssertionError without one."""
+    """The seed of the current CUDA device's generator.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def init() -> None:
-    """Sets up CUDA; raises AssertionError without a device."""
+    """Sets up CUDA.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def ipc_collect() -> None:
-    """Frees CUDA memory shared with ended processes; raises AssertionError without a device."""
+    """Frees CUDA memory shared with ended processes.
+
+    Raises:
+        AssertionError: always, as there is no device.
+    """
     _refuse()
 
 
@@ -242,60 +298,104 @@ def is_tf32_supported() -> bool:
 
 
 def can_device_access_peer(device: Any, peer_device: Any) -> bool:
-    """Whether two CUDA devices share memory; raises AssertionError without them."""
+    """Whether ``device`` can read the memory of ``peer_device``.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def mem_get_info(device: Any = None) -> tuple[int, int]:
-    """Free and total bytes of a CUDA device; raises AssertionError without one."""
+    """Free and total bytes of ``device``.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def memory_stats(device: Any = None) -> dict[str, Any]:
-    """Counts of CUDA memory: an empty dict."""
+    """Counts of the memory of ``device``: an empty dict."""
     return {}
 
 
 def memory_summary(device: Any = None, abbreviated: bool = False) -> str:
-    """A table of CUDA memory; raises AssertionError without a device."""
+    """A table of the memory of ``device``, ``abbreviated`` or in full.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None:
-    """Limits CUDA memory; raises AssertionError without a device."""
+    """Limits the memory that this process takes of ``device`` to a ``fraction`` of it.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def utilization(device: Any = None) -> int:
-    """How busy a CUDA device is; raises AssertionError without one."""
+    """How busy ``device`` is, in percent.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def synchronize(device: Any = None) -> None:
-    """Waits for a CUDA device; raises AssertionError without one."""
+    """Waits for ``device``.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def current_device() -> int:
-    """The index of the current CUDA device; raises AssertionError without one."""
+    """The index of the current CUDA device.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def set_device(device: Any) -> None:
-    """Chooses the current CUDA device; raises AssertionError without one."""
+    """Chooses ``device`` as the current CUDA device.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def get_device_name(device: Any = None) -> str:
-    """The name of a CUDA device; raises AssertionError without one."""
+    """The name of ``device``.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def get_device_capability(device: Any = None) -> tuple[int, int]:
-    """The compute capability of a CUDA device; raises AssertionError without one."""
+    """The compute capability of ``device``, two numbers.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()
 
 
 def get_device_properties(device: Any = None) -> Any:
-    """The properties of a CUDA device; raises AssertionError without one."""
+    """The properties of ``device``.
+
+    Raises:
+        AssertionError: always, as there is none.
+    """
     _refuse()

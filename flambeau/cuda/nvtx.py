@@ -1,4 +1,7 @@
-"""``torch.cuda.nvtx``: marks for NVIDIA's profiler, which needs a CUDA device."""
+"""``torch.cuda.nvtx``: marks for NVIDIA's profiler, which needs a CUDA device.
+
+Source: https://docs.pytorch.org/docs/2.13/cuda.html#nvidia-tools-extension-nvtx
+"""
 
 from __future__ import annotations
 
@@ -14,22 +17,41 @@ def _refuse() -> NoReturn:
 
 
 def range_push(msg: str) -> int:
-    """Begins a range; raises RuntimeError without CUDA."""
+    """Begins a range with the name ``msg``.
+
+    Raises:
+        RuntimeError: always, without CUDA.
+    """
     _refuse()
 
 
 def range_pop() -> int:
-    """Ends a range; raises RuntimeError without CUDA."""
+    """Ends a range.
+
+    Raises:
+        RuntimeError: always, without CUDA.
+    """
     _refuse()
 
 
 def mark(msg: str) -> int:
-    """Marks an instant; raises RuntimeError without CUDA."""
+    """Marks an instant with the name ``msg``.
+
+    Raises:
+        RuntimeError: always, without CUDA.
+    """
     _refuse()
 
 
 @contextlib.contextmanager
 def range(msg: str, *arguments: Any, **keywords: Any) -> Iterator[None]:
-    """A range as a context; raises RuntimeError without CUDA."""
+    """A range as a context.
+
+    Args:
+        msg: its name, in which ``format`` puts the other arguments.
+
+    Raises:
+        RuntimeError: on entry, without CUDA.
+    """
     range_push(msg.format(*arguments, **keywords))
     yield

@@ -12,6 +12,7 @@ from . import (
     joint_transforms,
     kl,
     kl_between_families,
+    module_names,
     transformed_families,
     transforms,
 )
@@ -65,3 +66,4 @@ __all__ += ["ContinuousBernoulli", "ExponentialFamily", "GeneralizedPareto", "Ne
 __all__ += ["RelaxedBernoulli", "RelaxedOneHotCategorical", "VonMises", "biject_to", "transform_to"]
 __all__ += transformed_families.__all__
 __all__ += transforms.__all__ + joint_transforms.__all__
+globals().update(module_names.MODULES)

@@ -24,6 +24,9 @@ class TransformedDistribution(Distribution):
         base_distribution: the distribution that samples come from.
         transforms: a Transform, or a list of them in the order in which they are applied.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: ``transforms`` are none, or a shape does not fit them.
     """
 
     def __init__(
@@ -40,19 +43,30 @@ class TransformedDistribution(Distribution):
         self.transforms = transforms
         whole = ComposeTransform(transforms)
         base_shape = tuple(base_distribution.batch_shape) + tuple(base_distribution.event_shape)
+        taken, base_dims = whole.domain.event_dim, len(base_distribution.event_shape)
+        if len(base_shape) < taken:
+            raise ValueError(
+                f"base_distribution needs to have shape with size at least {taken}, "
+                f"but got {base_shape}."
+            )
         forward = tuple(whole.forward_shape(base_shape))
-        wanted = max(whole.event_dim, len(base_distribution.event_shape))
-        lacking = wanted - len(base_distribution.event_shape)
+        expanded = tuple(whole.inverse_shape(forward))
+        if expanded != base_shape:
+            base_distribution = base_distribution.expand(expanded[: len(expanded) - base_dims])
         self.base_dist: Any = base_distribution
-        if lacking:
-            self.base_dist = Independent(base_distribution, lacking)
-        cut = len(forward) - wanted
+        if taken > base_dims:
+            self.base_dist = Independent(base_distribution, taken - base_dims)
+        cut = len(forward) - whole.codomain.event_dim - max(base_dims - taken, 0)
         super().__init__(forward[:cut], forward[cut:], validate_args=validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = type(self).__new__(type(self))
         new.transforms = self.transforms
-        new.base_dist = self.base_dist.expand(batch_shape)
+        base_shape = tuple(batch_shape) + tuple(self.event_shape)
+        for transform in reversed(self.transforms):
+            base_shape = tuple(transform.inverse_shape(base_shape))
+        cut = len(base_shape) - len(self.base_dist.event_shape)
+        new.base_dist = self.base_dist.expand(base_shape[:cut])
         Distribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
@@ -91,7 +105,8 @@ class TransformedDistribution(Distribution):
         for transform in reversed(self.transforms):
             x = transform.inv(y)
             term = transform.log_abs_det_jacobian(x, y)
-            total = total - sum_rightmost(term, event_dim - transform.event_dim)
+            event_dim += transform.domain.event_dim - transform.codomain.event_dim
+            total = total - sum_rightmost(term, event_dim - transform.domain.event_dim)
             y = x
         rest = event_dim - len(self.base_dist.event_shape)
         return total + sum_rightmost(self.base_dist.log_prob(y), rest)
@@ -128,6 +143,9 @@ class LogNormal(TransformedDistribution):
         loc: the mean of the logarithm (*batch).
         scale: the standard deviation of the logarithm (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
@@ -169,6 +187,9 @@ class Independent(Distribution):
         base_distribution: a distribution.
         reinterpreted_batch_ndims: how many of its last batch dims.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: there are fewer batch dims.
     """
 
     def __init__(
@@ -244,6 +265,9 @@ class MixtureSameFamily(Distribution):
         mixture_distribution: a Categorical (*batch) of as many categories as there are components.
         component_distribution: a distribution of batch shape (*batch, components).
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: the one is no Categorical, or the other no distribution.
     """
 
     def __init__(
@@ -268,8 +292,12 @@ class MixtureSameFamily(Distribution):
             shape[:-1], component_distribution.event_shape, validate_args=validate_args
         )
 
-    mixture_distribution = property(lambda self: self._mixture_distribution)
-    component_distribution = property(lambda self: self._component_distribution)
+    mixture_distribution = property(
+        lambda self: self._mixture_distribution, doc="What chooses a component."
+    )
+    component_distribution = property(
+        lambda self: self._component_distribution, doc="The components, along the last batch dim."
+    )
 
     @property
     def has_rsample(self) -> bool:  # type: ignore[override]

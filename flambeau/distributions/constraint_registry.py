@@ -19,13 +19,24 @@ from .joint_transforms import (
 
 
 class ConstraintRegistry(constraints.Constraint):
-    """Calling it with a constraint gives a transform from real numbers to it."""
+    """Calling it with a constraint gives a transform from real numbers to it.
+
+    Raises:
+        NotImplementedError: when called with a constraint of a class that is not registered.
+    """
 
     def __init__(self) -> None:
         self._registry: dict[type, Callable[[Any], transforms.Transform]] = {}
 
     def register(self, constraint: Any, factory: Any = None) -> Any:
-        """Let ``factory`` make the transforms to constraints of the class (a decorator if None).
+        """Let a factory make the transforms to constraints of a class.
+
+        Args:
+            constraint: the class, or a constraint of it.
+            factory: from a constraint to a transform; None: what is returned is a decorator of it.
+
+        Returns:
+            ``factory``, or the decorator.
 
         Raises:
             TypeError: ``constraint`` is neither a constraint nor a class of them.

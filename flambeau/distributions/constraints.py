@@ -12,13 +12,26 @@ from flambeau.tensor import Tensor
 
 
 class Constraint:
-    """A set of values: ``check`` says of each whether it belongs."""
+    """A set of values: ``check`` says of each whether it belongs.
+
+    Attributes:
+        is_discrete: whether the values are apart from each other.
+        event_dim: how many of the last dims make up one value.
+    """
 
     is_discrete = False
     event_dim = 0
 
     def check(self, value: Any) -> Any:
-        """For each event of ``value`` whether it satisfies this constraint."""
+        """For each event of ``value`` whether it satisfies this constraint.
+
+        Returns:
+            Bools, of the shape of ``value`` without the last ``event_dim`` dims.
+
+        Raises:
+            ValueError: the bounds are parameters that are not known here.
+            NotImplementedError: a subclass does not define it.
+        """
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -37,13 +50,26 @@ class _Dependent(Constraint):
 
 
 class _Bounded(Constraint):
-    """One of some bounds, that its ``repr`` tells."""
+    """One of some bounds, that its ``repr`` tells.
+
+    Args:
+        bounds, named: the bounds of these ``names``, by position or by name.
+
+    Raises:
+        TypeError: others than these are given.
+    """
 
     names: tuple[str, ...] = ()
 
-    def __init__(self, *bounds: Any) -> None:
-        for name, bound in zip(self.names, bounds, strict=True):
-            setattr(self, name, bound)
+    def __init__(self, *bounds: Any, **named: Any) -> None:
+        given = {**dict(zip(self.names, bounds)), **named}
+        if set(given) != set(self.names) or len(bounds) + len(named) != len(self.names):
+            got = ", ".join([*map(str, bounds), *(f"{k}={v}" for k, v in named.items())])
+            raise TypeError(
+                f"{type(self).__name__.lstrip('_')} takes {' and '.join(self.names)}, got {got}"
+            )
+        for name in self.names:
+            setattr(self, name, given[name])
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name}={getattr(self, name)}" for name in self.names)
@@ -59,6 +85,12 @@ class _Bounded(Constraint):
 
 
 class _GreaterThan(_Bounded):
+    """Numbers above a bound.
+
+    Args:
+        bounds, named: ``lower_bound``, by position or by name.
+    """
+
     names = ("lower_bound",)
     lower_bound: Any
 
@@ -67,11 +99,23 @@ class _GreaterThan(_Bounded):
 
 
 class _GreaterThanEq(_GreaterThan):
+    """Numbers from a bound on.
+
+    Args:
+        bounds, named: ``lower_bound``, by position or by name.
+    """
+
     def check(self, value: Any) -> Any:
         return self.lower_bound <= value
 
 
 class _LessThan(_Bounded):
+    """Numbers below a bound.
+
+    Args:
+        bounds, named: ``upper_bound``, by position or by name.
+    """
+
     names = ("upper_bound",)
     upper_bound: Any
 
@@ -80,6 +124,12 @@ class _LessThan(_Bounded):
 
 
 class _Interval(_Bounded):
+    """Numbers from one bound to another, both included.
+
+    Args:
+        bounds, named: ``lower_bound`` and ``upper_bound``, by position or by name.
+    """
+
     names = ("lower_bound", "upper_bound")
     lower_bound: Any
     upper_bound: Any
@@ -89,11 +139,23 @@ class _Interval(_Bounded):
 
 
 class _HalfOpenInterval(_Interval):
+    """Numbers from one bound on and below another.
+
+    Args:
+        bounds, named: ``lower_bound`` and ``upper_bound``, by position or by name.
+    """
+
     def check(self, value: Any) -> Any:
         return (self.lower_bound <= value) & (value < self.upper_bound)
 
 
 class _IntegerInterval(_Interval):
+    """Integers from one bound to another, both included.
+
+    Args:
+        bounds, named: ``lower_bound`` and ``upper_bound``, by position or by name.
+    """
+
     is_discrete = True
 
     def check(self, value: Any) -> Any:
@@ -135,6 +197,12 @@ class _Simplex(Constraint):
 
 
 class _Multinomial(Constraint):
+    """Vectors of counts whose sum is at most a bound.
+
+    Args:
+        upper_bound: the bound.
+    """
+
     is_discrete = True
     event_dim = 1
 
@@ -182,30 +250,39 @@ class _Square(Constraint):
 
 class _Symmetric(_Square):
     def check(self, value: Any) -> Any:
-        square = super().check(value)
-        if not bool(square.all()):
-            return square
+        if value.shape[-2] != value.shape[-1]:
+            return super().check(value)
         return torch.isclose(value, value.mT, atol=1e-6).all(-2).all(-1)
 
 
 class _PositiveSemidefinite(_Symmetric):
     def check(self, value: Any) -> Any:
         symmetric = super().check(value)
-        if not bool(symmetric.all()):
+        if value.shape[-2] != value.shape[-1]:
             return symmetric
-        return torch.linalg.eigvalsh(value).ge(0).all(-1)
+        return symmetric & torch.linalg.eigvalsh(_or_zeros(value, symmetric)).ge(0).all(-1)
 
 
 class _PositiveDefinite(_Symmetric):
     def check(self, value: Any) -> Any:
         symmetric = super().check(value)
-        if not bool(symmetric.all()):
+        if value.shape[-2] != value.shape[-1]:
             return symmetric
-        return torch.linalg.cholesky_ex(value).info.eq(0)
+        return symmetric & torch.linalg.cholesky_ex(_or_zeros(value, symmetric)).info.eq(0)
+
+
+def _or_zeros(value: Any, valid: Any) -> Any:
+    """The matrices that are valid so far; factorizations may raise for others."""
+    return value.detach().where(valid.unsqueeze(-1).unsqueeze(-1), 0)
 
 
 class _IndependentConstraint(Constraint):
-    """One that holds for an event if it holds for all its parts."""
+    """One that holds for an event if it holds for all its parts.
+
+    Args:
+        base_constraint: that of the parts.
+        reinterpreted_batch_ndims: how many further dims make up one value.
+    """
 
     def __init__(self, base_constraint: Constraint, reinterpreted_batch_ndims: int) -> None:
         self.base_constraint = base_constraint
@@ -217,6 +294,14 @@ class _IndependentConstraint(Constraint):
         return f"IndependentConstraint({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
 
     def check(self, value: Any) -> Any:
+        """Whether all parts of each event of ``value`` satisfy the constraint.
+
+        Returns:
+            Bools, without the last ``event_dim`` dims.
+
+        Raises:
+            ValueError: ``value`` has fewer dims.
+        """
         result: Tensor = self.base_constraint.check(value)
         if result.dim() < self.reinterpreted_batch_ndims:
             wanted = self.base_constraint.event_dim + self.reinterpreted_batch_ndims
@@ -226,7 +311,13 @@ class _IndependentConstraint(Constraint):
 
 
 class _Cat(Constraint):
-    """Constraints of slices, ``lengths`` long, along ``dim``, each with its own."""
+    """Constraints of slices, ``lengths`` long, along ``dim``, each with its own.
+
+    Args:
+        cseq: the constraints.
+        dim: along which the slices lie.
+        lengths: how long they are; None: 1 each.
+    """
 
     def __init__(self, cseq: Any, dim: int = 0, lengths: Any = None) -> None:
         self.cseq = list(cseq)
@@ -241,7 +332,12 @@ class _Cat(Constraint):
 
 
 class _Stack(Constraint):
-    """Constraints of the entries along ``dim``, each with its own."""
+    """Constraints of the entries along ``dim``, each with its own.
+
+    Args:
+        cseq: the constraints.
+        dim: along which the entries lie.
+    """
 
     def __init__(self, cseq: Any, dim: int = 0) -> None:
         self.cseq, self.dim = list(cseq), dim
@@ -255,12 +351,21 @@ class _Stack(Constraint):
 
 
 def is_dependent(constraint: Any) -> bool:
-    """Whether the constraint's bounds are parameters of the distribution."""
+    """Whether the constraint's bounds are parameters of the distribution.
+
+    Returns:
+        A bool.
+    """
     return isinstance(constraint, _Dependent)
 
 
 class dependent_property(property):
-    """A ``support`` that is a property, its bounds being parameters."""
+    """A ``support`` that is a property, its bounds being parameters.
+
+    Args:
+        fn: the property's function.
+        is_discrete, event_dim: as for :class:`Constraint`.
+    """
 
     def __init__(self, fn: Any = None, *, is_discrete: Any = None, event_dim: Any = None) -> None:
         super().__init__(fn)

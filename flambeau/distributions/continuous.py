@@ -45,6 +45,9 @@ class Normal(_LocationScale, ExponentialFamily):
         loc: the mean (*batch), a number or a tensor.
         scale: the standard deviation (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     @property
@@ -90,6 +93,9 @@ class Laplace(_LocationScale):
         loc: the mean (*batch), a number or a tensor.
         scale: the mean distance from ``loc`` (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     @property
@@ -132,6 +138,9 @@ class Cauchy(_LocationScale):
         loc: the median (*batch), a number or a tensor.
         scale: half the width at half the maximum (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     @property
@@ -171,6 +180,9 @@ class Gumbel(_LocationScale):
         loc: the mode (*batch), a number or a tensor.
         scale: the width (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     @property
@@ -215,6 +227,9 @@ class Uniform(Distribution):
         low: the lower end (*batch).
         high: the upper end (*batch), above ``low``.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     has_rsample = True
@@ -283,6 +298,9 @@ class Exponential(ExponentialFamily):
     Args:
         rate: one over the mean (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {"rate": constraints.positive}
@@ -381,6 +399,9 @@ class HalfNormal(_Half):
     Args:
         scale: the normal number's standard deviation (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     _base = Normal
@@ -400,6 +421,9 @@ class HalfCauchy(_Half):
     Args:
         scale: that of the Cauchy number (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     _base = Cauchy

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import flambeau as torch
+from flambeau.ops.value_checks import refuse
 
 from . import constraints
 from .discrete import GivenByOdds
@@ -21,8 +22,14 @@ class ContinuousBernoulli(GivenByOdds, ExponentialFamily):
     """A number in [0, 1] of density proportional to ``probs**x * (1 - probs)**(1 - x)``.
 
     Args:
-        probs, logits: the parameter, or its log odds.
+        probs: parameters (*batch), each in [0, 1]; or
+        logits: their log odds (*batch). One of the two is given.
         lims: between these, about 1/2, Taylor series stand for what would divide 0 by 0.
+        validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     support = constraints.unit_interval  # type: ignore[assignment]
@@ -35,8 +42,8 @@ class ContinuousBernoulli(GivenByOdds, ExponentialFamily):
         shape = self._parametrize(probs, logits)
         if probs is not None:
             if validate_args if validate_args is not None else self._validate_args:
-                if not bool(constraints.unit_interval.check(self.probs).all()):
-                    raise ValueError("The parameter probs has invalid values")
+                valid = constraints.unit_interval.check(self.probs)
+                refuse(~valid, ValueError, "The parameter probs has invalid values")
             self.probs = clamp_probs(self.probs)
         self._lims = lims
         super().__init__(shape, validate_args=validate_args)

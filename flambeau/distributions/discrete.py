@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import flambeau as torch
+from flambeau.ops.value_checks import refuse
 from flambeau.random.rejection import binomial, poisson
 from flambeau.size import Size
 
@@ -70,6 +71,10 @@ class Bernoulli(GivenByOdds, ExponentialFamily):
         probs: probabilities (*batch), each in [0, 1]; or
         logits: their log-odds (*batch). One of the two is given.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     support = constraints.boolean  # type: ignore[assignment]
@@ -123,6 +128,10 @@ class Geometric(GivenByOdds):
         probs: probabilities (*batch), each in [0, 1]; or
         logits: their log-odds (*batch). One of the two is given.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     support = constraints.nonnegative_integer  # type: ignore[assignment]
@@ -133,12 +142,16 @@ class Geometric(GivenByOdds):
         super().__init__(self._parametrize(probs, logits), validate_args=validate_args)
         if self._validate_args and probs is not None:
             valid = self.probs > 0
-            if not bool(valid.all()):
-                raise ValueError(
-                    f"Expected parameter probs ({type(self.probs).__name__} of shape "
-                    f"{tuple(self.probs.shape)}) of distribution {self!r} to be positive but "
-                    f"found invalid values:\n{self.probs[~valid]}"
-                )
+            kind = f"{type(self.probs).__name__} of shape {tuple(self.probs.shape)}"
+            refuse(
+                ~valid, ValueError,
+                f"Expected parameter probs ({kind}) of distribution {type(self).__name__} to be "
+                "positive but found invalid values",
+                lambda: (
+                    f"Expected parameter probs ({kind}) of distribution {self!r} to be positive "
+                    f"but found invalid values:\n{self.probs[~valid]}"
+                ),
+            )  # fmt: skip
 
     @property
     def mean(self) -> Any:
@@ -183,6 +196,11 @@ class Binomial(GivenByOdds):
         probs: probabilities (*batch), each in [0, 1]; or
         logits: their log-odds (*batch). One of the two is given.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
+        NotImplementedError: in ``entropy`` and ``enumerate_support``, several numbers of trials.
     """
 
     arg_constraints = {
@@ -262,6 +280,9 @@ class Poisson(ExponentialFamily):
     Args:
         rate: the mean (*batch), not negative.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {"rate": constraints.nonnegative}
@@ -302,6 +323,10 @@ class Categorical(Distribution):
         probs: weights (*batch, categories), not negative; normalized to a sum of 1; or
         logits: logarithms of weights, of that shape. One of the two is given.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
@@ -413,6 +438,10 @@ class OneHotCategorical(_OverCategories):
         probs: weights (*batch, categories), not negative; normalized to a sum of 1; or
         logits: logarithms of weights, of that shape. One of the two is given.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     support = constraints.one_hot  # type: ignore[assignment]
@@ -459,7 +488,17 @@ class OneHotCategorical(_OverCategories):
 
 
 class OneHotCategoricalStraightThrough(OneHotCategorical):
-    """:class:`OneHotCategorical` whose samples pass gradients on to the probabilities."""
+    """:class:`OneHotCategorical` whose samples pass gradients on to the probabilities.
+
+    Args:
+        probs, logits, validate_args: as there.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
+
+    Source: Bengio et al., Estimating or Propagating Gradients Through Stochastic Neurons, 2013.
+    """
 
     has_rsample = True
 
@@ -476,6 +515,11 @@ class Multinomial(_OverCategories):
         probs: weights (*batch, categories), not negative; normalized to a sum of 1; or
         logits: logarithms of weights, of that shape. One of the two is given.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
+        NotImplementedError: ``total_count`` is no int.
     """
 
     total_count: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import flambeau as torch
+from flambeau.ops.value_checks import refuse
 from flambeau.size import Size
 
 from . import constraints
@@ -22,8 +23,9 @@ class Distribution:
         event_shape: the shape of one event.
         validate_args: whether parameters and values are checked; :meth:`set_default_validate_args`
             says it for all.
+
     Raises:
-        ValueError: a parameter is outside its constraint.
+        ValueError: a parameter is outside its constraint, if that is checked.
     """
 
     has_rsample = False
@@ -37,9 +39,13 @@ class Distribution:
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
-        """Say whether distributions check their arguments from now on."""
+        """Say whether distributions check their arguments from now on: ``value``.
+
+        Raises:
+            ValueError: it is no bool.
+        """
         if value not in (True, False):
-            raise ValueError
+            raise ValueError(f"validate_args is True or False, got {value!r}")
         Distribution._validate_args = value
 
     def __init__(
@@ -61,13 +67,19 @@ class Distribution:
             if name not in self.__dict__ and isinstance(getattr(type(self), name), lazy_property):
                 continue  # not what was given
             value = getattr(self, name)
-            valid = constraint.check(value)
-            if not bool(valid.all()):
-                raise ValueError(
-                    f"Expected parameter {name} ({type(value).__name__} of shape "
-                    f"{tuple(value.shape)}) of distribution {self!r} to satisfy the constraint "
-                    f"{constraint!r}, but found invalid values:\n{value}"
-                )
+            self._check_parameter(name, value, constraint)
+
+    def _check_parameter(self, name: str, value: Any, constraint: Any) -> None:
+        kind = f"{name} ({type(value).__name__} of shape {tuple(value.shape)})"
+        refuse(
+            ~constraint.check(value), ValueError,
+            f"Expected parameter {kind} of distribution {type(self).__name__} to satisfy the "
+            f"constraint {type(constraint).__name__}, but found invalid values",
+            lambda: (
+                f"Expected parameter {kind} of distribution {self!r} to satisfy the constraint "
+                f"{constraint!r}, but found invalid values:\n{value}"
+            ),
+        )  # fmt: skip
 
     # -- shapes -------------------------------------------------------------------------------
 
@@ -95,7 +107,17 @@ class Distribution:
         return type(self).__new__(type(self))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        """The same distribution with its parameters expanded to ``batch_shape``."""
+        """The same distribution with its parameters expanded.
+
+        Args:
+            batch_shape: the shape that they are expanded to.
+
+        Returns:
+            A distribution of that batch shape.
+
+        Raises:
+            NotImplementedError: a subclass with an ``__init__`` of its own does not define it.
+        """
         batch_shape = as_size(batch_shape)
         new = self._new(type(self), _instance)
         for name in (*self._batched, *self._eventful):
@@ -119,64 +141,151 @@ class Distribution:
 
     @property
     def support(self) -> Any:
-        """The constraint that samples satisfy."""
+        """The constraint that samples satisfy.
+
+        Raises:
+            NotImplementedError: the family says none.
+        """
         raise NotImplementedError
 
     @property
     def mean(self) -> Any:
-        """The mean."""
+        """The mean, ``(*batch_shape, *event_shape)``.
+
+        Raises:
+            NotImplementedError: there is no formula for it.
+        """
         raise NotImplementedError
 
     @property
     def mode(self) -> Any:
-        """The most probable value."""
+        """The most probable value, ``(*batch_shape, *event_shape)``.
+
+        Raises:
+            NotImplementedError: there is no formula for it.
+        """
         raise NotImplementedError(f"{self.__class__} does not implement mode")
 
     @property
     def variance(self) -> Any:
-        """The variance."""
+        """The variance, ``(*batch_shape, *event_shape)``.
+
+        Raises:
+            NotImplementedError: there is no formula for it.
+        """
         raise NotImplementedError
 
     @property
     def stddev(self) -> Any:
-        """The standard deviation."""
+        """The standard deviation, ``(*batch_shape, *event_shape)``.
+
+        Raises:
+            NotImplementedError: there is no formula for the variance.
+        """
         return self.variance.sqrt()
 
     def sample(self, sample_shape: Any = ()) -> Any:
-        """Samples of shape sample_shape + batch_shape + event_shape, without gradients."""
+        """Samples without gradients.
+
+        Args:
+            sample_shape: how many.
+
+        Returns:
+            ``(*sample_shape, *batch_shape, *event_shape)``.
+        """
         with torch.no_grad():
             return self.rsample(sample_shape)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
-        """The same with gradients for the parameters (``has_rsample``)."""
+        """Samples with gradients for the parameters (of those with ``has_rsample``).
+
+        Args:
+            sample_shape: how many.
+
+        Returns:
+            ``(*sample_shape, *batch_shape, *event_shape)``.
+
+        Raises:
+            NotImplementedError: there is no such form of samples.
+        """
         raise NotImplementedError
 
     def sample_n(self, n: int) -> Any:
-        """``sample((n,))``."""
+        """``sample((n,))``: ``n`` samples.
+
+        Returns:
+            ``(n, *batch_shape, *event_shape)``.
+        """
         return self.sample(Size((n,)))
 
     def log_prob(self, value: Any) -> Any:
-        """The logarithm of the density or probability of each event of ``value``."""
+        """The logarithm of the density or probability of each event of ``value``.
+
+        Returns:
+            ``(*, *batch_shape)`` for values of shape ``(*, *batch_shape, *event_shape)``; they
+            broadcast.
+
+        Raises:
+            ValueError: values of another shape or outside the support, if that is checked.
+            NotImplementedError: the family has none.
+        """
         raise NotImplementedError
 
     def cdf(self, value: Any) -> Any:
-        """The probability of at most ``value``."""
+        """The probability of at most ``value``.
+
+        Returns:
+            ``(*, *batch_shape)``.
+
+        Raises:
+            ValueError: values of another shape or outside the support, if that is checked.
+            NotImplementedError: the family has none.
+        """
         raise NotImplementedError
 
     def icdf(self, value: Any) -> Any:
-        """The value that has the cumulative probability ``value``."""
+        """The value that has the cumulative probability ``value``, from 0 to 1.
+
+        Returns:
+            ``(*, *batch_shape)``.
+
+        Raises:
+            NotImplementedError: the family has none.
+        """
         raise NotImplementedError
 
     def enumerate_support(self, expand: bool = True) -> Any:
-        """All values of a discrete distribution, along a first dim."""
+        """All values of a discrete distribution.
+
+        Args:
+            expand: whether they are repeated for every distribution of the batch.
+
+        Returns:
+            ``(values, *batch_shape, *event_shape)``, with sizes of 1 for the batch without
+            ``expand``.
+
+        Raises:
+            NotImplementedError: there is no such list.
+        """
         raise NotImplementedError
 
     def entropy(self) -> Any:
-        """The entropy, in nats."""
+        """The entropy, in nats.
+
+        Returns:
+            ``batch_shape``.
+
+        Raises:
+            NotImplementedError: there is no formula for it.
+        """
         raise NotImplementedError
 
     def perplexity(self) -> Any:
-        """e to the power of the entropy."""
+        """e to the power of the entropy.
+
+        Returns:
+            ``batch_shape``.
+        """
         return torch.exp(self.entropy())
 
     def _validate_sample(self, value: Any) -> None:
@@ -200,13 +309,17 @@ class Distribution:
             support = self.support
         except NotImplementedError:
             return
-        valid = support.check(value)
-        if not bool(valid.all()):
-            raise ValueError(
-                f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) "
-                f"to be within the support ({support!r}) of the distribution {self!r}, but found "
-                f"invalid values:\n{value}"
-            )
+        kind = f"{type(value).__name__} of shape {tuple(value.shape)}"
+        refuse(
+            ~support.check(value), ValueError,
+            f"Expected value argument ({kind}) to be within the support "
+            f"({type(support).__name__}) of the distribution {type(self).__name__}, but found "
+            "invalid values",
+            lambda: (
+                f"Expected value argument ({kind}) to be within the support ({support!r}) of the "
+                f"distribution {self!r}, but found invalid values:\n{value}"
+            ),
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         names = [k for k in self.arg_constraints if k in self.__dict__]

@@ -17,6 +17,9 @@ class ExponentialFamily(Distribution):
 
     A subclass gives ``_natural_params``, ``_log_normalizer`` and ``_mean_carrier_measure``, and has
     an entropy from them.
+
+    Args:
+        batch_shape, event_shape, validate_args: as for :class:`Distribution`.
     """
 
     @property
@@ -31,7 +34,11 @@ class ExponentialFamily(Distribution):
         raise NotImplementedError
 
     def entropy(self) -> Any:
-        """The entropy, by the derivative of the normalizer, a Bregman divergence."""
+        """The entropy, by the derivative of the normalizer, a Bregman divergence.
+
+        Returns:
+            ``batch_shape``.
+        """
         natural = [p.detach().requires_grad_() for p in self._natural_params]
         normalizer = self._log_normalizer(*natural)
         slopes = torch.autograd.grad(normalizer.sum(), natural, create_graph=True)

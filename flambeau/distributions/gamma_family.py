@@ -24,6 +24,9 @@ class Gamma(ExponentialFamily):
         concentration: the shape (*batch), positive.
         rate: one over the scale (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
@@ -85,6 +88,9 @@ class Chi2(Gamma):
     Args:
         df: the degrees of freedom (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {"df": constraints.positive}
@@ -107,6 +113,10 @@ class Dirichlet(ExponentialFamily):
     Args:
         concentration: positive numbers (*batch, shares).
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
+        ValueError: ``concentration`` has no dim.
     """
 
     arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
@@ -172,6 +182,9 @@ class Beta(ExponentialFamily):
         concentration1: the exponent of x, plus 1 (*batch), positive.
         concentration0: the exponent of 1 - x, plus 1 (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {
@@ -231,6 +244,9 @@ class StudentT(Distribution):
         loc: the median (*batch).
         scale: the width (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {
@@ -295,6 +311,9 @@ class FisherSnedecor(Distribution):
         df1: the numerator's degrees of freedom (*batch), positive.
         df2: the denominator's (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {"df1": constraints.positive, "df2": constraints.positive}

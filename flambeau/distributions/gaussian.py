@@ -125,6 +125,8 @@ class MultivariateNormal(_Gaussian):
         covariance_matrix, precision_matrix, scale_tril: (*, n, n), one of them: the covariance, its
             inverse, or the lower triangular ``L`` with ``covariance = L @ L.mT``, which the others
             are brought to.
+        validate_args: whether to check parameters and values; by default yes.
+
     Raises:
         ValueError: not one of the matrices is given, or it is not positive-definite.
     """
@@ -210,6 +212,11 @@ class LowRankMultivariateNormal(_Gaussian):
         loc: (*, n).
         cov_factor: (*, n, rank).
         cov_diag: (*, n), positive.
+        validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: shapes that do not fit each other.
+        RuntimeError: the covariance is not positive-definite (``torch.linalg.LinAlgError``).
     """
 
     arg_constraints = {

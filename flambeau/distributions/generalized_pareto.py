@@ -23,6 +23,9 @@ class GeneralizedPareto(Distribution):
         scale: the width (*batch), positive.
         concentration: the heaviness of the tail (*batch).
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {
@@ -57,7 +60,14 @@ class GeneralizedPareto(Distribution):
         return torch.where(zero, -z, heavy) - self.scale.log()
 
     def log_survival_function(self, value: Any) -> Any:
-        """The logarithm of the probability of more than ``value``."""
+        """The logarithm of the probability of more than ``value``.
+
+        Returns:
+            ``(*, *batch_shape)``.
+
+        Raises:
+            ValueError: values outside the support, if that is checked.
+        """
         if self._validate_args:
             self._validate_sample(value)
         z = (value - self.loc) / self.scale
@@ -65,7 +75,11 @@ class GeneralizedPareto(Distribution):
         return torch.where(zero, -z, -torch.log1p(safe * z) / safe)
 
     def log_cdf(self, value: Any) -> Any:
-        """The logarithm of the probability of at most ``value``."""
+        """The logarithm of the probability of at most ``value``.
+
+        Returns:
+            ``(*, *batch_shape)``.
+        """
         return torch.log1p(-torch.exp(self.log_survival_function(value)))
 
     def cdf(self, value: Any) -> Any:

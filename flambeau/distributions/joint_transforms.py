@@ -17,7 +17,11 @@ from .transforms import LowerCholeskyTransform, Transform
 
 
 class AbsTransform(Transform):
-    """y = |x|; not one to one."""
+    """y = |x|; not one to one.
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     codomain = constraints.positive
 
@@ -29,7 +33,12 @@ class AbsTransform(Transform):
 
 
 class CumulativeDistributionTransform(Transform):
-    """y = distribution.cdf(x), which makes its samples uniform."""
+    """y = distribution.cdf(x), which makes its samples uniform.
+
+    Args:
+        distribution: one with ``cdf`` and ``icdf``.
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     codomain = constraints.unit_interval
@@ -55,7 +64,16 @@ class CumulativeDistributionTransform(Transform):
 
 
 class IndependentTransform(Transform):
-    """A transform whose last ``reinterpreted_batch_ndims`` dims count as part of one value."""
+    """A transform whose last ``reinterpreted_batch_ndims`` dims count as part of one value.
+
+    Args:
+        base_transform: the transform.
+        reinterpreted_batch_ndims: how many further dims.
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+
+    Raises:
+        ValueError: when called with fewer dims.
+    """
 
     def __init__(
         self, base_transform: Transform, reinterpreted_batch_ndims: int, cache_size: int = 0
@@ -67,7 +85,6 @@ class IndependentTransform(Transform):
         n = reinterpreted_batch_ndims
         self.domain = constraints.independent(base_transform.domain, n)
         self.codomain = constraints.independent(base_transform.codomain, n)
-        self._event_dim = base_transform.event_dim + n
 
     @property
     def sign(self) -> Any:
@@ -98,7 +115,15 @@ class IndependentTransform(Transform):
 
 
 class ReshapeTransform(Transform):
-    """The last dims, of ``in_shape``, as ``out_shape``."""
+    """The last dims, of ``in_shape``, as ``out_shape``.
+
+    Args:
+        in_shape, out_shape: of equally many elements.
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+
+    Raises:
+        ValueError: they are not, or (when called) the last dims are others.
+    """
 
     bijective = True
 
@@ -109,7 +134,6 @@ class ReshapeTransform(Transform):
             raise ValueError("in_shape, out_shape have different numbers of elements")
         self.domain = constraints.independent(constraints.real, len(self.in_shape))
         self.codomain = constraints.independent(constraints.real, len(self.out_shape))
-        self._event_dim = max(len(self.in_shape), len(self.out_shape))
 
     @staticmethod
     def _swapped(shape: Any, old: Any, new: Any) -> tuple[int, ...]:
@@ -165,7 +189,14 @@ class _Parts(Transform):
 
 
 class CatTransform(_Parts):
-    """Transforms of slices, ``lengths`` long, along ``dim``, each with its own."""
+    """Transforms of slices, ``lengths`` long, along ``dim``, each with its own.
+
+    Args:
+        tseq: the transforms.
+        dim: along which the slices lie.
+        lengths: how long they are; None: 1 each.
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     def __init__(
         self, tseq: Sequence[Transform], dim: int = 0, lengths: Any = None, cache_size: int = 0
@@ -199,7 +230,13 @@ class CatTransform(_Parts):
 
 
 class StackTransform(_Parts):
-    """Transforms of the entries along ``dim``, each with its own."""
+    """Transforms of the entries along ``dim``, each with its own.
+
+    Args:
+        tseq: the transforms.
+        dim: along which the entries lie.
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size)
@@ -222,11 +259,14 @@ class StackTransform(_Parts):
 
 
 class PositiveDefiniteTransform(Transform):
-    """From any square matrix to a positive-definite one."""
+    """From any square matrix to a positive-definite one.
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     domain = constraints.independent(constraints.real, 2)
     codomain = constraints.positive_definite
-    _event_dim = 2
 
     def _call(self, x: Any) -> Any:
         lower = LowerCholeskyTransform()(x)
@@ -241,12 +281,14 @@ class CorrCholeskyTransform(Transform):
 
     Source: Stan Reference Manual, "Cholesky factors of correlation matrices": partial correlations
     tanh(x), each row's squares adding up to 1.
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
     """
 
     bijective = True
     domain = constraints.real_vector
     codomain = constraints.corr_cholesky
-    _event_dim = 2
 
     @staticmethod
     def _lower(x: Any, size: int) -> Any:
@@ -275,6 +317,16 @@ class CorrCholeskyTransform(Transform):
         return (t.log1p() - t.neg().log1p()) / 2
 
     def log_abs_det_jacobian(self, x: Any, y: Any, intermediates: Any = None) -> Any:
+        """log |det dy/dx| of ``y``, the transform of ``x``.
+
+        Args:
+            x: ``(*, n (n - 1) / 2)``.
+            y: ``(*, n, n)``.
+            intermediates: not needed; taken as in PyTorch.
+
+        Returns:
+            ``(*)``.
+        """
         left = 1 - (y * y).cumsum(dim=-1)
         size = y.shape[-1]
         rows, columns = torch.tril_indices(size - 1, size - 1, -1)
@@ -285,6 +337,12 @@ class CorrCholeskyTransform(Transform):
         return stick + slopes
 
     def forward_shape(self, shape: Any) -> Any:
+        """``(*, n (n - 1) / 2)`` to ``(*, n, n)``: the shape of the transform of something of
+        ``shape``.
+
+        Raises:
+            ValueError: the last size is of no n, or there is none.
+        """
         if len(shape) < 1:
             raise ValueError("Too few dimensions on input")
         n = shape[-1]
@@ -294,6 +352,11 @@ class CorrCholeskyTransform(Transform):
         return tuple(shape[:-1]) + (size, size)
 
     def inverse_shape(self, shape: Any) -> Any:
+        """``(*, n, n)`` to ``(*, n (n - 1) / 2)``: the shape of what is transformed to ``shape``.
+
+        Raises:
+            ValueError: it is not that of square matrices.
+        """
         if len(shape) < 2:
             raise ValueError("Too few dimensions on input")
         if shape[-2] != shape[-1]:

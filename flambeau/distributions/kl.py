@@ -22,7 +22,14 @@ _REGISTRY: dict[tuple[type, type], Callable[[Any, Any], Any]] = {}
 
 
 def register_kl(type_p: type, type_q: type) -> Callable[[Any], Any]:
-    """Decorator: the divergence from distributions of ``type_p`` to those of ``type_q``.
+    """Decorator: the divergence between distributions of two types.
+
+    Args:
+        type_p: the type of the first, from which it is measured.
+        type_q: the type of the second.
+
+    Returns:
+        What enters a function of two distributions, and returns it.
 
     Raises:
         TypeError: a type is no distribution's.
@@ -39,7 +46,13 @@ def register_kl(type_p: type, type_q: type) -> Callable[[Any], Any]:
 
 
 def kl_divergence(p: Any, q: Any) -> Any:
-    """The Kullback-Leibler divergence KL(p || q), of shape batch_shape.
+    """The Kullback-Leibler divergence KL(p || q).
+
+    Args:
+        p, q: distributions whose batches broadcast.
+
+    Returns:
+        ``batch_shape``.
 
     Raises:
         NotImplementedError: no divergence is registered for these types or bases of them.

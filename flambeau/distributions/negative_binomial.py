@@ -23,6 +23,10 @@ class NegativeBinomial(GivenByOdds):
         probs: probabilities (*batch), each in [0, 1]; or
         logits: their log-odds (*batch). One of the two is given.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {

@@ -28,8 +28,11 @@ class Wishart(Distribution):
     Args:
         df: more than n - 1, not necessarily whole.
         covariance_matrix, precision_matrix, scale_tril: (*, n, n), one of them, of those vectors.
+        validate_args: whether to check parameters and values; by default yes.
+
     Raises:
         ValueError: ``df`` is too small, or the matrix is not positive-definite.
+        AssertionError: not just one of the matrices is given.
 
     Source: Sawyer, Wishart distributions and inverse-Wishart sampling (2007).
     """
@@ -156,6 +159,10 @@ class Wishart(Distribution):
 
         Args:
             max_try_correction: how often those that are numerically singular are drawn again (10).
+            sample_shape: how many.
+
+        Returns:
+            ``(*sample_shape, *batch_shape, n, n)``.
         """
         tries = 10 if max_try_correction is None else max_try_correction
         sample = self._drawn(Size(sample_shape))
@@ -238,6 +245,10 @@ class LKJCholesky(Distribution):
         dim: the size of the matrices, 2 or more.
         concentration: the density is in proportion to the determinant to the power of this less 1:
             1 is uniform over correlation matrices, more prefers those near the identity.
+        validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: ``dim`` is below 2, or ``concentration`` not positive.
 
     Source: Lewandowski, Kurowicka and Joe, Generating random correlation matrices based on vines
     and extended onion method (2009).

@@ -21,7 +21,18 @@ from .transforms import ExpTransform, SigmoidTransform
 
 
 class LogitRelaxedBernoulli(GivenByOdds):
-    """The log odds of a relaxed Bernoulli number; the lower ``temperature``, the more decided."""
+    """The log odds of a relaxed Bernoulli number; the lower ``temperature``, the more decided.
+
+    Args:
+        temperature: the lower, the more decided; positive.
+        probs: probabilities (*batch), each in [0, 1]; or
+        logits: their log-odds (*batch). One of the two is given.
+        validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
+    """
 
     support = constraints.real  # type: ignore[assignment]
     has_rsample = True
@@ -54,7 +65,18 @@ class LogitRelaxedBernoulli(GivenByOdds):
 
 
 class ExpRelaxedCategorical(Distribution):
-    """The logarithms of a relaxed one-hot vector."""
+    """The logarithms of a relaxed one-hot vector.
+
+    Args:
+        temperature: the lower, the more decided; positive.
+        probs: weights (*batch, categories), not negative; normalized to a sum of 1; or
+        logits: logarithms of weights, of that shape. One of the two is given.
+        validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
+    """
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.real_vector  # type: ignore[assignment]
@@ -77,9 +99,11 @@ class ExpRelaxedCategorical(Distribution):
         new._validate_args = self._validate_args
         return new
 
-    logits = property(lambda self: self._categorical.logits)
-    probs = property(lambda self: self._categorical.probs)
-    param_shape = property(lambda self: self._categorical.param_shape)
+    logits = property(lambda self: self._categorical.logits, doc="Logarithms of probabilities.")
+    probs = property(lambda self: self._categorical.probs, doc="The categories' probabilities.")
+    param_shape = property(
+        lambda self: self._categorical.param_shape, doc="The shape of the parameter."
+    )
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         shape = self._extended_shape(sample_shape)
@@ -104,9 +128,9 @@ class _Relaxed(TransformedDistribution):
     """What both relaxed families share: their base's parameters."""
 
     has_rsample = True  # type: ignore[assignment]
-    temperature = property(lambda self: self.base_dist.temperature)
-    logits = property(lambda self: self.base_dist.logits)
-    probs = property(lambda self: self.base_dist.probs)
+    temperature = property(lambda self: self.base_dist.temperature, doc="The temperature.")
+    logits = property(lambda self: self.base_dist.logits, doc="Log odds, or logarithms.")
+    probs = property(lambda self: self.base_dist.probs, doc="The probabilities.")
 
     def __repr__(self) -> str:
         return super(TransformedDistribution, self).__repr__()
@@ -120,6 +144,10 @@ class RelaxedBernoulli(_Relaxed):
         probs: probabilities (*batch), each in [0, 1]; or
         logits: their log-odds (*batch). One of the two is given.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
@@ -141,6 +169,10 @@ class RelaxedOneHotCategorical(_Relaxed):
         probs: weights (*batch, categories), not negative; normalized to a sum of 1; or
         logits: logarithms of weights, of that shape. One of the two is given.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: not just one of ``probs`` and ``logits`` is given.
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}

@@ -57,7 +57,16 @@ class _Family(TransformedDistribution):
 
 
 class Weibull(_Family):
-    """The Weibull distribution of times to failure: ``scale``, and ``concentration`` (shape)."""
+    """The Weibull distribution of times to failure.
+
+    Args:
+        scale: the time after which a share of 1 / e is left (*batch), positive.
+        concentration: the shape (*batch), positive; 1 is exponential.
+        validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
+    """
 
     arg_constraints = {"scale": constraints.positive, "concentration": constraints.positive}
     support = constraints.positive  # type: ignore[assignment]
@@ -95,7 +104,16 @@ class Weibull(_Family):
 
 
 class Pareto(_Family):
-    """The Pareto distribution above ``scale``, with the tail's exponent ``alpha``."""
+    """The Pareto distribution of numbers from ``scale`` on.
+
+    Args:
+        scale: the least value (*batch), positive.
+        alpha: the tail's exponent (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
+    """
 
     arg_constraints = {"alpha": constraints.positive, "scale": constraints.positive}
     _own = ("scale", "alpha")
@@ -131,7 +149,16 @@ class Pareto(_Family):
 
 
 class InverseGamma(_Family):
-    """The distribution of the reciprocals of gamma numbers."""
+    """The distribution of the reciprocals of gamma numbers.
+
+    Args:
+        concentration: the gamma distribution's shape (*batch), positive.
+        rate: the gamma distribution's rate (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
+    """
 
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.positive  # type: ignore[assignment]
@@ -181,7 +208,17 @@ class InverseGamma(_Family):
 
 
 class Kumaraswamy(_Family):
-    """A distribution on (0, 1) like the beta, of a distribution function in closed form."""
+    """A distribution on (0, 1) like the beta, of a distribution function in closed form.
+
+    That is ``1 - (1 - x**concentration1)**concentration0``.
+
+    Args:
+        concentration1, concentration0: its exponents (*batch), positive.
+        validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
+    """
 
     arg_constraints = {
         "concentration1": constraints.positive,
@@ -232,7 +269,16 @@ class Kumaraswamy(_Family):
 
 
 class LogisticNormal(_Family):
-    """Shares (a point of the simplex) made of normal numbers by breaking parts off a stick."""
+    """Shares (a point of the simplex) made of normal numbers by breaking parts off a stick.
+
+    Args:
+        loc: the normal numbers' means (*batch, shares - 1).
+        scale: their standard deviations, of that shape, positive.
+        validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
+    """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.simplex  # type: ignore[assignment]

@@ -31,12 +31,22 @@ def _same(one: Any, other: Any) -> bool:
 
 
 class Transform:
-    """A function with an inverse and a known log |det dy/dx|."""
+    """A function with an inverse and a known log |det dy/dx|.
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+
+    Attributes:
+        domain, codomain: the constraints of x and of y.
+        bijective: whether it is one to one.
+
+    Raises:
+        ValueError: another ``cache_size``.
+    """
 
     bijective = False
     domain: Any = constraints.real
     codomain: Any = constraints.real
-    _event_dim = 0
 
     def __init__(self, cache_size: int = 0) -> None:
         if cache_size not in (0, 1):
@@ -46,8 +56,14 @@ class Transform:
 
     @property
     def event_dim(self) -> int:
-        """How many of the last dims make up one value."""
-        return self._event_dim
+        """How many of the last dims make up one value, where it is as many before as after.
+
+        Raises:
+            ValueError: it is not; ``domain.event_dim`` and ``codomain.event_dim`` say how many.
+        """
+        if self.domain.event_dim == self.codomain.event_dim:
+            return self.domain.event_dim
+        raise ValueError("Please use either .domain.event_dim or .codomain.event_dim")
 
     @property
     def inv(self) -> Transform:
@@ -56,11 +72,19 @@ class Transform:
 
     @property
     def sign(self) -> Any:
-        """1 if increasing, -1 if decreasing."""
+        """1 if increasing, -1 if decreasing.
+
+        Raises:
+            NotImplementedError: it is neither, or of several dims.
+        """
         raise NotImplementedError
 
     def with_cache(self, cache_size: int = 1) -> Transform:
-        """The same transform, which keeps its latest pair if ``cache_size`` is 1."""
+        """The same transform, which keeps its latest pair if ``cache_size`` is 1.
+
+        Returns:
+            A transform.
+        """
         if self._cache_size == cache_size:
             return self
         new = copy.copy(self)
@@ -95,15 +119,30 @@ class Transform:
         raise NotImplementedError
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
-        """log |det dy/dx| of y, the transform of x."""
+        """log |det dy/dx| of y, the transform of x.
+
+        Returns:
+            The shape of ``x`` without the last ``event_dim`` dims.
+
+        Raises:
+            NotImplementedError: the transform has none.
+        """
         raise NotImplementedError
 
     def forward_shape(self, shape: Any) -> Any:
-        """The shape of the transform of something of ``shape``."""
+        """The shape of the transform of something of ``shape``.
+
+        Raises:
+            ValueError: nothing of that shape can be transformed.
+        """
         return shape
 
     def inverse_shape(self, shape: Any) -> Any:
-        """The shape of what is transformed to ``shape``."""
+        """The shape of what is transformed to ``shape``.
+
+        Raises:
+            ValueError: nothing is.
+        """
         return shape
 
     def __repr__(self) -> str:
@@ -118,7 +157,6 @@ class _Inverse(Transform):
         self._transform = transform
         self.bijective = transform.bijective
         self.domain, self.codomain = transform.codomain, transform.domain
-        self._event_dim = transform.event_dim
 
     @property
     def inv(self) -> Transform:
@@ -144,16 +182,47 @@ class _Inverse(Transform):
         return self._transform.forward_shape(shape)
 
 
+def _with_dims(constraint: Any, dims: int) -> Any:
+    """``constraint``, of events of ``dims`` dims."""
+    lacking = dims - constraint.event_dim
+    return constraints.independent(constraint, lacking) if lacking > 0 else constraint
+
+
 class ComposeTransform(Transform):
-    """Several transforms, one after the other."""
+    """Several transforms, one after the other.
+
+    Args:
+        parts: the transforms, the first one first.
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
         super().__init__(cache_size)
-        self.parts = list(parts)
+        self.parts = [p.with_cache(cache_size) for p in parts] if cache_size else list(parts)
         self.bijective = all(p.bijective for p in self.parts)
-        self._event_dim = max([p.event_dim for p in self.parts], default=0)
-        if self.parts:
-            self.domain, self.codomain = self.parts[0].domain, self.parts[-1].codomain
+
+    @property
+    def domain(self) -> Any:  # type: ignore[override]
+        """What the first takes, with as many dims as any of the others makes of it needs."""
+        if not self.parts:
+            return constraints.real
+        dims = self.parts[-1].codomain.event_dim
+        for part in reversed(self.parts):
+            dims = max(
+                dims + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim
+            )
+        return _with_dims(self.parts[0].domain, dims)
+
+    @property
+    def codomain(self) -> Any:  # type: ignore[override]
+        """What the last gives, with the dims that any of the others needs."""
+        if not self.parts:
+            return constraints.real
+        dims = self.parts[0].domain.event_dim
+        for part in self.parts:
+            dims += part.codomain.event_dim - part.domain.event_dim
+            dims = max(dims, part.codomain.event_dim)
+        return _with_dims(self.parts[-1].codomain, dims)
 
     @property
     def inv(self) -> Transform:
@@ -177,11 +246,15 @@ class ComposeTransform(Transform):
         return y
 
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
-        total: Any = torch.zeros_like(x) if not self.parts else 0
+        if not self.parts:
+            return torch.zeros_like(x)
+        total: Any = 0
+        dims = self.domain.event_dim
         for part in self.parts:
-            result = part(x)
+            result = y if part is self.parts[-1] else part(x)
             term = part.log_abs_det_jacobian(x, result)
-            total = total + sum_rightmost(term, self.event_dim - part.event_dim)
+            total = total + sum_rightmost(term, dims - part.domain.event_dim)
+            dims += part.codomain.event_dim - part.domain.event_dim
             x = result
         return total
 
@@ -200,7 +273,11 @@ class ComposeTransform(Transform):
 
 
 class ExpTransform(Transform):
-    """y = exp(x)."""
+    """y = exp(x).
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     codomain = constraints.positive
@@ -217,7 +294,12 @@ class ExpTransform(Transform):
 
 
 class PowerTransform(Transform):
-    """y = x ** exponent, of positive x."""
+    """y = x ** exponent, of positive x.
+
+    Args:
+        exponent: a number or a tensor, not 0.
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     domain = codomain = constraints.positive
@@ -239,9 +321,18 @@ class PowerTransform(Transform):
     def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
         return (self.exponent * y / x).abs().log()
 
+    def forward_shape(self, shape: Any) -> Any:
+        return torch.broadcast_shapes(shape, self.exponent.shape)
+
+    inverse_shape = forward_shape
+
 
 class SigmoidTransform(Transform):
-    """y = 1 / (1 + exp(-x))."""
+    """y = 1 / (1 + exp(-x)).
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     codomain = constraints.unit_interval
@@ -262,7 +353,11 @@ class SigmoidTransform(Transform):
 
 
 class SoftplusTransform(Transform):
-    """y = log(1 + exp(x))."""
+    """y = log(1 + exp(x)).
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     codomain = constraints.positive
@@ -279,7 +374,11 @@ class SoftplusTransform(Transform):
 
 
 class TanhTransform(Transform):
-    """y = tanh(x)."""
+    """y = tanh(x).
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     codomain = constraints.interval(-1.0, 1.0)
@@ -296,13 +395,19 @@ class TanhTransform(Transform):
 
 
 class AffineTransform(Transform):
-    """y = loc + scale * x."""
+    """y = loc + scale * x.
+
+    Args:
+        loc, scale: numbers or tensors that broadcast with x; ``scale`` is not 0.
+        event_dim: how many of the last dims make up one value.
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
 
     def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size)
-        self.loc, self.scale, self._event_dim = loc, scale, event_dim
+        self.loc, self.scale = loc, scale
         if event_dim:
             self.domain = self.codomain = constraints.independent(constraints.real, event_dim)
 
@@ -325,13 +430,22 @@ class AffineTransform(Transform):
             result = torch.abs(self.scale).log().expand(x.shape)
         return sum_rightmost(result, self.event_dim)
 
+    def forward_shape(self, shape: Any) -> Any:
+        parameters = (getattr(self.loc, "shape", ()), getattr(self.scale, "shape", ()))
+        return torch.broadcast_shapes(shape, *parameters)
+
+    inverse_shape = forward_shape
+
 
 class SoftmaxTransform(Transform):
-    """y = softmax(x) over the last dim; not one to one."""
+    """y = softmax(x) over the last dim; not one to one.
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     domain = constraints.real_vector
     codomain = constraints.simplex
-    _event_dim = 1
 
     def _call(self, x: Any) -> Any:
         return torch.nn.functional.softmax(x, -1)
@@ -341,12 +455,15 @@ class SoftmaxTransform(Transform):
 
 
 class StickBreakingTransform(Transform):
-    """From k - 1 real numbers to k shares, by breaking parts off a stick."""
+    """From k - 1 real numbers to k shares, by breaking parts off a stick.
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     bijective = True
     domain = constraints.real_vector
     codomain = constraints.simplex
-    _event_dim = 1
 
     @staticmethod
     def _offset(x: Any) -> Any:
@@ -377,11 +494,14 @@ class StickBreakingTransform(Transform):
 
 
 class LowerCholeskyTransform(Transform):
-    """From any square matrix to a lower triangular one with a positive diagonal."""
+    """From any square matrix to a lower triangular one with a positive diagonal.
+
+    Args:
+        cache_size: 1 to keep the latest pair x, y; 0 not to.
+    """
 
     domain = constraints.independent(constraints.real, 2)
     codomain = constraints.lower_cholesky
-    _event_dim = 2
 
     def _call(self, x: Any) -> Any:
         return x.tril(-1) + torch.diag_embed(x.diagonal(dim1=-2, dim2=-1).exp())
@@ -391,6 +511,16 @@ class LowerCholeskyTransform(Transform):
 
 
 identity_transform = ComposeTransform([])
+
+
+def __getattr__(name: str) -> Any:
+    """The transforms that need those of this module: for PyTorch, they are here."""
+    from . import joint_transforms
+
+    if name in joint_transforms.__all__:
+        return getattr(joint_transforms, name)
+    raise AttributeError(f"module 'torch.distributions.transforms' has no attribute {name!r}")
+
 
 __all__ = [
     "AffineTransform", "ComposeTransform", "ExpTransform", "LowerCholeskyTransform",

@@ -11,7 +11,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 import flambeau as torch
+from flambeau.ops.array_calls import draw_on_arrays
+from flambeau.random import Generator
+from flambeau.random.sampling import uniform
 
 from . import constraints
 from .distribution import Distribution
@@ -57,6 +62,9 @@ class VonMises(Distribution):
         loc: the mean angle (*batch), in radians.
         concentration: one over the variance, of narrow distributions (*batch), positive.
         validate_args: whether to check parameters and values; by default yes.
+
+    Raises:
+        ValueError: a parameter or, later, a value outside of what it may be, if that is checked.
     """
 
     arg_constraints = {"loc": constraints.real, "concentration": constraints.positive}
@@ -82,16 +90,10 @@ class VonMises(Distribution):
             rho = (tau - (2 * tau).sqrt()) / (2 * kappa)
             exact = (1 + rho**2) / (2 * rho)
             radius = torch.where(kappa < 1e-5, 1 / kappa + kappa, exact)
-            angles = torch.empty(shape, dtype=torch.float64)
-            done = torch.zeros(shape, dtype=torch.bool)
-            while not bool(done.all()):
-                u1, u2, u3 = torch.rand((3, *shape), dtype=torch.float64).unbind()
-                z = torch.cos(math.pi * u1)
-                f = (1 + radius * z) / (radius + z)
-                c = kappa * (radius - f)
-                accepted = ((c * (2 - c) - u2) > 0) | ((c / u2).log() + 1 - c >= 0)
-                angles = torch.where(accepted, (u3 - 0.5).sign() * f.acos(), angles)
-                done = done | accepted
+            kind = (tuple(shape), np.float64)
+            (angles,) = draw_on_arrays(
+                _angles, "VonMises.sample()", (kappa, radius), kind, shape=tuple(shape)
+            )
             turned = (angles + math.pi + loc) % (2 * math.pi) - math.pi
             return turned.to(self.loc.dtype)
 
@@ -112,3 +114,21 @@ class VonMises(Distribution):
 
 
 __all__ = ["VonMises"]
+
+
+def _angles(
+    generator: Generator, kappa: np.ndarray, radius: np.ndarray, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Angles about 0, drawn again until all are accepted."""
+    angles = np.empty(shape)
+    done = np.zeros(shape, bool)
+    while not done.all():
+        u1, u2, u3 = uniform(generator, (3, *shape), np.dtype(np.float64))
+        z = np.cos(math.pi * u1)
+        f = (1 + radius * z) / (radius + z)
+        c = kappa * (radius - f)
+        with np.errstate(all="ignore"):
+            accepted = ((c * (2 - c) - u2) > 0) | (np.log(c / u2) + 1 - c >= 0)
+            angles = np.where(accepted, np.sign(u3 - 0.5) * np.arccos(f), angles)
+        done |= accepted
+    return angles

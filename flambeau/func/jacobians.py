@@ -53,6 +53,9 @@ def jacrev(
         a function of the same arguments: for each output, for each selected input a tensor
         ``(*output shape, *input shape)``; and ``aux``, if ``has_aux``.
 
+    Raises:
+        ValueError: ``chunk_size`` is not positive.
+
     Source: https://pytorch.org/docs/stable/generated/torch.func.jacrev.html
     """
     if chunk_size is not None and chunk_size <= 0:

@@ -149,6 +149,9 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     Returns:
         ``(output, jvp_fn)``; ``jvp_fn(*tangents)`` gives the tangent of the output.
 
+    Raises:
+        RuntimeError: (from ``jvp_fn``) tangents of other shapes or dtypes than the primals.
+
     Source: https://pytorch.org/docs/stable/generated/torch.func.linearize.html
     """
     call = "linearize(f, *primals)"

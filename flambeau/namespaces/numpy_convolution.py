@@ -3,14 +3,14 @@
 With channels first and the batch last, (C, *spatial, N), the elements that one tap of the kernel
 reads lie in long runs of memory: collecting them for all taps ("im2col") costs little beside the
 matrix product that follows, even for images of a few pixels.  What the batch dim costs is two
-transpositions, done channel by channel so that each fits the cache.
+transpositions.  Where a row of the result is long, its rows are worked on one by one
+(:mod:`.numpy_row_convolution`), with columns that are fewer and overlap.
 
 Batches are worked on in pieces, so that the columns take a bounded amount of memory.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import product
@@ -20,70 +20,15 @@ from typing import Any
 import numpy as np
 
 from .numpy_blas import dot
+from .numpy_row_convolution import RowGeometry, conv_rows, conv_rows_gradients
+from .numpy_turning import batch_first, batch_last
+from .numpy_workspace import WORKSPACE
 
 Array = Any
 Sizes = Sequence[int]
 
 COLUMN_BYTES = 4 << 20
 """How much memory the columns of one piece of a batch take, unless one sample needs more."""
-
-_CACHE_BYTES = 1 << 18
-
-_TURNED = 128
-"""Positions that are turned at a time: they stay in the cache."""
-
-
-class _Workspace(threading.local):
-    """Each thread's scratch memory, by purpose: fresh pages cost more than what is put in them."""
-
-    def __init__(self) -> None:
-        self.buffers: dict[str, Array] = {}
-
-    def array(self, purpose: str, shape: Sizes, dtype: np.dtype) -> Array:
-        """An uninitialised array, valid until the next one of that purpose."""
-        size = prod(shape) * dtype.itemsize
-        buffer = self.buffers.get(purpose)
-        if buffer is None or buffer.nbytes < size:
-            buffer = np.empty(size, np.uint8)
-            if size <= 2 * COLUMN_BYTES:  # what only a huge sample needs is not kept
-                self.buffers[purpose] = buffer
-        return buffer[:size].view(dtype).reshape(shape)
-
-
-_WORKSPACE = _Workspace()
-
-
-def _batch_last(x: Array, out: Array) -> None:
-    """(N, C, *spatial) into ``out`` (C, *spatial, N)."""
-    last = (*range(1, x.ndim - 1), 0)
-    if x.shape[0] == 1:
-        out[..., 0] = x[0]
-    elif x.strides[0] % 1024 == 0 and x.flags.c_contiguous and out.flags.c_contiguous:
-        # samples so far apart compete for the same lines of the cache: few at a time
-        source, target = x.reshape(len(x), -1), out.reshape(-1, len(x))
-        for start in range(0, len(x), 16):
-            target[:, start : start + 16] = source[start : start + 16].T
-    elif x.nbytes <= _CACHE_BYTES * x.shape[1]:
-        for channel in range(x.shape[1]):
-            out[channel] = x[:, channel].transpose(last)
-    else:
-        out[...] = x.transpose(1, *range(2, x.ndim), 0)
-
-
-def _batch_first(x: Array, out: Array) -> None:
-    """(C, *spatial, N) into ``out`` (N, C, *spatial)."""
-    if out.shape[0] == 1:
-        out[0] = x[..., 0]
-    elif out.flags.c_contiguous and x.flags.c_contiguous:
-        source, target = x.reshape(-1, x.shape[-1]), out.reshape(out.shape[0], -1)
-        for start in range(0, len(source), _TURNED):
-            target[:, start : start + _TURNED] = source[start : start + _TURNED].T
-    elif x.nbytes <= _CACHE_BYTES * x.shape[0]:
-        first = (x.ndim - 2, *range(x.ndim - 2))
-        for channel in range(x.shape[0]):
-            out[:, channel] = x[channel].transpose(first)
-    else:
-        out[...] = x.transpose(x.ndim - 1, *range(x.ndim - 1))
 
 
 class _Geometry:
@@ -126,6 +71,19 @@ class _Geometry:
             )
             for tap in product(*map(range, kernel))
         ]
+        self.by_row: RowGeometry | None = None
+        if RowGeometry.exists(kernel, dilation) and self.positions > 0:
+            self.by_row = RowGeometry(channels, spatial, kernel, stride, padding, dilation, size)
+
+    def pieces_by_row(
+        self, batch: int, filters: int, itemsize: int
+    ) -> Iterator[tuple[slice, RowGeometry]]:
+        """The pieces of a batch that are worked on row by row; none if that is slower."""
+        if self.by_row is not None:
+            pieces = list(_pieces(batch, self.by_row.sample_elements * itemsize))
+            if self.by_row.suits(batch - pieces[-1].start, filters):
+                for piece in pieces:
+                    yield piece, self.by_row
 
 
 @lru_cache(256)
@@ -159,21 +117,20 @@ class _Columns:
         count, channels = x.shape[:2]
         if count != self.count:
             self.count = count
-            self.image = _WORKSPACE.array("image", (channels, *geometry.padded, count), x.dtype)
+            self.image = WORKSPACE.array("image", (channels, *geometry.padded, count), x.dtype)
             if geometry.has_padding:
                 self.image.fill(0)
             shape = (geometry.rows + self.ones, geometry.positions * count)
-            columns = _WORKSPACE.array("columns", shape, x.dtype)
+            columns = WORKSPACE.array("columns", shape, x.dtype)
             if self.ones:
                 columns[-1] = 1
             self.columns = columns
             self.by_tap = columns[: geometry.rows].reshape(
                 channels, *geometry.kernel, *geometry.size, count
             )
-        image, by_tap = self.image, self.by_tap
-        _batch_last(x, image[geometry.inner])
+        batch_last(x, self.image[geometry.inner])
         for tap, reach in geometry.taps:
-            by_tap[tap] = image[reach]
+            self.by_tap[tap] = self.image[reach]
         return self.columns
 
 
@@ -205,6 +162,11 @@ def conv(
             flat += bias[:, None]
         return flat.reshape(batch, filters, *size)
     out = np.empty((batch, filters, *size), x.dtype)
+    by_row = list(geometry.pieces_by_row(batch, filters, x.itemsize)) if groups == 1 else []
+    for piece, rows in by_row:
+        conv_rows(x[piece], weight, bias, rows, out[piece])
+    if by_row:
+        return out
     # a row of ones below the columns adds the bias within the product
     fused = bias is not None and groups == 1
     if fused and bias is not None:
@@ -213,14 +175,14 @@ def conv(
     for piece in _pieces(batch, columns.sample_bytes):
         block = columns.of(piece)
         if groups == 1:
-            result = _WORKSPACE.array("result", (filters, block.shape[1]), x.dtype)
+            result = WORKSPACE.array("result", (filters, block.shape[1]), x.dtype)
             dot(matrix, block, result)
         else:
             result = np.matmul(
                 matrix.reshape(groups, filters // groups, -1),
                 block.reshape(groups, -1, block.shape[1]),
             )
-        _batch_first(result.reshape(filters, *size, -1), out[piece])
+        batch_first(result.reshape(filters, *size, -1), out[piece])
     if bias is not None and not fused:
         out += bias.reshape(-1, *(1,) * len(size))
     return out
@@ -250,10 +212,21 @@ def conv_gradients(
     matrix = weight.reshape(groups, filters // groups, -1)
     grad_input = np.empty(x.shape, grad.dtype) if need_input else None
     grad_weight: Any = None
+    grad_bias: Any = None
+    by_row = list(geometry.pieces_by_row(len(x), filters, grad.itemsize)) if groups == 1 else []
+    for piece, row_geometry in by_row:
+        of_weight, of_bias = conv_rows_gradients(
+            grad[piece], x[piece], weight, row_geometry,
+            None if grad_input is None else grad_input[piece], need_weight, need_bias,
+        )  # fmt: skip
+        grad_weight = of_weight if grad_weight is None else grad_weight + of_weight
+        grad_bias = of_bias if grad_bias is None else grad_bias + of_bias
+    if by_row:
+        return grad_input, grad_weight, grad_bias
     for piece in _pieces(x.shape[0], columns.sample_bytes):
         part = grad[piece]
-        rows = _WORKSPACE.array("result", (filters, *size, part.shape[0]), grad.dtype)
-        _batch_last(part, rows)
+        rows = WORKSPACE.array("result", (filters, *size, part.shape[0]), grad.dtype)
+        batch_last(part, rows)
         rows = rows.reshape(groups, filters // groups, -1)
         if need_weight:
             block = columns.of(piece)
@@ -266,13 +239,12 @@ def conv_gradients(
         if grad_input is not None:
             if groups == 1:
                 # the columns are done with: their memory takes their gradient
-                spread = _WORKSPACE.array("columns", (geometry.rows, rows.shape[2]), grad.dtype)
+                spread = WORKSPACE.array("columns", (geometry.rows, rows.shape[2]), grad.dtype)
                 dot(matrix[0].T, rows[0], spread)
             else:
                 spread = np.matmul(matrix.transpose(0, 2, 1), rows)
             spread = spread.reshape(x.shape[1], *geometry.kernel, *size, part.shape[0])
             _gather(spread, geometry, grad_input[piece])
-    grad_bias = None
     if columns.ones:
         grad_bias = np.ascontiguousarray(grad_weight[:, -1])
         grad_weight = grad_weight[:, :-1]
@@ -286,11 +258,11 @@ def conv_gradients(
 def _gather(spread: Array, geometry: _Geometry, out: Array) -> None:
     """Sum ``spread`` (C, *kernel, *size, N) over the taps that read each element ("col2im")."""
     shape = (spread.shape[0], *geometry.padded, spread.shape[-1])
-    image = _WORKSPACE.array("image gradient", shape, spread.dtype)
+    image = WORKSPACE.array("image gradient", shape, spread.dtype)
     image.fill(0)
     for tap, reach in geometry.taps:
         image[reach] += spread[tap]
-    _batch_first(image[geometry.inner], out)
+    batch_first(image[geometry.inner], out)
 
 
 def _pointwise_gradients(

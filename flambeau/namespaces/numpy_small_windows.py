@@ -56,16 +56,22 @@ def _pool_table(shape: Sizes, *window: Any) -> tuple[Array, Array, bool] | None:
 
     Padding is replaced by the window's first element, which changes no maximum. None if a window
     has no element.
+
+    Returns:
+        (*leading, *size, elements), (*leading, *size), and whether.
     """
     count = prod(window[0])
-    places = _places(shape, *window).reshape(-1, count)
+    of_windows = _places(shape, *window)
+    result_shape = of_windows.shape[: len(shape)]
+    places = of_windows.reshape(-1, count)
     inside = places >= 0
     if not inside.any(1).all():
         return None
     first = np.take_along_axis(places, inside.argmax(1)[:, None], 1)
     apart = len(np.unique(places[inside])) == inside.sum()
-    starts = np.arange(0, places.size, count)
-    return _fixed(np.where(inside, places, first)), _fixed(starts), bool(apart)
+    starts = np.arange(0, places.size, count).reshape(result_shape)
+    places = np.where(inside, places, first).reshape(*result_shape, count)
+    return _fixed(places), _fixed(starts), bool(apart)
 
 
 def max_pool_few(
@@ -76,20 +82,21 @@ def max_pool_few(
     if table is None:
         return None
     places, starts, apart = table
-    best = x.take(places).argmax(1)
+    values = x.reshape(-1)[places]
+    best = values.argmax(-1)
     best += starts
-    chosen = places.take(best)
-    return x.take(chosen).reshape(x.shape[: -len(kernel)] + size), [chosen, apart]
+    return values.take(best), [best, places, apart]
 
 
 def max_pool_few_gradient(grad: Array, input_shape: Sizes, aux: list[Any]) -> Array:
     """The gradient of :func:`max_pool_few`."""
-    chosen, apart = aux
+    best, places, apart = aux
+    chosen = places.take(best)
     if apart:
-        result = np.zeros(prod(input_shape), grad.dtype)
-        result[chosen] = grad.reshape(-1)
-        return result.reshape(input_shape)
-    sums = np.bincount(chosen, grad.reshape(-1), prod(input_shape))
+        result = np.zeros(input_shape, grad.dtype)
+        result.put(chosen, grad)
+        return result
+    sums = np.bincount(chosen.reshape(-1), grad.reshape(-1), prod(input_shape))
     return sums.astype(grad.dtype, copy=False).reshape(input_shape)
 
 
@@ -100,8 +107,7 @@ def sum_pool_few(x: Array, kernel: Sizes, stride: Sizes, size: Sizes) -> Array |
     if table is None:
         return None
     places = table[0]
-    sums = x.take(places).dot(ones(places.shape[1], x.dtype))
-    return sums.reshape(x.shape[: -len(kernel)] + size)
+    return x.take(places).dot(ones(places.shape[-1], x.dtype))
 
 
 @lru_cache(128)
@@ -112,7 +118,7 @@ def _owners(shape: Sizes, kernel: Sizes, stride: Sizes, size: Sizes) -> Array | 
     if table is None or not table[2] or table[0].size != prod(shape):
         return None
     owners = np.empty(table[0].size, np.int64)
-    owners[table[0]] = np.arange(len(table[0]))[:, None]
+    owners[table[0]] = np.arange(table[1].size).reshape(table[1].shape)[..., None]
     return _fixed(owners.reshape(shape))
 
 
@@ -161,8 +167,8 @@ def _columns(x: Array, table: _ConvTable) -> Array:
     if table.padded:
         padded = np.zeros(table.input_size + 1, x.dtype)
         padded[:-1] = x.reshape(-1)
-        return padded.take(table.places)
-    return x.take(table.places)
+        return padded[table.places]
+    return x.reshape(-1)[table.places]  # two thirds of the time of `take`
 
 
 def conv_few(
@@ -174,9 +180,11 @@ def conv_few(
         return None
     filters = weight.shape[0]
     result = weight.reshape(filters, -1).dot(_columns(x, table))
-    if bias is not None:
-        result += bias.reshape(filters, 1)
-    result = np.ascontiguousarray(result.reshape((filters, x.shape[0], -1)).transpose(1, 0, 2))
+    result = result.reshape((filters, x.shape[0], -1)).transpose(1, 0, 2)
+    if bias is None:
+        result = np.ascontiguousarray(result)
+    else:
+        result = np.add(result, bias.reshape(filters, 1), order="C")
     return result.reshape((x.shape[0], filters, *table.size))
 
 

@@ -1,4 +1,7 @@
-"""``Parameter``, ``Buffer`` and their uninitialised forms (``torch.nn.parameter``)."""
+"""``Parameter``, ``Buffer`` and their uninitialised forms (``torch.nn.parameter``).
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html (parameters and buffers)
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,10 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     Args:
         data: the values; the parameter shares their memory.
         requires_grad: whether gradients are computed for it (not switched off by ``no_grad``).
+
+    Raises:
+        TypeError: ``data`` is no tensor.
+        RuntimeError: a gradient of integers, or of an inference tensor, is asked for.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.parameter.Parameter.html
     """
@@ -145,6 +152,11 @@ class UninitializedTensorMixin:
 
     @property
     def shape(self) -> Any:
+        """Not known yet.
+
+        Raises:
+            RuntimeError: always.
+        """
         raise RuntimeError(
             "Can't access the shape of an uninitialized parameter or buffer. This error usually "
             "happens in `load_state_dict` when trying to load an uninitialized parameter into an "
@@ -153,6 +165,11 @@ class UninitializedTensorMixin:
         )
 
     def share_memory_(self) -> Any:
+        """There is no memory to share yet.
+
+        Raises:
+            RuntimeError: always.
+        """
         raise RuntimeError(
             "Can't share memory on an uninitialized parameter or buffer. Call `forward` to "
             "initialize the parameters before calling `module.share_memory()`."
@@ -169,6 +186,9 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: igno
         requires_grad: whether gradients will be computed for it.
         device: where it will be.
         dtype: what it will hold.
+
+    Raises:
+        RuntimeError: gradients of integers are asked for; or its shape, before it has one.
     """
 
     cls_to_become = Parameter
@@ -193,6 +213,9 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[mis
         device: where it will be.
         dtype: what it will hold.
         persistent: whether the buffer is part of the module's ``state_dict``.
+
+    Raises:
+        RuntimeError: gradients of integers are asked for; or its shape, before it has one.
     """
 
     cls_to_become = Tensor
@@ -212,5 +235,9 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[mis
 
 
 def is_lazy(param: Any) -> bool:
-    """Whether ``param`` is an uninitialised parameter or buffer."""
+    """Whether ``param`` is an uninitialised parameter or buffer.
+
+    Returns:
+        A bool.
+    """
     return isinstance(param, UninitializedTensorMixin)

@@ -16,6 +16,9 @@ from .sizes import Size, Sizes
 def element_type(dtype: np.dtype) -> int:
     """ONNX's number for a NumPy dtype.
 
+    Returns:
+        One of ``onnx.TensorProto``'s.
+
     Raises:
         OnnxExporterError: it has none.
     """
@@ -46,7 +49,7 @@ class Builder:
         self._taken: set[str] = set()
 
     def fresh(self, hint: str) -> str:
-        """A name that nothing has."""
+        """A name that nothing has: ``hint``, with a number behind it if need be."""
         name, number = hint, 0
         while name in self._taken:
             number += 1
@@ -62,7 +65,18 @@ class Builder:
         several: bool = False,
         **attributes: Any,
     ) -> Any:
-        """Append a node; the name of its result (a list where there are or may be several)."""
+        """Append a node.
+
+        Args:
+            operator: ONNX's name of it.
+            inputs: the names of its inputs.
+            outputs: how many results it has.
+            several: whether the names come in a list even if there is one.
+            attributes: the node's; None leaves one out.
+
+        Returns:
+            The name of its result, or a list of names.
+        """
         attributes = {name: value for name, value in attributes.items() if value is not None}
         names = [self.fresh(operator.lower()) for _ in range(outputs)]
         label = self.fresh(f"/{operator}")
@@ -70,7 +84,11 @@ class Builder:
         return names[0] if outputs == 1 and not several else names
 
     def constant(self, array: Any, hint: str = "constant") -> str:
-        """The name of an initializer with these values."""
+        """The name of an initializer with the values of ``array``; ``hint`` is what the name begins
+        with.
+
+        Small ones with equal values are one.
+        """
         array = np.asarray(array)
         key = (array.shape, array.dtype.str, array.tobytes()) if array.size <= 64 else None
         if key is not None and key in self._constants:
@@ -82,7 +100,7 @@ class Builder:
         return name
 
     def integers(self, values: Any) -> str:
-        """The name of a constant with these whole numbers, ``(N,)``."""
+        """The name of a constant with the whole numbers ``values``, ``(N,)``."""
         return self.constant(np.array(values, np.int64).reshape(-1))
 
     def size(self, size: Size) -> str:
@@ -110,7 +128,7 @@ class Builder:
         return product
 
     def shape(self, numbers: list[Any]) -> str:
-        """The name of a list of whole numbers, some of which may be open."""
+        """The name of a list of whole ``numbers``, some of which may be open: a :class:`Size`."""
         if not any(isinstance(number, Size) for number in numbers):
             return self.integers(numbers)
         parts: list[str] = []
@@ -134,11 +152,25 @@ class Builder:
         return self.node("Reshape", [cast, self.constant(np.array([], np.int64))])
 
     def of(self, value: Value) -> str:
-        """The name of a value that has been written."""
+        """The name of ``value``, which has been written.
+
+        Raises:
+            KeyError: it has not.
+        """
         return self.names[id(value)]
 
     def reduced(self, operator: str, x: str, dims: Any, keepdim: bool) -> str:
-        """A reduction, whose axes have moved from the attributes to the inputs over time."""
+        """A reduction, whose axes have moved from the attributes to the inputs over time.
+
+        Args:
+            operator: ONNX's name of it.
+            x: the name of what is reduced.
+            dims: over which dims; None: over all.
+            keepdim: whether they stay, with size 1.
+
+        Returns:
+            The name of the result.
+        """
         if dims is None:
             return self.node(operator, [x], keepdims=int(keepdim))
         if operator == "ReduceSum" or self.opset >= 18:
@@ -148,6 +180,12 @@ class Builder:
 
 def serialized(model: Any) -> bytes:
     """The file's bytes, checked.
+
+    Args:
+        model: the ``onnx.ModelProto``.
+
+    Returns:
+        The bytes.
 
     Raises:
         OnnxExporterError: the graph is not a valid one.

@@ -39,6 +39,12 @@ WRITERS.update({primitive: _same(operator) for primitive, operator in _SAME.item
 
 
 def writer(*names: str) -> Callable[[Writer], Writer]:
+    """Decorator: the function writes the primitives of these ``names``.
+
+    Returns:
+        What enters it, and returns it.
+    """
+
     def register(function: Writer) -> Writer:
         WRITERS.update(dict.fromkeys(names, function))
         return function

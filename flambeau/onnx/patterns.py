@@ -55,7 +55,11 @@ class Graph:
 
 
 def scan_key(value: Value) -> tuple[Any, ...]:
-    """The same for all the results of one scan."""
+    """The same for all the results of one scan, of which ``value`` is one.
+
+    Returns:
+        Something that can be hashed.
+    """
     a = value.attributes
     return (id(a["body"]), *(id(operand) for operand in value.operands), a["reverse"])
 

@@ -50,6 +50,8 @@ class Layer:
         biases: of the products with the inputs, (gates).
         recurrent: (H, gates).
         recurrent_bias: (gates), or None.
+        kind: which operator it is.
+        states: the first states, (N, H) each.
     """
 
     kind: Kind

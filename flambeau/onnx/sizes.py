@@ -38,7 +38,13 @@ class Progression:
 
 @dataclass(eq=False)
 class Variation:
-    """The same program captured with other sizes."""
+    """The same program captured with other sizes.
+
+    Attributes:
+        symbol: the open size that differs.
+        base, other: its two values.
+        counterparts: by a value's id the same value of the other capture.
+    """
 
     symbol: str
     base: int
@@ -48,6 +54,14 @@ class Variation:
 
 def variation(symbol: str, base: int, other: int, first: Graph, second: Graph) -> Variation:
     """Pair the values of two captures.
+
+    Args:
+        symbol: the open size that differs between the captures.
+        base, other: its two values.
+        first, second: the two programs.
+
+    Returns:
+        What they have in common, as a :class:`Variation`.
 
     Raises:
         OnnxExporterError: the program does something else at another size.
@@ -76,7 +90,11 @@ def variation(symbol: str, base: int, other: int, first: Graph, second: Graph) -
 
 
 class Sizes:
-    """The numbers of one graph, as functions of the sizes left open."""
+    """The numbers of one graph, as functions of the sizes left open.
+
+    Args:
+        variations: the captures with other sizes, two for each.
+    """
 
     def __init__(self, variations: list[Variation]) -> None:
         self.variations = variations
@@ -141,7 +159,7 @@ class Sizes:
         return self.of(value, lambda v: v.attributes["array"].item())
 
     def varies(self, value: Value) -> bool:
-        """Whether a value's shape depends on an open size."""
+        """Whether the shape of ``value`` depends on an open size."""
         return any(one.counterparts[id(value)].shape != value.shape for one in self.variations)
 
 

@@ -68,8 +68,22 @@ def written(
 ) -> Any:
     """The ONNX model of a program.
 
+    Args:
+        call: the network with its arguments.
+        program: what it was captured as.
+        sizes: how its numbers depend on open sizes.
+        input_names: of all inputs.
+        output_names: of the first outputs, or None.
+        open_sizes, output_sizes: by name and dim the names of open sizes.
+        opset: the version of the operators.
+        folding: whether what depends on parameters alone is computed beforehand.
+
+    Returns:
+        The ``onnx.ModelProto``.
+
     Raises:
         OnnxExporterError: something in it has no counterpart.
+        ValueError: there are too many names of outputs, or one twice.
     """
     symbols: dict[str, tuple[str, int]] = {}
     for (name, dim), symbol in open_sizes.items():

@@ -48,6 +48,7 @@ FAMILIES = (
     "pseudo_inverse",
     "matrix_norms",
     "matrix_powers",
+    "segments",
     "low_rank",
     "lobpcg",
     "activation",

@@ -20,6 +20,7 @@ from . import native
 from .dims import wrap_dim
 from .dtype_checks import type_word
 from .operation import Array, composite, operation
+from .small_programs import small
 
 _SAMPLES = (((3, 4),), ((),))
 _INTEGER = {4: np.int32, 8: np.int64}
@@ -54,7 +55,17 @@ def kept(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 @operation(dtypes="number", inplace=True, out=False, samples=_SAMPLES)
 def relu(xp, input: Array):
-    """max(0, x)."""
+    """max(0, x) of each element x.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``input`` is bool.
+    """
     return xp.relu(input)
 
 
@@ -92,6 +103,9 @@ def _(grad, out):
         "relu backward", relu.vjps[0].function, (grad, out), grad.size * _RELU_SECONDS,
         lambda: _rectified_gradient(grad, out, SOLE_GRADIENT + 3),
     )  # fmt: skip
+
+
+small(relu, 0.5, 1.5)
 
 
 def _rectified_gradient(grad: Any, out: Any, sole: int = SOLE_GRADIENT + 1) -> Any:
@@ -136,9 +150,20 @@ def _(xp, grad, input, negative_slope):
 
 
 @operation(dtypes="inexact", method=False, node_name="PreluKernelBackward0", out=False,
-           samples=(((2, 3, 4), (3,)), ((3, 4), (1,)), ((4,), ())))  # fmt: skip
+           same_dtype=True, samples=(((2, 3, 4), (3,)), ((3, 4), (1,)), ((4,), ())))  # fmt: skip
 def prelu(xp, input: Array, weight: Array):
-    """x where x > 0, else weight * x, with one slope or one for every channel (dim 1)."""
+    """x where x > 0, else weight * x, for each element x.
+
+    Args:
+        input: (*), any shape.
+        weight: one slope, () or (1,), or one for every channel (dim 1), (C,); of ``input``'s dtype.
+
+    Returns:
+        (*), of that dtype.
+
+    Raises:
+        RuntimeError: the dtypes differ, or there are as many slopes as neither 1 nor channels.
+    """
     if input.ndim == 0 and weight.ndim and weight.shape[0] != 1:
         raise ValueError("a 0-d input")  # `checked` says it in words
     return xp.where(input > 0, input, input * _per_channel(xp, weight, input))
@@ -210,13 +235,39 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 
 @composite
 def selu(input: Any) -> Any:
-    """The scaled ELU, which keeps mean 0 and variance 1."""
+    """The scaled ELU of each element, which keeps mean 0 and variance 1.
+
+    Args:
+        input: (*), any shape, floating-point.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        NotImplementedError: ``input`` is not floating-point.
+
+    Source: Klambauer et al., Self-Normalizing Neural Networks (2017).
+    """
     return elu(input, _SELU_ALPHA, _SELU_SCALE)
 
 
 @composite
 def celu(input: Any, alpha: float = 1.0) -> Any:
-    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."""
+    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) of each element x.
+
+    Args:
+        input: (*), any shape, floating-point.
+        alpha: minus the limit for small x, not 0.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``alpha`` is 0.
+        NotImplementedError: ``input`` is not floating-point.
+
+    Source: Barron, Continuously Differentiable Exponential Linear Units (2017).
+    """
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
     return elu(input, alpha, 1.0, 1.0 / alpha)
@@ -244,7 +295,15 @@ def _(grad, input, min_val, max_val):
 @operation(dtypes="inexact", inplace=True, method=False, out=False,
            samples=(((3, 4), 0.3, -2.0),))  # fmt: skip
 def threshold(xp, input: Array, threshold: float, value: float):
-    """x where x > threshold, else value."""
+    """x where x > threshold, else value, for each element x.
+
+    Args:
+        input: (*), any shape.
+        threshold, value: numbers.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     return xp.where(input <= threshold, value, input)
 
 
@@ -255,7 +314,15 @@ def _(xp, grad, input, threshold):
 
 @operation(dtypes="inexact", samples=(((3, 4), 0.5),))
 def hardshrink(xp, input: Array, lambd: float = 0.5):
-    """x where abs(x) > lambd, else 0."""
+    """x where abs(x) > lambd, else 0, for each element x.
+
+    Args:
+        input: (*), any shape, floating-point.
+        lambd: a number.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     return xp.where(xp.logical_and(input >= -lambd, input <= lambd), 0, input)
 
 
@@ -266,7 +333,18 @@ def _(xp, grad, input, lambd):
 
 @operation(dtypes="inexact", public=False, samples=(((3, 4), 0.5),))
 def softshrink(xp, input: Array, lambd: float = 0.5):
-    """x moved towards 0 by lambd, and 0 where abs(x) <= lambd."""
+    """x moved towards 0 by lambd, and 0 where abs(x) <= lambd, for each element x.
+
+    Args:
+        input: (*), any shape, floating-point.
+        lambd: a number, not negative.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``lambd`` is negative.
+    """
     if lambd < 0:
         raise ValueError("wrong lambd")  # `checked` says it in words
     inside = xp.where(input < -lambd, input + lambd, input * 0)
@@ -293,7 +371,20 @@ def _(xp, grad, input, lambd):
 @operation(dtypes="inexact", public=False,
            samples=(((3, 4),), ((3, 4), "tanh")))  # fmt: skip
 def gelu(xp, input: Array, approximate: str = "none"):
-    """x * Phi(x) with the normal distribution's Phi, or an approximation of it by "tanh"."""
+    """x * Phi(x) of each element x, with the normal distribution's Phi.
+
+    Args:
+        input: (*), any shape, floating-point.
+        approximate: "none", or "tanh" for an approximation by it.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: another word for ``approximate``.
+
+    Source: Hendrycks and Gimpel, Gaussian Error Linear Units (2016).
+    """
     if approximate not in ("none", "tanh"):
         raise ValueError("wrong approximation")  # `checked` says it in words
     if approximate == "tanh":
@@ -320,6 +411,7 @@ def _(xp, grad, input, approximate):
 
 
 native.moves(gelu, _MANY, 10e-9, 10e-9)
+small(gelu, 3, 8)
 
 
 @gelu.checked
@@ -341,6 +433,7 @@ def _(xp, grad, input):
 
 
 native.moves(silu, _MANY, 0.8e-9, 1.5e-9)
+small(silu, 2, 4)
 
 
 @operation(dtypes="inexact", inplace=True, public=False, out=False, samples=_SAMPLES)
@@ -363,7 +456,15 @@ def _(xp, grad, input):
 @operation(dtypes="inexact", public=False,
            samples=(((3, 4),), ((3, 4), 2.0, 1.0)))  # fmt: skip
 def softplus(xp, input: Array, beta: float = 1.0, threshold: float = 20.0):
-    """log(1 + exp(beta * x)) / beta, and x where beta * x > threshold."""
+    """log(1 + exp(beta * x)) / beta of each element x, and x where beta * x > threshold.
+
+    Args:
+        input: (*), any shape, floating-point.
+        beta, threshold: numbers.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     scaled = input * beta
     return xp.where(scaled > threshold, input, _softplus(xp, scaled) / beta)
 
@@ -377,7 +478,14 @@ def _(xp, grad, input, beta, threshold):
 @operation(dtypes="inexact", public=False, node_name="LogSigmoidBackward0",
            samples=_SAMPLES)  # fmt: skip
 def logsigmoid(xp, input: Array):
-    """log(1 / (1 + exp(-x)))."""
+    """log(1 / (1 + exp(-x))) of each element x.
+
+    Args:
+        input: (*), any shape, floating-point.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     return xp.minimum(input, 0) - xp.log1p(xp.exp(-xp.abs(input)))
 
 
@@ -505,6 +613,7 @@ def _(grad, out, dim):
 
 
 native.moves(softmax_along, _MANY, 0.8e-9, 0.5e-9)
+small(softmax_along, 2, 2)
 
 
 @operation(dtypes="inexact", public=False, method=False, node_name="LogSoftmaxBackward0",
@@ -538,6 +647,7 @@ def _(xp, grad, out, dim):
 
 
 native.moves(log_softmax_along, _MANY, 1.4e-9, 1e-9)
+small(log_softmax_along, 3, 2)
 
 
 def _refuse_integers(name: str) -> Any:
@@ -560,9 +670,17 @@ def softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> Any:
     """exp(x) / sum(exp(x)) along ``dim``.
 
     Args:
-        input: (*).
+        input: (*), floating-point, or cast to ``dtype``.
         dim: along which the results sum to 1.
         dtype: that the input is cast to first.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (*), of ``input``'s dtype or ``dtype``.
+
+    Raises:
+        IndexError: ``input`` has no dim ``dim``.
+        NotImplementedError: the dtype is not a floating-point one.
     """
     return softmax_along.function(input if dtype is None else input.to(dtype), dim, out=out)
 
@@ -572,8 +690,16 @@ def log_softmax(input: Any, dim: int, dtype: Any = None, *, out: Any = None) -> 
     """The logarithm of the softmax along ``dim``.
 
     Args:
-        input: (*).
+        input: (*), floating-point, or cast to ``dtype``.
         dim: along which the exponentials of the results sum to 1.
         dtype: that the input is cast to first.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (*), of ``input``'s dtype or ``dtype``.
+
+    Raises:
+        IndexError: ``input`` has no dim ``dim``.
+        NotImplementedError: the dtype is not a floating-point one.
     """
     return log_softmax_along.function(input if dtype is None else input.to(dtype), dim, out=out)

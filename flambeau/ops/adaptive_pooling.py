@@ -5,6 +5,7 @@ Source: https://pytorch.org/docs/stable/nn.functional.html#pooling-functions
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,8 @@ def adaptive_max_pool(dims: int, input: Any, output_size: Any, return_indices: b
         ).reshape(size[place], longest)
         places = places[..., None, None] * n + index
     order = (*range(0, 2 * dims, 2), *range(1, 2 * dims, 2))
-    places = places.transpose(order).reshape(*size, -1)
+    elements = math.prod(places.shape[1::2])
+    places = places.transpose(order).reshape(*size, elements)
     flat = input.flatten(-dims)
     every = flat.index_select(-1, tensor(places.reshape(-1)))
     every = every.unflatten(-1, places.shape)
@@ -126,24 +128,65 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
 
     Args:
         input: (N, C, L) or (C, L).
-        output_size: size of the result.
+        output_size: size of the result, L_out.
+
+    Returns:
+        (N, C, L_out) or (C, L_out).
+
+    Raises:
+        RuntimeError: another number of dims.
     """
     return adaptive_mean_pool(1, input, output_size)
 
 
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
-    """The mean over a grid of windows of the last two dims; None keeps a dim's size."""
+    """The mean over a grid of windows of the last two dims.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        output_size: the grid, a number or a pair; None keeps a dim's size.
+
+    Returns:
+        (N, C, *output_size) or without N.
+
+    Raises:
+        ValueError: ``input`` has fewer dims.
+        RuntimeError: it has more.
+    """
     return adaptive_mean_pool(2, input, output_size)
 
 
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
-    """The mean over a grid of windows of the last three dims; None keeps a dim's size."""
+    """The mean over a grid of windows of the last three dims.
+
+    Args:
+        input: (N, C, D, H, W) or (C, D, H, W).
+        output_size: the grid, a number or a triple; None keeps a dim's size.
+
+    Returns:
+        (N, C, *output_size) or without N.
+
+    Raises:
+        ValueError: ``input`` has fewer dims.
+        RuntimeError: it has more.
+    """
     return adaptive_mean_pool(3, input, output_size)
 
 
 @composite(method=False)
 def adaptive_max_pool1d(input: Any, output_size: Any) -> Any:
-    """Maxima over ``output_size`` windows of the last dim, and their places."""
+    """Maxima over windows of the last dim, and their places.
+
+    Args:
+        input: (N, C, L) or (C, L).
+        output_size: how many windows, L_out.
+
+    Returns:
+        A pair: the maxima (N, C, L_out) or (C, L_out), and their places along the dim, int64.
+
+    Raises:
+        RuntimeError: ``input`` has another number of dims.
+    """
     return adaptive_max_pool(1, input, output_size, True)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import dtypes
 from .dims import as_int, wrap_dim
+from .documentation import written
 from .operation import composite
 from .shape import cat, expand, flip, permute, reshape, stack
 
@@ -44,7 +45,14 @@ def _at_least(ndim: int) -> Any:
         return tuple(raised(t) for t in _tensors(tensors))
 
     function.__name__ = function.__qualname__ = f"atleast_{ndim}d"
-    function.__doc__ = f"The tensor(s) with dims of size 1 added up to {ndim}."
+    where = (
+        "in front (of a matrix, and one behind a vector, at the end)" if ndim == 3 else "in front"
+    )
+    function.__doc__ = written(
+        f"The tensor(s) with dims of size 1 added {where} up to {ndim}.",
+        "tensors: one or several, or a sequence of them.",
+        "A view, or itself, of the one, or a tuple of those.",
+    )
     return composite(function, method=False)
 
 
@@ -53,7 +61,18 @@ atleast_1d, atleast_2d, atleast_3d = _at_least(1), _at_least(2), _at_least(3)
 
 @composite(method=False, out=True)
 def column_stack(tensors: Sequence[Any]) -> Any:
-    """The tensors side by side; vectors and numbers count as columns."""
+    """The tensors side by side, along dim 1.
+
+    Args:
+        tensors: a sequence whose other sizes agree; vectors (n,) count as columns (n, 1).
+
+    Returns:
+        Their sizes added in dim 1, in the common dtype.
+
+    Raises:
+        ValueError: there are none.
+        RuntimeError: other sizes differ.
+    """
     return cat([t if t._array.ndim > 1 else reshape(t, (t.numel(), 1)) for t in tensors], 1)
 
 
@@ -62,7 +81,11 @@ def column_stack(tensors: Sequence[Any]) -> Any:
 
 @composite
 def fliplr(input: Any) -> Any:
-    """The columns in reverse order."""
+    """``input``, (n, m, *), with the columns in reverse order, a copy.
+
+    Raises:
+        RuntimeError: it has fewer than two dims.
+    """
     if input._array.ndim < 2:
         raise RuntimeError("Input must be >= 2-d.")
     return flip(input, (1,))
@@ -70,7 +93,11 @@ def fliplr(input: Any) -> Any:
 
 @composite
 def flipud(input: Any) -> Any:
-    """The rows in reverse order."""
+    """``input``, (n, *), with the rows in reverse order, a copy.
+
+    Raises:
+        RuntimeError: it has no dims.
+    """
     if input._array.ndim < 1:
         raise RuntimeError("Input must be >= 1-d.")
     return flip(input, (0,))
@@ -78,7 +105,20 @@ def flipud(input: Any) -> Any:
 
 @composite
 def rot90(input: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
-    """The plane of two dims turned by ``k`` right angles, from the first towards the second."""
+    """The plane of two dims turned by ``k`` right angles, from the first to the second; a copy.
+
+    Args:
+        input: (*), at least two dims.
+        k: an int; negative: the other way round.
+        dims: the two dims.
+
+    Returns:
+        The shape, with the two sizes swapped for odd ``k``.
+
+    Raises:
+        RuntimeError: ``dims`` are not two different ones, or ``input`` has fewer dims.
+        IndexError: a dim that is not there.
+    """
     ndim = input._array.ndim
     if len(dims) != 2:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
@@ -105,7 +145,17 @@ def rot90(input: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Any:
 
 @composite(method=False)
 def block_diag(*tensors: Any) -> Any:
-    """A matrix with the given matrices along its diagonal and zeros elsewhere."""
+    """A matrix with the given ones along its diagonal and zeros elsewhere.
+
+    Args:
+        tensors: matrices (or a sequence of them); vectors count as rows, numbers as (1, 1).
+
+    Returns:
+        The sums of their rows and of their columns, in the common dtype.
+
+    Raises:
+        RuntimeError: one has more than two dims.
+    """
     from .shape import constant_pad
 
     parts = []
@@ -131,10 +181,17 @@ def block_diag(*tensors: Any) -> Any:
 
 @composite(method=False)
 def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
-    """Grids of coordinates: for each vector a tensor of the shape of their product.
+    """Grids of coordinates.
 
     Args:
+        tensors: vectors (n1,), (n2,), ... (or a sequence of them); one without dims counts as (1,).
         indexing: ``"ij"`` (the default), or ``"xy"``, which swaps the first two dims.
+
+    Returns:
+        A tuple of a view for each vector, all (n1, n2, ...).
+
+    Raises:
+        RuntimeError: there are none, one has more than one dim, or another ``indexing``.
     """
     given = _tensors(tensors)
     if not given:
@@ -165,7 +222,17 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
 
 @composite(method=False)
 def cartesian_prod(*tensors: Any) -> Any:
-    """All combinations of one element of each vector, a row each."""
+    """All combinations of one element of each vector, a row each, the last changing fastest.
+
+    Args:
+        tensors: k vectors (or a sequence of them).
+
+    Returns:
+        (n1 * n2 * ..., k); of one vector itself.
+
+    Raises:
+        RuntimeError: one has not one dim.
+    """
     given = _tensors(tensors)
     for tensor in given:
         if tensor._array.ndim != 1:
@@ -208,7 +275,19 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 
 @composite(method=False)
 def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
-    """All ways to choose ``r`` elements of a vector, a row each."""
+    """All ways to choose ``r`` elements of a vector, a row each.
+
+    Args:
+        input: (n,).
+        r: how many, at least 0.
+        with_replacement: whether an element may be chosen several times.
+
+    Returns:
+        (ways, r), of ``input``'s dtype; (0,) for ``r`` 0.
+
+    Raises:
+        RuntimeError: ``input`` has not one dim, or ``r`` is negative.
+    """
     from ..tensor import wrap
 
     if input._array.ndim != 1:
@@ -232,8 +311,18 @@ def repeat_interleave(
     """Each entry along ``dim`` (of all elements in a row, by default) repeated in its place.
 
     Args:
+        input: (*), any shape.
         repeats: how often: a number, or a tensor with one for each entry.  Called with nothing
             else, ``input`` is the repeats, and the result the indices.
+        dim: along which; None: of all elements in a row.
+        output_size: changes nothing here.
+
+    Returns:
+        The shape with the sum of the repeats at ``dim``.
+
+    Raises:
+        RuntimeError: ``repeats`` is negative, not of whole numbers, or of another size.
+        IndexError: ``input`` has no dim ``dim``.
     """
     from ..tensor import Tensor, wrap
     from .indexing import index_select
@@ -267,7 +356,18 @@ def repeat_interleave(
 
 @composite
 def sum_to_size(input: Any, *size: Any) -> Any:
-    """The sum over the dims that broadcasting ``size`` to this shape would stretch."""
+    """The sum over the dims that broadcasting ``size`` to this shape would stretch.
+
+    Args:
+        input: (*), any shape.
+        size: a shape that broadcasts to it, one sequence or several ints.
+
+    Returns:
+        ``size``.
+
+    Raises:
+        RuntimeError: it does not.
+    """
     from ..tensor.creation import shape_of
 
     wanted, have = shape_of(size), tuple(input._array.shape)
@@ -298,7 +398,15 @@ def _triangle_indices(name: str, places: Any) -> Any:
 
     function.__name__ = function.__qualname__ = name
     side = "below" if name == "tril_indices" else "above"
-    function.__doc__ = f"The rows and columns of the places on and {side} a diagonal of a matrix."
+    function.__doc__ = written(
+        f"The rows and columns of the places on and {side} a diagonal of a matrix.",
+        "row, col: the matrix's size.\n"
+        "        offset: which diagonal: 0 the main one, above it if positive, below if negative.\n"
+        "        dtype: of the result, int64.\n"
+        "        device, layout: change nothing here.",
+        "(2, n): the rows and the columns, row by row.",
+        "RuntimeError: ``row`` or ``col`` is negative.",
+    )
     return composite(function, method=False)
 
 

@@ -5,6 +5,7 @@ Source: https://pytorch.org/docs/stable/nn.functional.html#normalization-functio
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -27,6 +28,7 @@ from .moments import (
     other_dims,
 )
 from .operation import Array, composite, operation
+from .small_programs import function_table, small
 
 
 @operation(dtypes="inexact", public=False, method=False, out=False, aux=True,
@@ -154,6 +156,7 @@ def _(grad, input, weight, bias_shape, aux, needs):
 
 
 native.moves(batch_norm_training, MANY, 0.6e-9, 1.5e-9)
+small(batch_norm_training, 5, 7)
 
 
 @operation(dtypes="inexact", public=False, method=False, out=False, name="batch_norm_inference",
@@ -239,12 +242,18 @@ def batch_norm(
 
     Args:
         input: (N, C, *).
-        weight, bias: scale and offset of each channel, (C).
+        weight, bias: scale and offset of each channel, (C), or None.
         running_mean, running_var: averages that are updated in training and used otherwise, (C).
         training: whether the batch's own mean and variance are used.
         momentum: weight of this batch in the averages.
         eps: added to the variance.
         cudnn_enabled: has no meaning here.
+
+    Returns:
+        (N, C, *), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``input`` has fewer than two dims, or another argument not C elements.
     """
     shape = input._array.shape
     if len(shape) < 2:
@@ -270,16 +279,58 @@ def batch_norm(
     if (running_mean is not None or running_var is not None) and 0 not in shape:
         count = prod(shape) // shape[1]
         unbiased = count / max(1, count - 1)
-        _update_average(running_mean, mean, momentum, 1.0)
-        _update_average(running_var, variance, momentum, unbiased)
+        if not _updated_together(running_mean, running_var, mean, variance, momentum, unbiased):
+            _update_average(running_mean, mean, momentum, 1.0)
+            _update_average(running_var, variance, momentum, unbiased)
     return result
+
+
+def _updated_together(
+    mean: Any, variance: Any, batch_mean: Any, batch_variance: Any, momentum: Any, unbiased: float
+) -> bool:
+    """Whether a program for small arrays has updated both averages."""
+    if (
+        MODES.capture is not None
+        or mean is None
+        or variance is None
+        or mean is variance
+        or mean._base is not None
+        or variance._base is not None
+        or mean._array.__class__ is not np.ndarray
+        or batch_mean._array.__class__ is not np.ndarray
+    ):
+        return False
+    array = mean._array
+    weights = _weights(momentum, unbiased, array.dtype)
+    arrays = array, variance._array, batch_mean._array, batch_variance._array, weights
+    if _updates[array.shape,](*arrays) is None:
+        return False
+    mean._bump_version()
+    variance._bump_version()
+    return True
+
+
+@lru_cache(256)
+def _weights(momentum: float, unbiased: float, dtype: np.dtype) -> np.ndarray:
+    """Of the old averages, of the batch's mean, and of its variance, which is biased."""
+    return np.array((1 - momentum, momentum, momentum * unbiased), dtype)
+
+
+def _new_averages(
+    xp: Any, mean: Any, variance: Any, batch_mean: Any, batch_variance: Any, weights: Any
+) -> tuple[Any, Any]:
+    old, new, unbiased = (xp.slice(weights, (slice(i, i + 1),)) for i in range(3))
+    return mean * old + batch_mean * new, variance * old + batch_variance * unbiased
+
+
+_updates = function_table("batch_norm averages", _new_averages, 2.5, in_place=True)
 
 
 def count_batch(count: Any) -> None:
     """Add 1 to a module's number of batches, in place."""
     array = count._array
     if array.__class__ is np.ndarray and MODES.capture is None and count._base is None:
-        array += 1
+        array[()] = array.item() + 1
         count._bump_version()
     else:
         count.add_(1)
@@ -327,6 +378,9 @@ def instance_norm(
         momentum: weight of this batch in the averages.
         eps: added to the variance.
         cudnn_enabled: has no meaning here.
+
+    Returns:
+        (N, C, *), of ``input``'s dtype.
     """
     if not use_input_stats:
         return batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)

@@ -23,6 +23,7 @@ from .activation import sum_along
 from .dtype_checks import type_word
 from .index_checks import require_in_range
 from .operation import Array, operation
+from .small_programs import small
 
 _INT64 = np.dtype(np.int64)
 
@@ -140,6 +141,13 @@ def check_classes(name: str, input: Any, target: Any, weight: Any, ignore_index:
     )  # fmt: skip
 
 
+def _wrong(xp: Any, input: Any, target: Any, weight: Any, ignore_index: int, *others: Any) -> Any:
+    """Where the target is no class and not to be ignored."""
+    n = input.shape[_class_dim(input.ndim)]
+    outside = xp.logical_or(target < 0, target >= n)
+    return xp.logical_and(outside, xp.ne(target, ignore_index))
+
+
 @nll_loss.checked
 def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
     check_classes("nll_loss", input, target, weight, ignore_index)
@@ -189,6 +197,9 @@ def _(grad, input, target, aux, reduction):
     n = input.shape[0]
     result[numbers(n), target] = -grad / n if reduction == "mean" else -grad
     return result
+
+
+small(nll_loss, 2.5, 2, most=1 << 12, refuses=_wrong)
 
 
 # -- cross entropy with target classes --------------------------------------------------------
@@ -356,6 +367,9 @@ native.moves(
         and not _refuse(input, target, ignore_index)
     ),
 )  # fmt: skip
+
+
+small(cross_entropy_classes, 4.5, 2.5, most=1 << 12, refuses=_wrong)
 
 
 # -- cross entropy with target probabilities ----------------------------------------------------

@@ -7,19 +7,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from .documentation import KEPT, TRUTHS, of_one, of_two, written
 from .dtype_checks import ORDERED, require_kinds, type_word
 from .operation import Array, Number, Operation
 
 _SAMPLES = (((3, 4), (3, 4)), ((3, 4), (4,)))
 
 
-def _comparison(name: str, doc: str, numbers: bool = True) -> Operation:
+def _comparison(name: str, doc: str, numbers: bool = True, raises: str = "") -> Operation:
     def forward(xp: Any, input: Array, other: Array | Number) -> Any:
         return getattr(xp, name)(input, other)
 
     if not numbers:
         forward.__annotations__["other"] = "Array"
-    forward.__doc__ = doc
+    other = (
+        "input: (*), any shape.\n"
+        "        other: a tensor of a shape that broadcasts with it, or a number."
+    )
+    broadcast = "Their broadcast shape, bool."
+    forward.__doc__ = (
+        written(doc, other, broadcast, raises) if numbers else of_two(doc, broadcast, numbers=False)
+    )
     return Operation(
         forward, name=name, promote="number", dtypes="number", inplace=True, samples=_SAMPLES
     )
@@ -29,13 +37,13 @@ def _predicate(name: str, doc: str, inplace: bool = False) -> Operation:
     def forward(xp: Any, input: Array) -> Any:
         return getattr(xp, name)(input)
 
-    forward.__doc__ = doc
+    forward.__doc__ = of_one(doc, TRUTHS)
     return Operation(forward, name=name, dtypes="number", inplace=inplace, samples=(((3, 4),),))
 
 
 def _ordering(name: str, doc: str) -> Operation:
     """A comparison by size, which complex numbers have none of."""
-    defined = _comparison(name, doc)
+    defined = _comparison(name, doc, raises="NotImplementedError: an operand is complex.")
 
     @defined.checked
     def _(input: Any, other: Any) -> None:
@@ -71,7 +79,8 @@ def _bitwise(name: str, doc: str) -> Operation:
     def forward(xp: Any, input: Array | Number, other: Array | Number) -> Any:
         return getattr(xp, name)(input, other)
 
-    forward.__doc__ = doc
+    refused = "floating or complex" + (", or bool" if name.endswith("shift") else "")
+    forward.__doc__ = of_two(doc, raises=f"NotImplementedError: the common dtype is {refused}.")
     defined = Operation(
         forward, name=name, promote="number", dtypes="number", inplace=True,
         samples=(("int64", "int64"),),
@@ -93,10 +102,14 @@ bitwise_right_shift = _bitwise("bitwise_right_shift", "``input`` shifted right b
 
 
 def _bitwise_not_forward(xp: Any, input: Array) -> Any:
-    """Each element with every bit turned over."""
     return xp.bitwise_not(input)
 
 
+_bitwise_not_forward.__doc__ = of_one(
+    "Each element with every bit turned over; of truth values the contrary.",
+    KEPT,
+    "TypeError: ``input`` is floating or complex.",
+)
 bitwise_not = Operation(
     _bitwise_not_forward, name="bitwise_not", inplace=True, dtypes="number", samples=(("int64",),)
 )

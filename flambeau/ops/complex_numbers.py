@@ -29,7 +29,17 @@ _COMPLEX_SAMPLES: tuple[Any, ...] = (((3, 4), (3, 4)), ((2, 1), (3,)))
 @operation(promote="number", method=False, holomorphic=False, name="complex",
            samples=_COMPLEX_SAMPLES)  # fmt: skip
 def complex(xp, real: Array, imag: Array):
-    """The complex numbers of real parts ``real`` and imaginary parts ``imag``."""
+    """The complex numbers of real parts ``real`` and imaginary parts ``imag``.
+
+    Args:
+        real, imag: float16, float32 or float64, both the same; their shapes broadcast.
+
+    Returns:
+        Their broadcast shape: complex128 of float64, else complex64.
+
+    Raises:
+        RuntimeError: another dtype, or two different ones.
+    """
     return xp.complex(real, imag)
 
 
@@ -44,7 +54,7 @@ def _(xp, grad):
 
 
 @complex.checked_operands
-def _(real, imag):
+def _require_parts(real, imag):
     for operand in (real, imag):
         if operand._array.dtype.name not in ("float16", "float32", "float64"):
             raise RuntimeError(
@@ -60,8 +70,21 @@ def _(real, imag):
 
 @composite(method=False)
 def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
-    """The complex numbers of magnitudes ``abs`` and angles ``angle`` (radians)."""
+    """The complex numbers of magnitudes ``abs`` and angles ``angle`` (radians).
+
+    Args:
+        abs, angle: float32 or float64, both the same; their shapes broadcast.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        Their broadcast shape: complex128 of float64, else complex64.
+
+    Raises:
+        TypeError: an argument is no tensor.
+        RuntimeError: another dtype, two different ones, or the shapes do not broadcast.
+    """
     require_tensors("polar", abs=abs, angle=angle)
+    _require_parts(abs, angle)
     result = complex(abs * angle.cos(), abs * angle.sin())  # type: ignore[attr-defined]
     if out is not None:
         from ..tensor.views import write_out
@@ -72,7 +95,17 @@ def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
 
 @operation(view=True, method=False, holomorphic=False, samples=(("complex",), ("complex()",)))
 def view_as_real(xp, input: Array):
-    """The real and imaginary parts, side by side in a last dim of size 2; shares the memory."""
+    """The real and imaginary parts, side by side in a last dim of size 2; shares the memory.
+
+    Args:
+        input: (*), complex.
+
+    Returns:
+        (*, 2), float32 or float64.
+
+    Raises:
+        RuntimeError: ``input`` is not complex.
+    """
     shape = (*input.shape, 1)
     parts = [xp.reshape(xp.real(input), shape), xp.reshape(xp.imag(input), shape)]
     return xp.cat(parts, len(shape) - 1)
@@ -118,7 +151,17 @@ def _as_dtype(array: Any, dtype: Any, shape: Any, strides: Any) -> Any:
 
 @operation(view=True, method=False, holomorphic=False, samples=(((3, 2),), ((2,),)))
 def view_as_complex(xp, input: Array):
-    """Pairs in a last dim of size 2 as complex numbers; shares the memory."""
+    """Pairs in a last dim of size 2 as complex numbers; shares the memory.
+
+    Args:
+        input: (*, 2), float32 or float64; the two lie side by side in memory.
+
+    Returns:
+        (*), complex64 or complex128.
+
+    Raises:
+        RuntimeError: another dtype, shape or layout.
+    """
     return xp.complex(xp.slice(input, _last(input, 0)), xp.slice(input, _last(input, 1)))
 
 
@@ -205,7 +248,14 @@ def _(xp, base, values):
 
 @composite(method=False)
 def real(input: Tensor) -> Tensor:
-    """The real parts, sharing the memory; a real tensor itself."""
+    """The real parts, sharing the memory; a real tensor itself.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of the real dtype of ``input``'s precision.
+    """
     return real_part(input) if input._array.dtype.kind == "c" else input
 
 
@@ -213,8 +263,14 @@ def real(input: Tensor) -> Tensor:
 def imag(input: Tensor) -> Tensor:
     """The imaginary parts, sharing the memory.
 
+    Args:
+        input: (*), complex.
+
+    Returns:
+        (*), of the real dtype of ``input``'s precision.
+
     Raises:
-        RuntimeError: the tensor is not complex.
+        RuntimeError: ``input`` is not complex.
     """
     if input._array.dtype.kind != "c":
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
@@ -255,13 +311,28 @@ def _(xp, grad):
 
 @composite
 def conj(input: Tensor) -> Tensor:
-    """The complex conjugates; a real tensor itself."""
+    """The complex conjugates, in memory of their own; a real tensor itself.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     return conjugate(input) if input._array.dtype.kind == "c" else input
 
 
 @composite
 def conj_physical(input: Tensor, *, out: Any = None) -> Tensor:
-    """The complex conjugates (:func:`conj`, which marks nothing for later here)."""
+    """The complex conjugates (:func:`conj`, which marks nothing for later here).
+
+    Args:
+        input: (*), any shape.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (*), of ``input``'s dtype; a real tensor itself.
+    """
     if out is not None:
         from ..tensor.views import write_out
 
@@ -271,7 +342,7 @@ def conj_physical(input: Tensor, *, out: Any = None) -> Tensor:
 
 @composite
 def conj_physical_(input: Tensor) -> Tensor:
-    """Conjugate in place."""
+    """Conjugate ``input``, (*), in place, and return it."""
     from ..tensor.views import write_in_place
 
     return write_in_place(input, conj, (), {}, "conj_physical_")
@@ -279,32 +350,39 @@ def conj_physical_(input: Tensor) -> Tensor:
 
 @composite
 def resolve_conj(input: Tensor) -> Tensor:
-    """The tensor itself: no conjugation is put off."""
+    """``input`` itself: no conjugation is put off."""
     return input
 
 
 @composite
 def resolve_neg(input: Tensor) -> Tensor:
-    """The tensor itself: no negation is put off."""
+    """``input`` itself: no negation is put off."""
     return input
 
 
 @composite
 def is_conj(input: Tensor) -> bool:
-    """Whether a conjugation is put off: never, here."""
+    """Whether a conjugation of ``input`` is put off, a bool: never, here."""
     return False
 
 
 @composite
 def is_neg(input: Tensor) -> bool:
-    """Whether a negation is put off: never, here."""
+    """Whether a negation of ``input`` is put off, a bool: never, here."""
     return False
 
 
 @operation(promote="float", dtypes="inexact", holomorphic=False,
            samples=(((3, 4),), ("complex",)))  # fmt: skip
 def angle(xp, input: Array):
-    """The angle of each number, in radians: of negative real numbers pi."""
+    """The angle of each number, in radians: of negative real numbers pi.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), real: the real dtype of ``input``'s precision, or for whole numbers the default one.
+    """
     if xp.dtype(input).kind == "c":
         return xp.atan2(xp.imag(input), xp.real(input))
     zero = xp.full((), 0, xp.dtype(input))
@@ -326,7 +404,14 @@ def _(xp, grad, input):
 @operation(dtypes="number", inplace=True, holomorphic=False,
            samples=(((3, 4),), ("complex",)))  # fmt: skip
 def sgn(xp, input: Array):
-    """Each number divided by its magnitude, 0 for 0: the sign of real numbers."""
+    """Each number divided by its magnitude, 0 for 0: the sign of real numbers.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     kind = xp.dtype(input).kind
     if kind == "b":
         return xp.copy(input)
@@ -346,39 +431,22 @@ def _(xp, grad, input, out):
     return xp.where(nowhere, xp.full((), 0, xp.dtype(across)), across)
 
 
-@composite
-def isreal(input: Tensor) -> Tensor:
-    """Where the imaginary part is zero: everywhere in a real tensor."""
-    if input._array.dtype.kind == "c":
-        return imag(input) == 0  # type: ignore[return-value]
-    from ..tensor.creation import made
-
-    return made(np.ones(tuple(input._array.shape), np.bool_))
-
-
-# -- products and transposes ------------------------------------------------------------------
-
-
-@composite
-def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
-    """The sum of the products of one vector's conjugates and another vector's elements."""
-    from .matmul import dot
-
-    if input.dim() != 1 or other.dim() != 1:
-        raise RuntimeError(
-            f"1D tensors expected, but got {input.dim()}D and {other.dim()}D tensors"
-        )
-    result = dot(conj(input), other)
-    if out is not None:
-        from ..tensor.views import write_out
-
-        return write_out("vdot", result, out)
-    return result
+# -- transposes -------------------------------------------------------------------------------
 
 
 @composite
 def adjoint(input: Tensor) -> Tensor:
-    """The last two dims swapped, and conjugated."""
+    """The last two dims swapped, and conjugated.
+
+    Args:
+        input: (*, m, n).
+
+    Returns:
+        (*, n, m), of ``input``'s dtype; a view if it is real.
+
+    Raises:
+        RuntimeError: ``input`` has fewer than two dims.
+    """
     if input.dim() < 2:
         raise RuntimeError(
             f"tensor.adjoint() is only supported on matrices or batches of matrices. Got "
@@ -388,7 +456,11 @@ def adjoint(input: Tensor) -> Tensor:
 
 
 def _matrix_adjoint(self: Tensor) -> Tensor:
-    """A matrix transposed and conjugated."""
+    """A matrix (m, n) transposed and conjugated, (n, m); a tensor without dims conjugated.
+
+    Raises:
+        RuntimeError: the tensor has another number of dims.
+    """
     if self.dim() not in (0, 2):
         raise RuntimeError(
             f"tensor.H is only supported on matrices (2-D tensors). Got {self.dim()}-D tensor. "

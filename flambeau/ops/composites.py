@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from . import documentation
+
 COMPOSITES: dict[str, Callable[..., Any]] = {}
 """Functions made of operations, by name."""
 
@@ -56,6 +58,7 @@ def _taking_out(function: Callable[..., Any]) -> Callable[..., Any]:
             return type(result)(out)
         return write_out(function.__name__, result, out)
 
+    with_out.__doc__ = documentation.with_out(function.__doc__)
     return with_out
 
 

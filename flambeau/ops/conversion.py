@@ -22,15 +22,26 @@ from ..tensor.views import (
     assign,
     check_writable,
     refuse_partial_overlap,
+    type_name,
     write_in_place,
 )
+from .dtype_checks import type_word
 from .operation import Array, composite, operation, renamed
 from .pointwise import astype
 
 
 @operation(node_name="CloneBackward0", samples=(((3, 4),),), out=False)
 def clone(xp, input: Array, *, memory_format: Any = None):
-    """A copy of the elements, in memory of its own."""
+    """A copy of the elements, in memory of its own; gradients flow through it.
+
+    Args:
+        input: (*), any shape.
+        memory_format: None, or ``torch.preserve_format``: elements that fill their memory keep
+            its order; any other: row-major order.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     return xp.copy(input)
 
 
@@ -64,6 +75,22 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
     Call as ``to(dtype)``, ``to(device, dtype)`` or ``to(other)``, with ``non_blocking``, ``copy``
     and ``memory_format`` by name.
+
+    Args:
+        input: (*), any shape.
+        dtype: of the result; ``input``'s by default.
+        device: "cpu", or what stands for it.
+        other: a tensor whose dtype is taken.
+        copy: whether there is a copy even if nothing changes.
+        non_blocking, memory_format: change nothing here.
+
+    Returns:
+        (*).
+
+    Raises:
+        TypeError: an argument of another type or name.
+        RuntimeError: a device that is unknown.
+        AssertionError: a CUDA device, where there is none.
     """
     dtype, device = kwargs.pop("dtype", None), kwargs.pop("device", None)
     copy = kwargs.pop("copy", False)
@@ -82,7 +109,7 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         elif not (argument is None or isinstance(argument, bool)):
             raise TypeError(
                 "to() received an invalid combination of arguments - got "
-                f"({', '.join(type(a).__name__ for a in args)})"
+                f"({', '.join(builtins.type(a).__name__ for a in args)})"
             )
     if other is not None:
         dtype = other.dtype if dtype is None else dtype
@@ -100,7 +127,10 @@ def _cast(name: str, dtype: dtypes.dtype) -> None:
         return input if input._array.dtype == wanted else astype(input, wanted)
 
     method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"This tensor as {dtype}."
+    method.__doc__ = (
+        f"``input`` as {dtype}, or itself if it is; see :meth:`to`.  ``memory_format`` changes "
+        "nothing here."
+    )
     setattr(Tensor, name, method)
 
 
@@ -115,45 +145,71 @@ for _name, _dtype in {
 
 @composite
 def type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
-    """The name of the tensor's type, or (given a dtype or such a name) the tensor converted."""
-    if dtype is None:
-        from ..tensor.views import _type_word
+    """The name of the tensor's type, or the tensor converted.
 
-        word = {"ComplexFloat": "ComplexFloat", "ComplexDouble": "ComplexDouble"}
-        name = _type_word(input.dtype)
-        return f"torch.{word.get(name, name)}Tensor"
+    Args:
+        input: (*), any shape.
+        dtype: None: the name is returned, such as "torch.FloatTensor"; a dtype, or such a name or
+            class: the tensor is converted to it.
+        non_blocking: changes nothing here.
+
+    Returns:
+        A str, or a tensor (*), ``input`` itself if it has the dtype.
+
+    Raises:
+        ValueError: a NumPy type is given.
+    """
+    if dtype is None:
+        return type_name(input)
     if isinstance(dtype, str):
         from ..tensor import legacy_types
 
         dtype = getattr(legacy_types, dtype.split(".")[-1]).dtype
     elif isinstance(dtype, builtins.type) and issubclass(dtype, np.generic):
         raise ValueError(f"invalid type: 'numpy.{dtype.__name__}'")
-    elif not isinstance(dtype, (dtypes.dtype, builtins.type)):
-        dtype = dtype.dtype
+    else:
+        dtype = getattr(dtype, "dtype", dtype)  # the classes of old, ``torch.FloatTensor``, have it
     return to(input, dtype)
 
 
 @composite
 def type_as(input: Tensor, other: Tensor) -> Tensor:
-    """This tensor with the dtype of ``other``."""
+    """``input`` with the dtype of the tensor ``other``, or itself if it has it: (*)."""
     return to(input, other.dtype)
 
 
 @composite
 def cpu(input: Tensor, memory_format: Any = None) -> Tensor:
-    """This tensor on the CPU."""
+    """``input`` itself, (*): it is on the CPU.  ``memory_format`` changes nothing here."""
     return to(input, "cpu")
 
 
 @composite
 def cuda(input: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
-    """This tensor on a CUDA device."""
+    """``input`` on a CUDA device.
+
+    Args:
+        input: (*), any shape.
+        device: a device or its number; None: the current one.
+        non_blocking: changes nothing here.
+
+    Raises:
+        AssertionError: there is none.
+    """
     return to(input, "cuda" if device is None else Device(device))
 
 
 @composite
 def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
-    """This tensor if its elements lie in memory in row-major order, else a copy where they do."""
+    """``input`` if its elements lie in memory in row-major order, else a copy where they do.
+
+    Args:
+        input: (*), any shape.
+        memory_format: changes nothing here.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     array = input._array
     if MODES.capture is not None and not hasattr(array, "batch_memory"):
         return input if MODES.capture.lies_in_order(array) else clone(input)
@@ -164,14 +220,30 @@ def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
 
 @composite
 def is_contiguous(input: Tensor, memory_format: Any = None) -> bool:
-    """Whether the elements lie in memory in row-major order."""
+    """Whether the elements of ``input`` lie in memory in row-major order, a bool.
+
+    Args:
+        input: (*), any shape.
+        memory_format: changes nothing here.
+    """
     array = input._array
     return bool(array.flags.c_contiguous) if array.__class__ is np.ndarray else True
 
 
 @composite
 def stride(input: Tensor, dim: int | None = None) -> Any:
-    """For each dim (or one of them) how many elements lie between neighbours in memory."""
+    """For each dim (or one of them) how many elements lie between neighbours in memory.
+
+    Args:
+        input: (*), any shape.
+        dim: which; None: all.
+
+    Returns:
+        An int, or a tuple of one for each dim.
+
+    Raises:
+        IndexError: ``input`` has no dim ``dim``.
+    """
     from .dims import wrap_dim
 
     array = input._array
@@ -210,40 +282,49 @@ def _owner(array: Any) -> Any:
 
 @composite
 def storage_offset(input: Tensor) -> int:
-    """How many elements lie before this tensor's first one in its memory."""
+    """How many elements lie before the first one of ``input`` in its memory, an int."""
     array = input._array
     return (array.ctypes.data - _owner(array).ctypes.data) // max(array.itemsize, 1)
 
 
 @composite
 def data_ptr(input: Tensor) -> int:
-    """The address of the first element."""
+    """The address of the first element of ``input`` in memory, in bytes, an int."""
     return input._concrete("data_ptr()").ctypes.data
 
 
 @composite
 def untyped_storage(input: Tensor) -> Any:
-    """The memory that this tensor and its views share."""
+    """The memory that ``input`` and its views share, an ``UntypedStorage``."""
     from ..tensor.storage import UntypedStorage
 
     return UntypedStorage(_owner(input._concrete("untyped_storage()")))
 
 
 @composite
+def storage(input: Tensor) -> Any:
+    """The elements that ``input`` and its views share, a ``TypedStorage``, as of old."""
+    from ..tensor.storage import TypedStorage, warn_of_typed_storage
+
+    warn_of_typed_storage()
+    return TypedStorage(_owner(input._concrete("storage()")), input.dtype)
+
+
+@composite
 def pin_memory(input: Tensor, device: Any = None) -> Tensor:
-    """This tensor: there is no pinned memory on the CPU."""
+    """``input`` itself: there is no pinned memory on the CPU; ``device`` changes nothing."""
     return input
 
 
 @composite
 def is_pinned(input: Tensor, device: Any = None) -> bool:
-    """Whether the memory is pinned: never, on the CPU."""
+    """Whether the memory of ``input`` is pinned: never, on the CPU; ``device`` changes nothing."""
     return False
 
 
 @composite
 def share_memory_(input: Tensor) -> Tensor:
-    """Move this tensor's elements to memory that child processes share."""
+    """Move the elements of ``input`` to memory that child processes share, and return it."""
     from ..tensor.shared_memory import share
 
     share(input)
@@ -252,7 +333,7 @@ def share_memory_(input: Tensor) -> Tensor:
 
 @composite
 def is_shared(input: Tensor) -> bool:
-    """Whether :meth:`share_memory_` has moved the elements, or those that it is a view of."""
+    """Whether :meth:`share_memory_` has moved the elements of ``input``, or those that it views."""
     from ..tensor.shared_memory import block_of
 
     return block_of(input._array) is not None
@@ -280,7 +361,18 @@ def _(xp, grad):
 
 @composite
 def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Overwrite this tensor with the elements of ``src``, broadcast and converted."""
+    """Overwrite ``input`` with the elements of ``src``, broadcast and converted, and return it.
+
+    Args:
+        input: (*), any shape.
+        src: a tensor of a shape that broadcasts to that of ``input``, of any dtype.
+        non_blocking: changes nothing here.
+
+    Raises:
+        TypeError: ``src`` is no tensor.
+        RuntimeError: the shape does not broadcast; ``input`` is a leaf that requires a gradient,
+            or an expanded view; the two overlap in part.
+    """
     if not isinstance(src, Tensor):
         raise TypeError(
             f"copy_(): argument 'other' (position 1) must be Tensor, not {src.__class__.__name__}"
@@ -320,7 +412,17 @@ def copy_(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
 @composite
 def fill_(input: Tensor, value: Any) -> Tensor:
-    """Overwrite every element with ``value`` (a number or a 0-d tensor)."""
+    """Overwrite every element with ``value``, and return the tensor.
+
+    Args:
+        input: (*), any shape.
+        value: a number, or a tensor without dims.
+
+    Raises:
+        TypeError: ``value`` is an array.
+        RuntimeError: ``value`` has dims, or an imaginary part while ``input`` is real, or
+            ``input`` is a leaf that requires a gradient.
+    """
     if isinstance(value, Tensor):
         if value._array.ndim:
             raise RuntimeError(
@@ -367,13 +469,21 @@ def _(xp, grad):
 
 @composite
 def zero_(input: Tensor) -> Tensor:
-    """Overwrite every element with zero."""
+    """Overwrite every element of ``input``, (*), with zero, and return it.
+
+    Raises:
+        RuntimeError: ``input`` is a leaf that requires a gradient.
+    """
     return _fill_with_number(input, 0, "zero_")
 
 
 @composite
 def set_(input: Tensor, source: Tensor) -> Tensor:
-    """Let this tensor be the memory of ``source``."""
+    """Let ``input`` be the memory of the tensor ``source``, with its shape and dtype; return it.
+
+    Raises:
+        RuntimeError: in a captured program.
+    """
     if MODES.capture is not None:
         raise ConcreteValueNeeded("set_()")
     input._array = source._array
@@ -382,7 +492,16 @@ def set_(input: Tensor, source: Tensor) -> Tensor:
 
 @composite
 def resize_(input: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
-    """Change the shape in place; more elements than before are zeros."""
+    """Change the shape in place, and return the tensor; more elements than before are zeros.
+
+    Args:
+        input: (*), any shape.
+        size: the new shape, as one sequence or several ints.
+        memory_format: changes nothing here.
+
+    Raises:
+        RuntimeError: ``input`` requires a gradient, or in a captured program.
+    """
     from ..tensor.creation import shape_of
 
     if input._requires_grad:
@@ -399,9 +518,26 @@ def resize_(input: Tensor, *size: Any, memory_format: Any = None) -> Tensor:
 
 @composite
 def index_put_(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
-    """Put ``values`` at ``indices`` (index tensors, None for a whole dim), or add them there."""
+    """Put ``values`` at ``indices``, or add them there, in place.
+
+    Args:
+        input: (*), any shape.
+        indices: for each leading dim an index tensor (int64, or a bool mask), or None for all of
+            it; their shapes broadcast.
+        values: a tensor of ``input``'s dtype that broadcasts to the selected shape.
+        accumulate: whether to add, also several values at one place, instead of replacing.
+
+    Returns:
+        ``input``.
+
+    Raises:
+        IndexError: an index is out of range, or of another dtype.
+        RuntimeError: ``values`` do not fit or have another dtype; ``input`` is a leaf that
+            requires a gradient.
+    """
     from .indexing import check_indices, index_put_values
 
+    _require_one_dtype(input, values)
     indices = _expanded_masks(indices)
     array = input._array
     if (
@@ -428,6 +564,15 @@ def index_put_(input: Tensor, indices: Any, values: Tensor, accumulate: bool = F
     return write_in_place(input, index_put_values, (indices, values, accumulate), {}, "index_put_")
 
 
+def _require_one_dtype(input: Tensor, values: Tensor) -> None:
+    if input.dtype is not values.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{type_word(input._array)} for the destination and {type_word(values._array)} for "
+            "the source."
+        )
+
+
 def _expanded_masks(indices: Any) -> tuple[Any, ...]:
     """Indices with each mask replaced by the index arrays of its true elements."""
     result: list[Any] = []
@@ -442,7 +587,23 @@ def _expanded_masks(indices: Any) -> tuple[Any, ...]:
 
 @composite
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
-    """A copy with ``values`` put, or added, at ``indices``."""
+    """A copy with ``values`` put, or added, at ``indices``.
+
+    Args:
+        input: (*), any shape.
+        indices: for each leading dim an index tensor (int64, or a bool mask), or None for all of
+            it; their shapes broadcast.
+        values: a tensor of ``input``'s dtype that broadcasts to the selected shape.
+        accumulate: whether to add, also several values at one place, instead of replacing.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        IndexError: an index is out of range, or of another dtype.
+        RuntimeError: ``values`` do not fit or have another dtype.
+    """
     from .indexing import index_put_values
 
+    _require_one_dtype(input, values)
     return index_put_values(input, _expanded_masks(indices), values, accumulate)

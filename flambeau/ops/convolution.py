@@ -14,6 +14,7 @@ from . import native
 from .dims import repeated
 from .dtype_checks import cpp_word, type_word
 from .operation import Array, composite, operation
+from .small_programs import small
 
 _ONE = ((1,), (0,), (1,), False, (0,), 1)
 
@@ -246,6 +247,9 @@ def _(grad, input, weight, bias_shape, stride, padding, dilation, transposed, gr
     return native.call("convolution backward", definition, arguments, seconds, on_numpy)
 
 
+small(convolution, 5, 8, shapes=("weight",))
+
+
 def _seconds(input, weight, stride, padding, dilation, transposed) -> float:
     """About how long NumPy takes for a convolution."""
     if transposed:
@@ -363,40 +367,43 @@ def _convolve(
             f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to conv{n}d, but got input "
             f"of size: {list(input.shape)}"
         )
-    if weight.ndim < 3:
-        raise RuntimeError(
-            f"weight should have at least three dimensions, but got {weight.ndim} (size "
-            f"{list(weight.shape)})"
-        )
-    if weight.ndim != n + 2 and input.ndim != weight.ndim:
-        raise RuntimeError(
-            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight"
-            f"{list(weight.shape)}, but got {input.ndim}-dimensional input of size "
-            f"{list(input.shape)} instead"
-        )
     if weight.ndim != n + 2:
-        raise RuntimeError(
-            f"weight should have {n + 2} dimensions for conv{n}d, but got {weight.ndim} (size "
-            f"{list(weight.shape)})"
-        )
-    stride = stride if _is_ints(stride, n) else repeated(stride, n, "stride")
-    dilation = dilation if _is_ints(dilation, n) else repeated(dilation, n, "dilation")
-    if padding.__class__ is str:
-        if padding == "same":
+        _refuse_weight(n, input, weight)
+    if stride.__class__ is not tuple or len(stride) != n:
+        stride = repeated(stride, n, "stride")
+    if dilation.__class__ is not tuple or len(dilation) != n:
+        dilation = repeated(dilation, n, "dilation")
+    if padding.__class__ is not tuple or len(padding) != n:
+        if padding.__class__ is not str:
+            padding = repeated(padding, n, "padding")
+        elif padding == "same":
             input, padding = _same_padding(input, weight, stride, dilation)
         elif padding == "valid":
             padding = (0,) * n
         else:
             raise RuntimeError(f"Invalid padding string: '{padding}'")
-    elif not _is_ints(padding, n):
-        padding = repeated(padding, n, "padding")
     return convolution.function(
         input, weight, bias, stride, padding, dilation, False, (0,) * n, groups
     )
 
 
-def _is_ints(values: Any, n: int) -> bool:
-    return values.__class__ is tuple and len(values) == n
+def _refuse_weight(n: int, input: Any, weight: Any) -> None:
+    """Raise what PyTorch raises for a weight of another number of dims."""
+    if weight.ndim < 3:
+        raise RuntimeError(
+            f"weight should have at least three dimensions, but got {weight.ndim} (size "
+            f"{list(weight.shape)})"
+        )
+    if input.ndim != weight.ndim:
+        raise RuntimeError(
+            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight"
+            f"{list(weight.shape)}, but got {input.ndim}-dimensional input of size "
+            f"{list(input.shape)} instead"
+        )
+    raise RuntimeError(
+        f"weight should have {n + 2} dimensions for conv{n}d, but got {weight.ndim} (size "
+        f"{list(weight.shape)})"
+    )
 
 
 def _transposed(
@@ -456,6 +463,9 @@ def conv1d(
 
     Returns:
         (N, filters, L_out) or (filters, L_out).
+
+    Raises:
+        RuntimeError: numbers of dims, channels, sizes or dtypes that do not fit.
     """
     return _convolve(1, input, weight, bias, stride, padding, dilation, groups)
 
@@ -480,6 +490,9 @@ def conv2d(
 
     Returns:
         (N, filters, H_out, W_out) or (filters, H_out, W_out).
+
+    Raises:
+        RuntimeError: numbers of dims, channels, sizes or dtypes that do not fit.
     """
     return _convolve(2, input, weight, bias, stride, padding, dilation, groups)
 
@@ -504,6 +517,9 @@ def conv3d(
 
     Returns:
         (N, filters, D_out, H_out, W_out) or without N.
+
+    Raises:
+        RuntimeError: numbers of dims, channels, sizes or dtypes that do not fit.
     """
     return _convolve(3, input, weight, bias, stride, padding, dilation, groups)
 
@@ -530,6 +546,12 @@ def conv_transpose1d(
         output_padding: elements added on one side of the result.
         groups: groups of channels that do not see each other.
         dilation: distance between the elements that a filter writes.
+
+    Returns:
+        (N, filters, L_out) or (filters, L_out).
+
+    Raises:
+        RuntimeError: numbers of dims, channels, sizes or dtypes that do not fit.
     """
     return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
@@ -545,7 +567,21 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    """The transpose of :func:`conv2d`; see :func:`conv_transpose1d`."""
+    """The transpose of :func:`conv2d`: its gradient with respect to the input.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        weight: (C, filters / groups, *kernel).
+        bias: (filters).
+        stride, padding, output_padding, groups, dilation: see :func:`conv_transpose1d`; one number
+            or a pair.
+
+    Returns:
+        (N, filters, H_out, W_out) or without N.
+
+    Raises:
+        RuntimeError: shapes that do not fit.
+    """
     return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -560,7 +596,21 @@ def conv_transpose3d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    """The transpose of :func:`conv3d`; see :func:`conv_transpose1d`."""
+    """The transpose of :func:`conv3d`: its gradient with respect to the input.
+
+    Args:
+        input: (N, C, D, H, W) or (C, D, H, W).
+        weight: (C, filters / groups, *kernel).
+        bias: (filters).
+        stride, padding, output_padding, groups, dilation: see :func:`conv_transpose1d`; one number
+            or a triple.
+
+    Returns:
+        (N, filters, D_out, H_out, W_out) or without N.
+
+    Raises:
+        RuntimeError: shapes that do not fit.
+    """
     return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -573,6 +623,12 @@ def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
         weight: (kernel, C, filters).
         bias: (filters,).
         pad: zeros added at both ends.
+
+    Returns:
+        (T_out, N, filters).
+
+    Raises:
+        RuntimeError: channels, sizes or dtypes that do not fit.
     """
     result = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
     return result.permute(2, 0, 1)

@@ -82,14 +82,34 @@ def _(grad, A, out):
 
 @composite(out=True)
 def det(input: Any) -> Any:
-    """The determinants of square matrices (*, n, n)."""
+    """The determinants of square matrices.
+
+    Args:
+        input: (*, n, n), floating-point or complex.
+
+    Returns:
+        (*), of ``input``'s dtype; 1 for n = 0.
+
+    Raises:
+        RuntimeError: ``input`` is of other matrices or whole numbers.
+    """
     require_square("linalg.det", input)
     return det_(input)
 
 
 @composite
 def logdet(input: Any) -> Any:
-    """The logarithms of the determinants; NaN where a real one is negative."""
+    """The logarithms of the determinants of square matrices; NaN where a real one is negative.
+
+    Args:
+        input: (*, n, n), floating-point or complex.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``input`` is of other matrices or whole numbers.
+    """
     require_square("logdet", input)
     sign, size = slogdet_(input)
     if input.is_complex():
@@ -97,18 +117,61 @@ def logdet(input: Any) -> Any:
     return where(sign.detach() == -1, float("nan"), size)
 
 
-def _signed(name: str) -> Any:
-    def function(input: Any) -> Any:
-        require_square("linalg.slogdet", input)
-        return return_type(name, ("sign", "logabsdet"))(tuple(slogdet_(input)))
+@composite(out=True)
+def slogdet(input: Any) -> Any:
+    """The sign of each determinant and the logarithm of its size.
 
-    function.__name__ = function.__qualname__ = "slogdet"
-    function.__doc__ = (
-        "The sign of each determinant and the logarithm of its size, a named tuple.\n\n"
-        "Of complex matrices the sign is the phase, a number of size 1."
-    )
-    return function
+    Args:
+        input: (*, n, n), floating-point or complex.
+        out: a pair of tensors to write the results into.
+
+    Returns:
+        A named tuple: sign (*), of complex matrices the phase, a number of size 1; logabsdet (*),
+        real.
+
+    Raises:
+        RuntimeError: ``input`` is of other matrices or whole numbers.
+    """
+    return _signed("slogdet", input)
 
 
-slogdet = composite(_signed("slogdet"), out=True)
-linalg_slogdet = composite(_signed("linalg_slogdet"), out=True, public=False)
+def _signed(name: str, matrices: Any) -> Any:
+    require_square("linalg.slogdet", matrices)
+    return return_type(name, ("sign", "logabsdet"))(tuple(slogdet_(matrices)))
+
+
+# -- by the names of ``torch.linalg`` -----------------------------------------------------------
+
+
+@composite(out=True, public=False)
+def linalg_det(A: Any) -> Any:
+    """The determinants of square matrices.
+
+    Args:
+        A: (*, n, n), floating-point or complex.
+
+    Returns:
+        (*), of the dtype of ``A``; 1 for n = 0.
+
+    Raises:
+        RuntimeError: ``A`` is of other matrices or whole numbers.
+    """
+    return det(A)
+
+
+@composite(out=True, public=False)
+def linalg_slogdet(A: Any) -> Any:
+    """The sign of each determinant and the logarithm of its size.
+
+    Args:
+        A: (*, n, n), floating-point or complex.
+        out: a pair of tensors to write the results into.
+
+    Returns:
+        A named tuple: sign (*), of complex matrices the phase, a number of size 1; logabsdet (*),
+        real.
+
+    Raises:
+        RuntimeError: ``A`` is of other matrices or whole numbers.
+    """
+    return _signed("linalg_slogdet", A)

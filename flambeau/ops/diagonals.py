@@ -37,7 +37,16 @@ def diagonal(xp, input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1):
     """A view of the diagonal of the dims ``dim1`` and ``dim2``, as the last dim.
 
     Args:
+        input: (*), at least two dims.
         offset: which diagonal: 0 the main one, above it if positive, below it if negative.
+        dim1, dim2: the rows and the columns of the matrices.
+
+    Returns:
+        The other sizes, then the diagonal's length.
+
+    Raises:
+        RuntimeError: ``dim1`` and ``dim2`` are the same.
+        IndexError: a dim that is not there.
     """
     order, (rows, columns) = _places(input.shape, offset, dim1, dim2)
     taken = xp.index(xp.permute(input, order), (rows, columns))
@@ -72,7 +81,20 @@ def _(xp, base, values, offset, dim1, dim2):
 
 @operation(samples=(((3,),), ((2, 3), 1), ((2, 3), -1, 0, 2)), out=False)
 def diag_embed(xp, input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1):
-    """Matrices, in the dims ``dim1`` and ``dim2``, that have the last dim as their diagonals."""
+    """Matrices, in the dims ``dim1`` and ``dim2``, that have the last dim as their diagonals.
+
+    Args:
+        input: (*, n).
+        offset: which diagonal: 0 the main one, above it if positive, below it if negative.
+        dim1, dim2: the rows and the columns of the matrices in the result.
+
+    Returns:
+        (*, m, m) with m = n + abs(offset), of ``input``'s dtype; zeros elsewhere.
+
+    Raises:
+        RuntimeError: ``dim1`` and ``dim2`` are the same.
+        IndexError: a dim that is not there.
+    """
     n = input.ndim + 1
     size = input.shape[-1] + abs(offset)
     dim1, dim2 = _two_dims(n, dim1, dim2)
@@ -90,7 +112,19 @@ def _(xp, grad, offset, dim1, dim2):
 
 @composite
 def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
-    """The diagonal of a matrix, or the matrix that has a vector as its diagonal."""
+    """The diagonal of a matrix, or the matrix that has a vector as its diagonal; a copy.
+
+    Args:
+        input: (n, m) or (n,).
+        diagonal: 0 the main one, above it if positive, below it if negative.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (k,), the diagonal's length; or (n + abs(diagonal), n + abs(diagonal)).
+
+    Raises:
+        RuntimeError: ``input`` has another number of dims.
+    """
     ndim = input._array.ndim
     if ndim not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {ndim}D")
@@ -107,13 +141,31 @@ def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
 
 @composite
 def diagflat(input: Any, offset: int = 0) -> Any:
-    """The matrix that has all elements of ``input``, in a row, as its diagonal."""
+    """The matrix that has all elements of ``input``, in a row, as its diagonal.
+
+    Args:
+        input: (*), n elements.
+        offset: which diagonal: 0 the main one, above it if positive, below it if negative.
+
+    Returns:
+        (m, m) with m = n + abs(offset), of ``input``'s dtype; zeros elsewhere.
+    """
     return diag_embed(input.reshape((-1,)), offset)
 
 
 @composite
 def trace(input: Any) -> Any:
-    """The sum of a matrix's diagonal."""
+    """The sum of a matrix's diagonal.
+
+    Args:
+        input: (n, m).
+
+    Returns:
+        A tensor without dims, of ``input``'s dtype, for integers and bools int64.
+
+    Raises:
+        RuntimeError: ``input`` is no matrix.
+    """
     if input._array.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input._array.ndim}")
     return diagonal(input).sum()
@@ -134,13 +186,41 @@ def _part_replaced(input: Any, src: Any, operation_: Any, *arguments: Any) -> An
 
 @composite
 def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
-    """A copy of ``input`` with ``src`` on the diagonal of the dims ``dim1`` and ``dim2``."""
+    """A copy of ``input`` with ``src`` on the diagonal of the dims ``dim1`` and ``dim2``.
+
+    Args:
+        input: (*), at least two dims.
+        src: of the shape of ``diagonal(input, offset, dim1, dim2)``.
+        offset: which diagonal: 0 the main one, above it if positive, below it if negative.
+        dim1, dim2: the rows and the columns of the matrices.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``src`` has another shape.
+        IndexError: a dim that is not there.
+    """
     return _part_replaced(input, src, diagonal, offset, dim1, dim2)
 
 
 @composite
 def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
-    """A copy of ``input`` with ``src`` as the entry ``index`` along ``dim``."""
+    """A copy of ``input`` with ``src`` as the entry ``index`` along ``dim``.
+
+    Args:
+        input: (*), at least one dim.
+        src: of the shape without ``dim``.
+        dim: along which.
+        index: an int; negative ones count from the end.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        IndexError: ``index`` is out of range, or ``input`` has no dim ``dim``.
+        RuntimeError: ``src`` has another shape.
+    """
     from .shape import select_part
 
     dim = wrap_dim(dim, input._array.ndim)
@@ -157,7 +237,21 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
 def slice_scatter(
     input: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
 ) -> Any:
-    """A copy of ``input`` with ``src`` in the slice ``start:end:step`` along ``dim``."""
+    """A copy of ``input`` with ``src`` in the slice ``start:end:step`` along ``dim``.
+
+    Args:
+        input: (*), at least one dim.
+        src: of the shape of the slice.
+        dim: along which.
+        start, end, step: as of a slice of a list; ``step`` is at least 1.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``src`` has another shape.
+        IndexError: ``input`` has no dim ``dim``.
+    """
     from .shape import slice_part
 
     dim = wrap_dim(dim, input._array.ndim)

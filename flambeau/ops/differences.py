@@ -26,7 +26,18 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
     """The ``n``-th differences of neighbours along ``dim``.
 
     Args:
+        input: (*), at least one dim.
+        n: how many times; 0: a copy of ``input``.
+        dim: along which.
         prepend, append: entries put in front of or behind ``input`` first.
+
+    Returns:
+        ``input``'s shape with ``dim`` smaller by ``n`` (0 at least), of its dtype; of bools whether
+        neighbours differ.
+
+    Raises:
+        RuntimeError: ``input`` has no dims, or ``n`` is negative.
+        IndexError: ``input`` has no dim ``dim``.
     """
     if not input._array.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")
@@ -50,8 +61,17 @@ def gradient(
     """The slopes along each of ``dim`` (all by default), by central differences.
 
     Args:
+        input: samples of a function at the points of a grid.
         spacing: the distance of neighbours, one per dim, or a vector of coordinates per dim.
+        dim: an int or several.
         edge_order: 1 or 2, the order of the one-sided differences at the ends.
+
+    Returns:
+        A tuple of one tensor of ``input``'s shape for each dim, floating-point or complex.
+
+    Raises:
+        RuntimeError: a dim is named twice or has fewer than ``edge_order + 1`` entries, another
+            ``edge_order``, or ``spacing`` of another number than the dims.
     """
     from ..tensor import Tensor
 
@@ -145,9 +165,9 @@ def _areas(name: str, y: Any, x: Any, dx: float | None, dim: int) -> tuple[Any, 
         raise IndexError("Dimension specified as -1 but tensor has no dimensions")
     dim = wrap_dim(dim, y._array.ndim)
     if isinstance(x, Tensor):
+        if x._array.ndim == 1 and x._array.shape[0] != y._array.shape[dim]:
+            raise RuntimeError(f"{name}: There must be one `x` value for each sample point")
         if x._array.ndim == 1 and y._array.ndim > 1:
-            if x._array.shape[0] != y._array.shape[dim]:
-                raise RuntimeError(f"{name}: There must be one `x` value for each sample point")
             shape = [1] * y._array.ndim
             shape[dim] = -1
             x = x.reshape(tuple(shape))
@@ -162,20 +182,58 @@ def _areas(name: str, y: Any, x: Any, dx: float | None, dim: int) -> tuple[Any, 
 
 @composite(method=False)
 def trapezoid(y: Any, x: Any = None, *, dx: float | None = None, dim: int = -1) -> Any:
-    """The integral of samples ``y`` at the places ``x`` (or ``dx`` apart) by trapezoids."""
+    """The integral of samples ``y`` at the places ``x`` (or ``dx`` apart) by trapezoids.
+
+    Args:
+        y: (*), at least one dim.
+        x: (n,), one place for each entry along ``dim``, or of a shape that broadcasts with ``y``.
+        dx: the distance of neighbours; 1.
+        dim: along which.
+
+    Returns:
+        The shape of ``y`` without ``dim``, floating-point or complex.
+
+    Raises:
+        RuntimeError: ``x`` has another length.
+        IndexError: ``y`` has no dim ``dim``.
+    """
     areas, along = _areas("trapezoid", y, x, dx, dim)
     return areas.sum(along)
 
 
 @composite(method=False)
 def trapz(y: Any, x: Any = None, *, dx: float | None = None, dim: int = -1) -> Any:
-    """The integral of samples by trapezoids; see :func:`trapezoid`."""
+    """The integral of samples by trapezoids; see :func:`trapezoid`.
+
+    Args:
+        y: (*), at least one dim.
+        x: (n,), one place for each entry along ``dim``, or of a shape that broadcasts with ``y``.
+        dx: the distance of neighbours; 1.
+        dim: along which.
+
+    Returns:
+        The shape of ``y`` without ``dim``, floating-point or complex.
+    """
     return trapezoid(y, x, dx=dx, dim=dim)
 
 
 @composite(method=False)
 def cumulative_trapezoid(y: Any, x: Any = None, *, dx: float | None = None, dim: int = -1) -> Any:
-    """The running integral of samples by trapezoids; see :func:`trapezoid`."""
+    """The running integral of samples by trapezoids; see :func:`trapezoid`.
+
+    Args:
+        y: (*), at least one dim.
+        x: (n,), one place for each entry along ``dim``, or of a shape that broadcasts with ``y``.
+        dx: the distance of neighbours; 1.
+        dim: along which.
+
+    Returns:
+        The shape of ``y``, with one entry less along ``dim``.
+
+    Raises:
+        RuntimeError: ``x`` has another length.
+        IndexError: ``y`` has no dim ``dim``.
+    """
     areas, along = _areas("cumulative_trapezoid", y, x, dx, dim)
     return areas.cumsum(along)
 
@@ -185,7 +243,23 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: float | None = None, dim:
 
 @composite(out=True)
 def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """The sum over ``dim`` of the elements that are not NaN."""
+    """The sum over ``dim`` of the elements that are not NaN.
+
+    Args:
+        input: (*), any shape.
+        dim: an int, several, or None for all.
+        keepdim: whether these dims stay, with size 1.
+        dtype: of the result; ``input``'s by default, for integers and bools int64.
+
+    Returns:
+        The shape without ``dim``.
+
+    Raises:
+        RuntimeError: ``input`` is complex.
+        IndexError: ``input`` has no such dim.
+    """
+    if input.is_complex():
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     if input.is_floating_point():
         input = input.masked_fill(input.isnan(), 0)
     return input.sum(dim, keepdim, dtype=dtype)
@@ -193,7 +267,21 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 
 @composite(out=True)
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """The mean over ``dim`` of the elements that are not NaN."""
+    """The mean over ``dim`` of the elements that are not NaN.
+
+    Args:
+        input: (*), any shape, floating-point.
+        dim: an int, several, or None for all.
+        keepdim: whether these dims stay, with size 1.
+        dtype: of the result; ``input``'s by default.
+
+    Returns:
+        The shape without ``dim``; NaN where all are.
+
+    Raises:
+        RuntimeError: ``input`` is not floating-point.
+        IndexError: ``input`` has no such dim.
+    """
     if not (input.is_floating_point() or input.is_complex()):
         raise RuntimeError(
             "nanmean(): expected input to have floating point or complex dtype but got "
@@ -211,9 +299,17 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
     """The covariances of the variables in the rows, over the observations in the columns.
 
     Args:
+        input: (v, n), or (n,) for one variable.
         correction: taken from the number of observations before dividing by it.
-        fweights: how often each observation was made (whole numbers).
-        aweights: how much each observation counts.
+        fweights: (n,), how often each observation was made (whole numbers).
+        aweights: (n,), how much each observation counts.
+
+    Returns:
+        (v, v), or without dims for one variable; ``input``'s dtype, or for integers the default.
+
+    Raises:
+        RuntimeError: ``input`` has more than two dims or is bool, or weights have another size or
+            dtype, or are negative.
     """
     if input._array.ndim > 2:
         raise RuntimeError(
@@ -281,7 +377,17 @@ def _check_weights(input: Any, fweights: Any, aweights: Any) -> None:
 
 @composite
 def corrcoef(input: Any) -> Any:
-    """The correlation coefficients of the variables in the rows."""
+    """The correlation coefficients, from -1 to 1, of the variables in the rows of ``input``.
+
+    Args:
+        input: (v, n), or (n,) for one variable.
+
+    Returns:
+        (v, v), or without dims for one variable; ``input``'s dtype, or for integers the default.
+
+    Raises:
+        RuntimeError: ``input`` has more than two dims.
+    """
     if input._array.ndim > 2:
         raise RuntimeError(
             "corrcoef(): expected input to have two or fewer dimensions but got an input with "
@@ -296,7 +402,20 @@ def corrcoef(input: Any) -> Any:
 
 @composite(out=True)
 def renorm(input: Any, p: float, dim: int, maxnorm: float) -> Any:
-    """``input`` with entries along ``dim`` of more than ``maxnorm`` in ``p``-norm scaled down."""
+    """A copy with entries along ``dim`` of more than ``maxnorm`` in ``p``-norm scaled down to it.
+
+    Args:
+        input: (*), at least two dims.
+        p: above 0.
+        dim: along which the entries lie.
+        maxnorm: at least 0.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``input`` has fewer dims, ``p`` is not positive, or ``maxnorm`` is negative.
+    """
     ndim = input._array.ndim
     if ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")

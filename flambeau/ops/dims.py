@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 
 def out_of_range(dim: int, ndim: int) -> IndexError:
     """The error for a dim that a tensor of ``ndim`` dims does not have."""
@@ -78,6 +80,8 @@ def as_ints(values: Any, name: str) -> tuple[int, ...]:
 
 def repeated(value: Any, n: int, name: str) -> tuple[int, ...]:
     """One int for every one of ``n`` dims, or the ``n`` given."""
+    if value.__class__ is int:
+        return (value,) * n
     values = as_ints(value, name)
     if len(values) == 1:
         return values * n
@@ -121,3 +125,15 @@ def broadcast_error(shapes: Sequence[Sequence[int]]) -> RuntimeError:
                 )
         first = [max(x, y) if 0 not in (x, y) else 0 for x, y in zip(a, b)]
     return RuntimeError(f"shapes {[list(s) for s in shapes]} cannot be broadcast together")
+
+
+def broadcast_shape(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """The shape that tensors of these shapes broadcast to.
+
+    Raises:
+        RuntimeError: they do not.
+    """
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise broadcast_error(shapes) from None

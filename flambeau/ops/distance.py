@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .dims import broadcast_shape
 from .operation import Array, composite, operation
 
 
@@ -105,6 +106,11 @@ def cdist(
     Returns:
         (*, P, R).
 
+    Raises:
+        RuntimeError: another number of columns or dims, another dtype, a negative ``p``, or batches
+            that do not broadcast.
+        ValueError: another ``compute_mode``.
+
     Source: https://pytorch.org/docs/stable/generated/torch.cdist.html
     """
     modes = (
@@ -131,7 +137,7 @@ def cdist(
     from ..size import Size
     from .shape import expand
 
-    batch = np.broadcast_shapes(tuple(x1.shape[:-2]), tuple(x2.shape[:-2]))
+    batch = broadcast_shape(tuple(x1.shape[:-2]), tuple(x2.shape[:-2]))
     if tuple(x1.shape[:-2]) != batch:
         x1 = expand(x1, Size((*batch, *x1.shape[-2:])))
     if tuple(x2.shape[:-2]) != batch:
@@ -151,6 +157,9 @@ def pdist(input: Any, p: float = 2.0) -> Any:
 
     Returns:
         (N * (N - 1) / 2,): rows 0 and 1, 0 and 2, ..., 1 and 2, ...
+
+    Raises:
+        RuntimeError: another number of dims, another dtype, or a negative ``p``.
 
     Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.pdist.html
     """

@@ -70,6 +70,12 @@ def dropout(input: Any, p: float, train: bool) -> Any:
         input: (*).
         p: the probability.
         train: whether anything is done.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``p`` is not in [0, 1].
     """
     _check(p)
     return _dropped(input, p, train, tuple(input._array.shape))
@@ -77,7 +83,19 @@ def dropout(input: Any, p: float, train: bool) -> Any:
 
 @composite(method=False)
 def feature_dropout(input: Any, p: float, train: bool) -> Any:
-    """:func:`dropout` of whole channels: of (N, C, *), all elements of a channel together."""
+    """:func:`dropout` of whole channels: all elements of a channel together.
+
+    Args:
+        input: (N, C, *).
+        p: the probability.
+        train: whether anything is done.
+
+    Returns:
+        (N, C, *), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``p`` is not in [0, 1], or ``input`` has fewer than two dims.
+    """
     _check(p)
     if p == 0 or not train:
         return input
@@ -86,14 +104,40 @@ def feature_dropout(input: Any, p: float, train: bool) -> Any:
 
 @composite(method=False)
 def alpha_dropout(input: Any, p: float, train: bool) -> Any:
-    """:func:`dropout` that keeps the mean and variance of what SELU returns."""
+    """:func:`dropout` that keeps the mean and variance of what SELU returns.
+
+    Args:
+        input: (*).
+        p: the probability that an element is set to SELU's limit.
+        train: whether anything is done.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``p`` is not in [0, 1].
+
+    Source: Klambauer et al., Self-Normalizing Neural Networks (2017).
+    """
     _check(p)
     return _alpha_dropped(input, p, train, tuple(input.shape))
 
 
 @composite(method=False)
 def feature_alpha_dropout(input: Any, p: float, train: bool) -> Any:
-    """:func:`alpha_dropout` of whole channels."""
+    """:func:`alpha_dropout` of whole channels: all elements of a channel together.
+
+    Args:
+        input: (N, C, *).
+        p: the probability that a channel is set to SELU's limit.
+        train: whether anything is done.
+
+    Returns:
+        (N, C, *), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``p`` is not in [0, 1], or ``input`` has fewer than two dims.
+    """
     _check(p)
     if p == 0 or not train:
         return input

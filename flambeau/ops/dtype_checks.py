@@ -54,7 +54,8 @@ _TAKEN = {
         "elu": "elu_cpu", "frac": "frac_cpu", "gelu": "GeluKernelImpl", "glu": "glu_cpu",
         "hardshrink": "hardshrink_cpu", "hardsigmoid": "hardsigmoid_cpu",
         "hardswish": "hardswish_cpu", "leaky_relu": "leaky_relu_cpu",
-        "logaddexp2": "logaddexp2_cpu", "logsigmoid": "log_sigmoid_cpu", "mish": "mish_cpu",
+        "logaddexp2": "logaddexp2_cpu", "logcumsumexp": "logcumsumexp_out_cpu",
+        "logsigmoid": "log_sigmoid_cpu", "mish": "mish_cpu",
         "softplus": "softplus_cpu", "softshrink": "softshrink_check",
     },
     "fc": {"lerp": "lerp_kernel_scalar", "logaddexp": "logaddexp_cpu", "silu": "silu_cpu"},
@@ -65,6 +66,16 @@ _TAKEN = {
         "ndtr": "erf_vml_cpu", "round": "round_vml_cpu",
         "softmax_along": "softmax_lastdim_kernel_impl", "threshold": "threshold_cpu",
         "xlog1py": "xlog1py_cpu", "xlogy": "xlogy_cpu",
+        **{name: f"{name}_cpu" for name in (
+            "i0e i1 i1e erfcx ndtri log_ndtr airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 "
+            "modified_bessel_i0 modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 "
+            "scaled_modified_bessel_k0 scaled_modified_bessel_k1 spherical_bessel_j0 zeta "
+            "chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v "
+            "chebyshev_polynomial_w shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u "
+            "shifted_chebyshev_polynomial_v shifted_chebyshev_polynomial_w hermite_polynomial_h "
+            "hermite_polynomial_he laguerre_polynomial_l legendre_polynomial_p"
+        ).split()},
+        "polygamma": "polygamma",
     },
 }  # fmt: skip
 TAKEN = {name: (kernel, kinds) for kinds, of in _TAKEN.items() for name, kernel in of.items()}
@@ -87,6 +98,21 @@ _NOT_COMPLEX: dict[str, tuple[type[Exception], str]] = {
 
 RESTRICTED = TAKEN.keys() | _NOT_COMPLEX.keys()
 """The operations that :func:`refuse_dtypes` knows."""
+
+_REFUSED = {
+    "f": "an operand is not of a floating-point dtype", "fc": "an operand is an integer or bool",
+    "biuf": "an operand is complex",
+}  # fmt: skip
+
+
+def refused_dtypes(name: str) -> str | None:
+    """What :func:`refuse_dtypes` raises for operation ``name``, as a line of its docstring."""
+    if name in TAKEN:
+        return f"NotImplementedError: {_REFUSED[TAKEN[name][1]]}."
+    if name in _NOT_COMPLEX:
+        return f"{_NOT_COMPLEX[name][0].__name__}: an operand is complex."
+    return None
+
 
 _ORDER = "biufc"
 

@@ -84,14 +84,19 @@ def _triangle_of(A: Any, UPLO: str, name: str) -> Any:
 
 @composite(out=True, public=False)
 def eigh(A: Any, UPLO: str = "L") -> Any:
-    """The eigenvalues (rising) and eigenvectors (columns) of Hermitian matrices, a named tuple.
+    """The eigenvalues (rising) and eigenvectors (columns) of Hermitian matrices.
 
     Args:
         A: (*, n, n).
         UPLO: which triangle is looked at: "L" or "U".
+        out: a pair of tensors to write the results into.
+
+    Returns:
+        A named tuple: eigenvalues (*, n), real, and eigenvectors (*, n, n).
 
     Raises:
-        torch.linalg.LinAlgError: the iteration does not converge (NaN, for example).
+        RuntimeError: ``A`` is of other matrices or whole numbers, or another ``UPLO``.
+        torch.linalg.LinAlgError: an iteration does not converge.
     """
     found = eigh_(_triangle_of(A, UPLO, "linalg.eigh"), UPLO.upper() == "U")
     return return_type("linalg_eigh", ("eigenvalues", "eigenvectors"))(tuple(found))
@@ -159,13 +164,18 @@ def eigvals_(xp, A: Array):
 
 @composite(out=True, public=False)
 def eig(A: Any) -> Any:
-    """The eigenvalues and eigenvectors (columns of length 1) of square matrices, complex.
+    """The eigenvalues and eigenvectors (columns of length 1) of square matrices.
 
     Args:
         A: (*, n, n).
+        out: a pair of tensors to write the results into.
+
+    Returns:
+        A named tuple: eigenvalues (*, n) and eigenvectors (*, n, n), both complex.
 
     Raises:
-        torch.linalg.LinAlgError: the iteration does not converge.
+        RuntimeError: ``A`` is of other matrices or whole numbers.
+        torch.linalg.LinAlgError: an iteration does not converge.
     """
     require_square("linalg.eig", A)
     return return_type("linalg_eig", ("eigenvalues", "eigenvectors"))(tuple(eig_(A)))
@@ -173,7 +183,18 @@ def eig(A: Any) -> Any:
 
 @composite(out=True, public=False)
 def eigvals(A: Any) -> Any:
-    """The eigenvalues of square matrices, complex; see :func:`eig`."""
+    """The eigenvalues of square matrices; see :func:`eig`.
+
+    Args:
+        A: (*, n, n).
+
+    Returns:
+        (*, n), complex.
+
+    Raises:
+        RuntimeError: ``A`` is of other matrices or whole numbers.
+        torch.linalg.LinAlgError: an iteration does not converge.
+    """
     require_square("linalg.eigvals", A)
     return eig_(A)[0] if A.requires_grad else eigvals_(A)
 
@@ -255,9 +276,15 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None)
     Args:
         A: (*, m, n).
         full_matrices: whether ``U`` and ``Vh`` are square, rather than of min(m, n) vectors.
-        driver: None.
+        driver: cuSOLVER's, on GPUs only: None.
+        out: a tuple of three tensors to write the results into.
+
+    Returns:
+        U (*, m, m) and Vh (*, n, n), orthonormal, or (*, m, k) and (*, k, n) with k = min(m, n);
+        S (*, k), real, falling.
 
     Raises:
+        RuntimeError: ``A`` has fewer than two dims or holds whole numbers, or another ``driver``.
         torch.linalg.LinAlgError: the iteration does not converge (NaN, for example).
     """
     require_factorable("linalg.svd", A)
@@ -267,14 +294,17 @@ def linalg_svd(A: Any, full_matrices: bool = True, *, driver: str | None = None)
 
 @composite(out=True, public=False)
 def svdvals(A: Any, *, driver: str | None = None) -> Any:
-    """The singular values of matrices (*, m, n), falling.
+    """The singular values of matrices, falling.
 
     Args:
-        A: the matrices.
+        A: (*, m, n).
         driver: cuSOLVER's, on GPUs only: None.
 
     Returns:
         real numbers (*, min(m, n)).
+
+    Raises:
+        RuntimeError: ``A`` has fewer than two dims or holds whole numbers, or another ``driver``.
     """
     require_factorable("linalg.svd", A)
     _require_driver("torch.linalg.svd", driver)
@@ -283,7 +313,20 @@ def svdvals(A: Any, *, driver: str | None = None) -> Any:
 
 @composite(out=True)
 def svd(input: Any, some: bool = True, compute_uv: bool = True) -> Any:
-    """The singular value decomposition ``input = U @ diag(S) @ V.mH``, a named tuple."""
+    """The singular value decomposition ``input = U @ diag(S) @ V.mH``.
+
+    Args:
+        input: (*, m, n).
+        some: whether ``U`` and ``V`` are of min(m, n) vectors, rather than square.
+        compute_uv: False: ``U`` and ``V`` are zeros.
+        out: a tuple of three tensors to write the results into.
+
+    Returns:
+        A named tuple: U (*, m, k), S (*, k) falling, V (*, n, k), with k = min(m, n) unless square.
+
+    Raises:
+        RuntimeError: ``input`` has fewer than two dims, or holds whole numbers.
+    """
     if input._array.ndim < 2:
         raise RuntimeError("linalg.svd: input should have at least 2 dimensions, but got "
                            f"{input._array.ndim} dimensions instead")  # fmt: skip

@@ -88,6 +88,10 @@ def einsum(*args: Any) -> Any:
     Returns:
         a tensor with the output's subscripts as dims; without ``->`` those that occur once, in
         alphabetical order.
+
+    Raises:
+        RuntimeError: the equation does not fit the operands, or their sizes not each other.
+        ValueError: there are no arguments.
     """
     if len(args) == 3 and args[0].__class__ is str:
         _, a, b = args

@@ -36,6 +36,10 @@ def embedding(
 
     Returns:
         (*, width).
+
+    Raises:
+        RuntimeError: ``weight`` has not two dims, or ``indices`` are not int64 or int32.
+        IndexError: an index is out of range.
     """
     return xp.index(weight, (indices,))
 

@@ -15,7 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..modes import DIRECT
-from . import generated_calls  # noqa: F401  fills in the names that the code refers to
+from . import (
+    generated_calls,  # noqa: F401  fills in the names that the code refers to
+    small_programs,
+)
 
 if TYPE_CHECKING:
     from .operation import Operation
@@ -171,6 +174,8 @@ def _function_source(operation: Operation, name: str, dunder: bool) -> str:
     lines.append(f"    return general_{operation.name}({tail})")
     DIRECT[f"general_{operation.name}"] = operation.general
     DIRECT[f"forward_{operation.name}"] = operation.forward
+    if has_small_programs(operation):
+        DIRECT[f"programs_{operation.name}"] = small_programs.forward_table(operation)
     if operation.numpy_kernel is not None:
         DIRECT[f"kernel_{operation.name}"] = operation.numpy_kernel
     return "\n".join(lines) + "\n"
@@ -273,9 +278,23 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
         quick = f"small_{operation.name}(" if small else f"forward_{operation.name}(NUMPY, "
         call = f"{quick}{passed}) if a_{first.name}.size < {least} else {call}"
     every = "".join(f"{p.name}, " for p in parameters)
+    found = f"result = {call}"
+    by_program = has_small_programs(operation)
+    if by_program:
+        key, given = _small_key(operation), [f"a_{p.name}" for p in tensors]
+        lookup = _small_lines("result", f"programs_{operation.name}", key, given)
+        operands = [f"a_{p.name}.__class__ is ARRAY" for p in tensors if p.kind == "operand"]
+        if operands:
+            lookup = ["result = None", f"if {' and '.join(operands)}:"] + [
+                "    " + line for line in lookup
+            ]
+        inner += lookup
+        found = f"if result is None: result = {call}"
+        if kept_results(operation) is not None:
+            inner.append("fresh = result is not None")
     inner += [
         "try:",
-        f"    result = {call}",
+        f"    {found}",
         "except Exception:",
         f"    return general_{operation.name}(({every}))",
     ]
@@ -336,7 +355,9 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
         record += _save_lines(operation, named)
         kept = kept_results(operation)
         if kept is not None:
-            record.append(f"keep_versions(node, tensors, {kept})")
+            line = f"keep_versions(node, tensors, {kept})"
+            # what a program keeps for the backward pass shares no memory with its results
+            record += ["if not fresh:", f"    {line}"] if by_program else [line]
         if operation.promote is not None and len(targets) > 1:
             shapes = [f"a_{t}.shape" if named[t].kind == "array" else f"getattr(a_{t}, 'shape', ())"
                       for t in targets]  # fmt: skip
@@ -373,6 +394,34 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
         DIRECT[f"result_type_{operation.name}"] = operation.result_type
     lines += ["        " + line for line in inner]
     return lines, True
+
+
+def has_small_programs(operation: Operation) -> bool:
+    """Whether small calls of the operation may move to compiled programs here."""
+    return operation.small is not None and small_programs.available()
+
+
+def _small_key(operation: Operation) -> list[str]:
+    """What a small call's program is looked up by, see :mod:`.small_programs`."""
+    assert operation.small is not None
+    key = []
+    for i, p in enumerate(operation.parameters):
+        if i == 0 or p.name in operation.small.shapes:
+            key.append(f"a_{p.name}.shape")
+        elif p.kind == "optional":
+            key.append(f"{p.name} is None")
+        elif not p.is_tensor:
+            key.append(p.name)
+    return key
+
+
+def _small_lines(target: str, table: str, key: list[str], given: list[str]) -> list[str]:
+    return [
+        "try:",
+        f"    {target} = {table}[{', '.join(key)},]({', '.join(given)})",
+        "except TypeError:",  # a list among the arguments
+        f"    {target} = None",
+    ]
 
 
 def _sequence_path(operation: Operation, first: Parameter) -> list[str]:
@@ -496,6 +545,8 @@ def _save_lines(operation: Operation, named: dict[str, Parameter]) -> list[str]:
 
 def _node_globals(operation: Operation) -> dict[str, Any]:
     scope = DIRECT
+    if has_small_programs(operation):
+        scope[f"vjp_programs_{operation.name}"] = small_programs.vjp_table(operation)
     for i, vjp in enumerate(operation.vjps):
         scope[f"vjp_{operation.name}_{i}"] = vjp.function
         if vjp.kernel is not None:
@@ -523,6 +574,26 @@ def _node_source(operation: Operation) -> str:
     recorded = _backward_method(operation, parameters, needs, saved, lists, recorded=True)
     tail = [f"node_{operation.name}.__name__ = node_{operation.name}.__qualname__ = {camel!r}"]
     return "\n".join([*head, *arrays, *recorded, *tail]) + "\n"
+
+
+def _small_vjp_lines(operation: Operation) -> list[str]:
+    """What makes ``found`` the gradients by a program for small arrays, or None."""
+    table = f"vjp_programs_{operation.name}"
+    first, arrays, plain, with_aux = small_programs.vjp_arguments(operation)
+    key = [f"{first}.shape"]
+    for need in plain:
+        key.append(f"{need} is None" if need in arrays else f"self.{need}")
+    edges = [t for v in operation.vjps for t in v.targets]
+    if len(edges) > 1:
+        key.append(f"({', '.join(f'edge_{t} is not None' for t in edges)})")
+    given = list(arrays)
+    if with_aux:
+        given.append("*(aux if aux.__class__ is tuple else (aux,))")
+    lines = ["found = None", "if xp is NUMPY:"]
+    lines += ["    " + line for line in _small_lines("found", table, key, ["grad", *given])]
+    again = _small_lines("found", table, key, ["grad.copy()", *given])
+    lines.append("    if found is None and not grad.flags.c_contiguous:")
+    return [*lines, *("        " + line for line in again)]
 
 
 def _backward_method(
@@ -608,6 +679,7 @@ def _backward_method(
     else:
         for t in edges:
             body.append(f"edge_{t} = True")
+    plainly: list[str] = []
     for i, vjp in enumerate(operation.vjps):
         given: list[str] = []
         for need in vjp.needs:
@@ -624,7 +696,13 @@ def _backward_method(
             call = f"{kernel} if xp is NUMPY else {call}"
         assigned = ", ".join(f"grad_{t}" for t in vjp.targets)
         wanted = " or ".join(f"edge_{t} is not None" for t in vjp.targets)
-        body += [f"if {wanted}:", f"    {assigned} = {call}"]
+        plainly += [f"if {wanted}:", f"    {assigned} = {call}"]
+    if recorded or not has_small_programs(operation):
+        body += plainly
+    else:
+        body += _small_vjp_lines(operation)
+        body += ["if found is not None:", f"    {', '.join('grad_' + t for t in edges)}, = found"]
+        body += ["else:", *("    " + line for line in plainly)]
     if operation.promote is not None and not lists and len(edges) > 1:
         body.append("if self.shapes is not None:")
         for k, t in enumerate(edges):

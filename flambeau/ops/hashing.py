@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..namespaces.primitives import reduced_shape
+from .array_calls import call_on_arrays
 from .dims import wrap_dims
 from .dtype_checks import require_kinds
 from .operation import composite
@@ -28,14 +30,19 @@ def hash_tensor(
         mode: 0, the exclusive or.
         out: to put the result into.
 
-    Returns: uint64.
+    Returns:
+        The shape without ``dim``, uint64.
+
+    Raises:
+        RuntimeError: another ``mode``.
+        IndexError: a dim has size 0, or is not there.
+        NotImplementedError: ``input`` is complex.
     """
-    from ..tensor import wrap
     from ..tensor.views import write_out
 
     if mode != 0:
         raise RuntimeError(f"hash_tensor: the only mode is 0 (exclusive or), but got {mode}")
-    array = input._concrete("hash_tensor()")
+    array = input._array
     require_kinds("xor_sum_cpu", "fiub", array)
     dims = wrap_dims(dim if isinstance(dim, int) or dim else None, array.ndim)
     dims = tuple(range(array.ndim)) if dims is None else dims
@@ -43,8 +50,15 @@ def hash_tensor(
         for d in dims:
             if array.shape[d] == 0:
                 raise IndexError(f"hash_tensor: Expected reduction dim {d} to have non-zero size.")
+    kind = (reduced_shape(array.shape, dims, keepdim), np.uint64)
+    (result,) = call_on_arrays(
+        _hashed, "hash_tensor()", (input,), kind, dims=tuple(dims), keepdim=bool(keepdim)
+    )
+    return result if out is None else write_out("hash_tensor", result, out)
+
+
+def _hashed(array: np.ndarray, dims: tuple[int, ...], keepdim: bool) -> np.ndarray:
     wide = array.astype(np.int64 if array.dtype.kind in "iub" else np.float64)
     xor: Any = np.bitwise_xor
     hashed = xor.reduce(wide.view(np.uint64), axis=dims, keepdims=keepdim)
-    result = wrap(np.asarray(hashed, np.uint64))
-    return result if out is None else write_out("hash_tensor", result, out)
+    return np.asarray(hashed, np.uint64)

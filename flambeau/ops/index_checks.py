@@ -18,6 +18,7 @@ def require_in_range(
     ignored: int | None = None,
 ) -> None:
     """Raise ``error(i)`` if an index ``i`` is not in ``[low, high)`` and not ``ignored``."""
+    index = getattr(index, "batch_memory", index)  # inside vmap: of all members
     if index.__class__ is np.ndarray:
         wrong = first_outside(index, low, high, ignored)
         if wrong is not None:

@@ -13,6 +13,7 @@ from .dims import wrap_dim
 from .dtype_checks import type_word
 from .indexing import _check_along, index_put_values, scatter, scatter_add
 from .operation import Array, Operation, composite, renamed
+from .value_checks import refuse
 
 
 def _along(
@@ -32,6 +33,11 @@ def _along(
     if not input._array.ndim:
         input = input.reshape((1,))
     if source is not None:
+        if source._array.dtype != input._array.dtype and name != "index_copy":
+            raise RuntimeError(
+                f"{name}_(): self ({type_word(input._array)}) and source "
+                f"({type_word(source._array)}) must have the same scalar type"
+            )
         count, n = index_._array.shape[0], source._array.shape[dim] if source._array.ndim else 1
         if count != n:
             raise (IndexError if name == "index_copy" else RuntimeError)(
@@ -61,17 +67,46 @@ def _put(input: Any, dim: int, index_: Any, values: Any, accumulate: bool) -> An
 
 @composite(out=True)
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
-    """``input`` with the entries of ``alpha * source`` added to those that ``index`` names."""
+    """A copy of ``input`` with the entries of ``alpha * source`` added to those ``index`` names.
+
+    Args:
+        input: (*), any shape.
+        dim: along which.
+        index: (n,), int64 or int32; entries named more than once get all their sums.
+        source: ``input``'s shape with n in the place of ``dim``, of its dtype.
+        alpha: a number.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        IndexError: ``index`` has more than one dim, another dtype, or is out of range.
+        RuntimeError: ``source`` does not fit.
+    """
     shape = input.shape
     input, dim, index = _along("index_add", input, dim, index, source)
     if alpha != 1:
         source = source * alpha
-    return _put(input, dim, index, source.to(input.dtype), True).reshape(shape)
+    return _put(input, dim, index, source, True).reshape(shape)
 
 
 @composite(out=True)
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
-    """``input`` with the entries that ``index`` names replaced by those of ``source``."""
+    """A copy of ``input`` with the entries that ``index`` names replaced by those of ``source``.
+
+    Args:
+        input: (*), any shape.
+        dim: along which.
+        index: (n,), int64 or int32.
+        source: ``input``'s shape with n in the place of ``dim``, of its dtype.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        IndexError: ``index`` has more than one dim, another dtype or length, or is out of range.
+        RuntimeError: ``source`` has another dtype or shape.
+    """
     shape = input.shape
     if input.dtype is not source.dtype:
         raise RuntimeError(
@@ -84,7 +119,21 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
 
 @composite
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
-    """``input`` with the entries that ``index`` names filled with ``value`` (0-d or a number)."""
+    """A copy of ``input`` with the entries that ``index`` names filled with ``value``.
+
+    Args:
+        input: (*), any shape.
+        dim: along which.
+        index: (n,), int64.
+        value: a number, or a tensor without dims.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        IndexError: ``index`` has more than one dim, another dtype, or is out of range.
+        RuntimeError: ``value`` has dims.
+    """
     from ..tensor import Tensor, wrap
 
     shape = input.shape
@@ -109,11 +158,22 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
 def index_reduce(
     input: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True
 ) -> Any:
-    """``input`` with the entries of ``source`` that land on each place reduced into it.
+    """A copy of ``input`` with the entries of ``source`` that land on each place reduced into it.
 
     Args:
+        input: (*), any shape.
+        dim: along which.
+        index: (n,), int64 or int32: where each entry of ``source`` lands.
+        source: ``input``'s shape with n in the place of ``dim``, of its dtype.
         reduce: ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``.
         include_self: whether the entries of ``input`` take part.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        IndexError: ``index`` has more than one dim, or another dtype.
+        RuntimeError: another ``reduce``, ``source`` does not fit, or an index is out of range.
     """
     shape = input.shape
     if reduce not in ("prod", "mean", "amax", "amin"):
@@ -130,11 +190,30 @@ def index_reduce(
 
 @composite
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
-    """``input`` with ``source`` put (or added) at the places ``index`` of all elements in a row."""
+    """A copy of ``input`` with ``source`` put at the places ``index`` of all elements in a row.
+
+    Args:
+        input: (*), any shape.
+        index: int64, any shape; negative ones count from the end.
+        source: as many elements as ``index``, of ``input``'s dtype.
+        accumulate: whether to add instead of replacing.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        IndexError: ``index`` and ``source`` differ in size, or an index is out of range.
+        RuntimeError: ``source`` has another dtype.
+    """
     if index.numel() != source.numel():
         raise IndexError(
             "put_(): Expected source and index to have the same number of elements, but got "
             f"source.numel() = {source.numel()}, index.numel() = {index.numel()}"
+        )
+    if input.dtype is not source.dtype:
+        raise RuntimeError(
+            "put_(): self and source expected to have the same dtype, but got self.dtype = "
+            f"{type_word(input._array)} and source.dtype = {type_word(source._array)}"
         )
     flat = input.reshape((input.numel(),))
     places = index.reshape((index.numel(),))
@@ -147,7 +226,18 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
 
 @composite(out=True)
 def masked_select(input: Any, mask: Any) -> Any:
-    """The elements where ``mask`` holds (both broadcast), in a row."""
+    """The elements where ``mask`` holds, in a row.
+
+    Args:
+        input: (*), any shape.
+        mask: bool; the shapes broadcast.
+
+    Returns:
+        (n,), ``input``'s dtype; a copy.
+
+    Raises:
+        RuntimeError: ``mask`` is not bool, or the shapes do not broadcast.
+    """
     from .shape import broadcast_tensors
 
     if mask._array.dtype != np.bool_:
@@ -160,7 +250,20 @@ def masked_select(input: Any, mask: Any) -> Any:
 
 @composite
 def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
-    """``input`` with the elements of ``source``, in turn, where ``mask`` holds."""
+    """A copy of ``input`` with the elements of ``source``, in turn, where ``mask`` holds.
+
+    Args:
+        input: (*), any shape.
+        mask: bool; the shapes broadcast.
+        source: of ``input``'s dtype, with at least as many elements as ``mask`` has true ones.
+
+    Returns:
+        The broadcast shape, ``input``'s dtype.
+
+    Raises:
+        RuntimeError: a dtype differs, ``source`` has too few elements, or the shapes do not
+            broadcast.
+    """
     from .shape import broadcast_tensors
 
     if input.dtype is not source.dtype:
@@ -172,12 +275,15 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
         raise RuntimeError("masked_scatter_ only supports boolean masks, but got mask with dtype "
                            f"{mask.dtype}")  # fmt: skip
     input, mask = broadcast_tensors(input, mask)
-    places = np.flatnonzero(mask._concrete("masked_scatter()"))
-    if places.size > source.numel():
-        raise RuntimeError("Number of elements of source < number of ones in mask")
-    values = source.reshape((source.numel(),))[: places.size]
-    flat = input.reshape((input.numel(),))
-    return index_put_values(flat, (places,), values, False).reshape(input.shape)
+    count, flat = source.numel(), mask.reshape((mask.numel(),))
+    turns = flat.cumsum(0)  # of each place that the mask has: the how manieth it is
+    if flat.numel():
+        message = "Number of elements of source < number of ones in mask"
+        refuse(turns[-1] > count, RuntimeError, message)
+    if not count or not flat.numel():
+        return input.clone()
+    chosen = source.reshape((count,))[(turns - 1).clamp(min=0, max=count - 1)]
+    return chosen.reshape(tuple(input.shape)).where(mask, input)
 
 
 # -- reductions of what lands on one place ----------------------------------------------------
@@ -285,11 +391,21 @@ for _defined in (scatter_largest, scatter_smallest):
 def scatter_reduce(
     input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
 ) -> Any:
-    """``input`` with the elements of ``src`` that land on each place along ``dim`` reduced into it.
+    """A copy of ``input`` with what of ``src`` lands on each place along ``dim`` reduced into it.
 
     Args:
+        input: (*), any shape.
+        dim: the dim that ``index`` counts along.
+        index: int64 or int32, as many dims as ``input``, in no other dim larger.
+        src: of ``input``'s dtype, at least as large as ``index``, which covers its beginning.
         reduce: ``"sum"``, ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``.
         include_self: whether the elements of ``input`` take part.
+
+    Returns:
+        (*), of ``input``'s dtype; means of whole numbers are rounded down.
+
+    Raises:
+        RuntimeError: another ``reduce``, an index out of range, or a shape or dtype does not fit.
     """
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise RuntimeError(

@@ -13,7 +13,7 @@ import numpy as np
 from .. import dtypes
 from ..modes import MODES
 from ..namespaces import numpy as numpy_namespace
-from .dims import require_tensors, wrap_dim
+from .dims import broadcast_shape, require_tensors, wrap_dim
 from .index_checks import require_in_range
 from .operation import Array, Indices, composite, operation, renamed
 
@@ -142,9 +142,15 @@ def gather(xp, input: Array, dim: int, index: Array, *, sparse_grad: bool = Fals
     Args:
         input: the source.
         dim: the dim that ``index`` counts along.
-        index: int64, as many dims as ``input``, in no other dim larger.
+        index: int64 or int32, as many dims as ``input``, in no other dim larger.
+        sparse_grad: changes nothing here.
+
     Returns:
-        the shape of ``index``.
+        the shape of ``index``, ``input``'s dtype.
+
+    Raises:
+        RuntimeError: an index is negative or too large, or its shape or dtype does not fit.
+        IndexError: ``input`` has no dim ``dim``.
     """
     return gathered(xp, input, dim, index)
 
@@ -264,7 +270,20 @@ def _(input, dim, index, src):
 @operation(inplace=True, samples=(((3, 4), 1, "index(3,2)4", (3, 2)),
                                   ((3, 4), 0, "index(2,4)3", (2, 4))))  # fmt: skip
 def scatter_add(xp, input: Array, dim: int, index: Array, src: Array):
-    """``input`` with the elements of ``src`` added at the places ``index`` along ``dim``."""
+    """A copy of ``input`` with the elements of ``src`` added at the places ``index`` along ``dim``.
+
+    Args:
+        input: (*), any shape.
+        dim: the dim that ``index`` counts along.
+        index: int64 or int32, as many dims as ``input``, in no other dim larger.
+        src: of ``input``'s dtype, at least as large as ``index``, which covers its beginning.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: an index is negative or too large, or a shape or dtype does not fit.
+    """
     return scattered(xp, "scatter_add", input, dim, index, src)
 
 
@@ -291,7 +310,23 @@ for _operation in (gather, scatter_values, scatter_add):
 @composite(out=True)
 def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None,
             reduce: str | None = None) -> Any:  # fmt: skip
-    """``input`` with ``src`` (a tensor or a number) put at the places ``index`` along ``dim``."""
+    """A copy of ``input`` with ``src`` put at the places ``index`` along ``dim``.
+
+    Args:
+        input: (*), any shape.
+        dim: the dim that ``index`` counts along.
+        index: int64 or int32, as many dims as ``input``, in no other dim larger.
+        src: a tensor of ``input``'s dtype, at least as large as ``index``, or a number.
+        value: another name for a number as ``src``.
+        reduce: ``"add"`` or ``"multiply"`` what is there by ``src``, instead of replacing it.
+
+    Returns:
+        (*), of ``input``'s dtype; of several elements for one place it is open which one wins.
+
+    Raises:
+        RuntimeError: an index is negative or too large, a shape or dtype does not fit, or another
+            ``reduce``.
+    """
     from ..tensor import Tensor, wrap
 
     if src is None:
@@ -301,8 +336,9 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
     if reduce == "add":
         return scatter_add(input, dim, index, src)
     if reduce == "multiply":
-        factors = scatter_values(wrap(np.ones_like(input._array)), dim, index, src)
-        return input * factors
+        from .index_writes import scatter_product
+
+        return scatter_product(input, dim, index, src)
     if reduce is not None:
         raise RuntimeError("reduce argument must be either add or multiply.")
     return scatter_values(input, dim, index, src)
@@ -310,7 +346,21 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
 
 @composite(out=True)
 def index_select(input: Any, dim: int, index: Any) -> Any:
-    """The entries ``index`` (a vector of ints) along ``dim``, in that order."""
+    """The entries ``index`` along ``dim``, in that order.
+
+    Args:
+        input: (*), any shape.
+        dim: along which.
+        index: (n,), int64 or int32.
+
+    Returns:
+        ``input``'s shape with n in the place of ``dim``, and its dtype; a copy.
+
+    Raises:
+        TypeError: ``index`` is no tensor.
+        IndexError: ``index`` has more than one dim, or is out of range.
+        RuntimeError: ``index`` has another dtype.
+    """
     from ..tensor import Tensor
 
     if not isinstance(index, Tensor):
@@ -320,6 +370,8 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
         )
     if index._array.ndim > 1:
         raise IndexError("index_select(): Index is supposed to be a vector")
+    if index._array.dtype not in (np.int64, np.int32):
+        raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     dim = wrap_dim(dim, input._array.ndim)
     if input._array.ndim == 0:
         return input.clone()
@@ -336,19 +388,42 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
 
 @composite(out=True)
 def take(input: Any, index: Any) -> Any:
-    """The elements at the places ``index`` of all elements in a row."""
+    """The elements at the places ``index`` of all elements in a row.
+
+    Args:
+        input: (*), any shape.
+        index: int64, of any shape; negative ones count from the end.
+
+    Returns:
+        The shape of ``index``, ``input``'s dtype.
+
+    Raises:
+        IndexError: an index is out of range.
+    """
     return globals()["index"](input.reshape((-1,)), (index,))
 
 
 @composite(out=True)
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
-    """The elements at ``indices`` along ``dim``; the other dims broadcast."""
+    """The elements at ``indices`` along ``dim``, as :func:`argsort` and its kin give them.
+
+    Args:
+        input: (*), any shape.
+        indices: int64; its other dims broadcast with ``input``'s.
+        dim: along which; None: among all elements in a row.
+
+    Returns:
+        The broadcast shape, with the size of ``indices`` in the place of ``dim``.
+
+    Raises:
+        RuntimeError: an index is out of range, or the shapes do not broadcast.
+    """
     from .pointwise import where
 
     if dim is None:
         return gather(input.reshape((-1,)), 0, indices.reshape((-1,)))
     dim = wrap_dim(dim, input._array.ndim)
-    shape = list(np.broadcast_shapes(
+    shape = list(broadcast_shape(
         [1 if i == dim else n for i, n in enumerate(input._array.shape)],
         [1 if i == dim else n for i, n in enumerate(indices._array.shape)],
     ))  # fmt: skip
@@ -383,7 +458,21 @@ def require_fits(value: Any, dtype: Any) -> None:
 
 @composite
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
-    """``input`` with ``value`` where ``mask`` holds, with broadcasting."""
+    """A copy of ``input`` with ``value`` where ``mask`` holds, with broadcasting.
+
+    Args:
+        input: (*), any shape.
+        mask: bool, of a shape that broadcasts with it.
+        value: a number, or a tensor without dims.
+
+    Returns:
+        The broadcast shape, ``input``'s dtype.
+
+    Raises:
+        TypeError: ``input`` or ``mask`` is no tensor.
+        RuntimeError: ``mask`` is not bool, ``value`` has dims or does not fit the dtype, or the
+            shapes do not broadcast.
+    """
     from ..tensor import Tensor
     from .pointwise import where
 

@@ -16,8 +16,11 @@ from ..namespaces import numpy_small_rows as small_rows
 from ..namespaces.numpy_constants import ones
 from .activation import maximum_along, sum_along
 from .dims import wrap_dim, wrap_dims
+from .documentation import of_two
+from .dtype_checks import refuse_dtypes
 from .operation import Array, Number, Operation, composite, operation
 from .reduction import spread
+from .small_programs import small
 
 _PAIRS = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1), (1, 3)))
 
@@ -34,7 +37,7 @@ def _log_add(name: str, base: float) -> Operation:
         return xp.where(xp.logical_and(xp.eq(input, other), xp.isinf(input)), input, total)
 
     what = "exp(input) + exp(other)" if base == math.e else "2 ** input + 2 ** other"
-    forward.__doc__ = f"The logarithm of ``{what}``, to the same base."
+    forward.__doc__ = of_two(f"The logarithm of ``{what}``, to the same base.", numbers=False)
     defined = Operation(forward, name=name, promote="number", dtypes="inexact", samples=_PAIRS)
 
     @defined.vjp("input")
@@ -54,7 +57,14 @@ logaddexp2 = _log_add("logaddexp2", 2.0)
 
 @operation(promote="float", dtypes="inexact", inplace=True, domain=(0.2, 2.0), samples=_PAIRS)
 def xlogy(xp, input: Array | Number, other: Array | Number):
-    """``input * log(other)``; 0 where ``input`` is 0 (and ``other`` is not NaN)."""
+    """``input * log(other)``; 0 where ``input`` is 0 (and ``other`` is not NaN).
+
+    Args:
+        input, other: tensors, or one of them a number; their shapes broadcast.
+
+    Returns:
+        Their broadcast shape, in their common dtype, or for integers and bools the default one.
+    """
     product = input * xp.log(_array(xp, other, input))
     zero = xp.logical_and(xp.eq(input, 0), xp.logical_not(xp.isnan(_array(xp, other, input))))
     return xp.where(zero, 0.0, product)
@@ -80,7 +90,14 @@ def _(xp, grad, input, other):
 @operation(promote="float", dtypes="inexact", public=False, method=False, name="xlog1py",
            node_name="SpecialXlog1PyBackward0", domain=(-0.5, 2.0), samples=_PAIRS)  # fmt: skip
 def xlog1py(xp, input: Array | Number, other: Array | Number):
-    """``input * log1p(other)``; 0 where ``input`` is 0 (and ``other`` is not NaN)."""
+    """``input * log1p(other)``; 0 where ``input`` is 0 (and ``other`` is not NaN).
+
+    Args:
+        input, other: tensors, or one of them a number; their shapes broadcast.
+
+    Returns:
+        Their broadcast shape, in their common dtype, or for integers and bools the default one.
+    """
     other = _array(xp, other, input)
     zero = xp.logical_and(xp.eq(input, 0), xp.logical_not(xp.isnan(other)))
     return xp.where(zero, 0.0, input * xp.log1p(other))
@@ -100,7 +117,14 @@ def _(xp, grad, input, other):
 
 @operation(promote="float", dtypes="inexact", inplace=True, samples=(((3, 4),), ((),)))
 def sinc(xp, input: Array):
-    """``sin(pi x) / (pi x)``; 1 at 0."""
+    """``sin(pi x) / (pi x)``; 1 at 0.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype, or for integers and bools of the default one.
+    """
     zero = xp.eq(input, 0)
     angle = xp.where(zero, 1.0, input) * math.pi
     return xp.where(zero, 1.0, xp.sin(angle) / angle)
@@ -118,7 +142,15 @@ def _(xp, grad, input):
 @operation(promote="float", dtypes="inexact", inplace=True, domain=(0.1, 0.9),
            samples=(((3, 4),), ((3, 4), 0.3)))  # fmt: skip
 def logit(xp, input: Array, eps: float | None = None):
-    """``log(x / (1 - x))``, of x first clamped to [eps, 1 - eps] if ``eps`` is given."""
+    """``log(x / (1 - x))``, of x first clamped to [eps, 1 - eps] if ``eps`` is given.
+
+    Args:
+        input: (*), any shape; outside [0, 1] the result is NaN without ``eps``.
+        eps: None, or how far from 0 and 1 to stay.
+
+    Returns:
+        (*), of ``input``'s dtype, or for integers and bools of the default one.
+    """
     if eps is not None:
         input = xp.minimum(xp.maximum(input, eps), 1 - eps)
     return xp.log(input / (1 - input))
@@ -138,7 +170,17 @@ def _(xp, grad, input, eps):
 @operation(promote="float", dtypes="inexact", name="logsumexp",
            samples=(((3, 4), 1), ((3, 4), (0, 1), True), ((2, 3), 0)))  # fmt: skip
 def logsumexp(xp, input: Array, dim: Any, keepdim: bool = False):
-    """The logarithm of the sum of exponentials over ``dim`` (an int or several)."""
+    """The logarithm of the sum of exponentials over ``dim``, without overflow on the way.
+
+    Args:
+        input: (*), any shape.
+        dim: an int or several; none, or (): all.
+        keepdim: whether the summed dims stay, with size 1.
+
+    Returns:
+        The shape without ``dim``; ``input``'s dtype, or for whole numbers the default one; -inf
+        where nothing is summed.
+    """
     dims = wrap_dims(dim, input.ndim)
     if not math.prod(input.shape):
         return xp.log(xp.sum(xp.exp(input), dims, keepdim))
@@ -194,9 +236,20 @@ def _(grad, input, out, dim, keepdim):
     return logsumexp.vjps[0].function(numpy, grad, input, out, dim, keepdim)
 
 
+small(logsumexp, 3, 3)
+
+
 @operation(dtypes="inexact", samples=(((3, 4), 1), ((3, 4), 0), ((), 0)))
 def logcumsumexp(xp, input: Array, dim: int):
-    """The logarithms of the running sums of exponentials along ``dim``."""
+    """The logarithms of the running sums of exponentials along ``dim``.
+
+    Args:
+        input: (*), any shape.
+        dim: an int.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     if input.ndim == 0:
         wrap_dim(dim, 0)
         return xp.copy(input)
@@ -245,9 +298,22 @@ def _(xp, grad, input, out, dim):
 
 @composite(out=True)
 def mvlgamma(input: Any, p: int) -> Any:
-    """The multivariate log-gamma function of dimension ``p``."""
+    """The multivariate log-gamma function of dimension ``p``.
+
+    Args:
+        input: (*), any shape, above ``(p - 1) / 2``.
+        p: at least 1.
+
+    Returns:
+        (*), of ``input``'s dtype, or for integers and bools of the default one.
+
+    Raises:
+        RuntimeError: ``p`` is below 1.
+        NotImplementedError: ``input`` is complex.
+    """
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
+    refuse_dtypes("lgamma", (input,))
     if not input.is_floating_point():
         input = input.to(dtypes.get_default_dtype())
     constant = p * (p - 1) / 4 * math.log(math.pi)

@@ -18,6 +18,7 @@ from ..namespaces import numpy
 from ..namespaces.numpy_constants import ones
 from .dtype_checks import type_word
 from .operation import Array, operation
+from .small_programs import small
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -94,6 +95,9 @@ def _(xp, grad, aux, reduction):
     return aux * (spread(grad, _difference_count(aux), reduction) * -2)
 
 
+small(mse_loss, 1.5, 1.5)
+
+
 @operation(promote="number", dtypes="inexact", public=False, aux=True, out=False,
            node_name="MeanBackward0", samples=_PAIR)  # fmt: skip
 def l1_loss(xp, input: Array, target: Array, reduction: str = "mean"):
@@ -121,6 +125,9 @@ def _(xp, grad, aux, reduction):
     return xp.sign(aux) * -spread(grad, _difference_count(aux), reduction)
 
 
+small(l1_loss, 2, 2)
+
+
 @operation(promote="number", dtypes="inexact", public=False, aux=True, out=False,
            samples=(((3, 4), (3, 4), "mean", 0.7), ((3, 4), (3, 4), "none", 0.7)))  # fmt: skip
 def smooth_l1_loss(xp, input: Array, target: Array, reduction: str = "mean", beta: float = 1.0):
@@ -145,6 +152,9 @@ def _(xp, grad, aux, reduction, beta):
     return slope * -spread(grad, _difference_count(aux), reduction)
 
 
+small(smooth_l1_loss, 5, 4)
+
+
 @operation(promote="number", dtypes="inexact", public=False, aux=True, out=False,
            samples=(((3, 4), (3, 4), "mean", 0.7), ((3, 4), (3, 4), "none", 0.7)))  # fmt: skip
 def huber_loss(xp, input: Array, target: Array, reduction: str = "mean", delta: float = 1.0):
@@ -167,6 +177,9 @@ def _(xp, grad, aux, reduction, delta):
 def _(xp, grad, aux, reduction, delta):
     slope = xp.minimum(xp.maximum(aux, -delta), delta)
     return slope * -spread(grad, _difference_count(aux), reduction)
+
+
+small(huber_loss, 5, 4)
 
 
 # -- binary cross entropy ---------------------------------------------------------------------
@@ -248,6 +261,11 @@ def _(input, target, weight=None, reduction="mean"):
         return binary_cross_entropy.forward(numpy, input, target, weight, reduction)
 
 
+small(
+    binary_cross_entropy, 4.5, 3,
+    refuses=lambda xp, input, *_: xp.logical_not(xp.logical_and(input >= 0, input <= 1)),
+)  # fmt: skip
+
 _NUMBERS = {char: tuple(np.array(n, char) for n in (0, 1, -100)) for char in "fd"}
 """0, 1 and the least logarithm as arrays: quicker beside arrays than numbers."""
 
@@ -322,6 +340,9 @@ def _(xp, grad, input, weight, pos_weight, reduction):
     return grad * (slope if weight is None else slope * weight)
 
 
+small(binary_cross_entropy_with_logits, 3, 3)
+
+
 @operation(promote="number", dtypes="inexact", public=False, out=False,
            samples=(((3, 4), (3, 4), False, "sum"), ((3, 4), (3, 4), True, "none")),
            domain=(0.1, 2.0))  # fmt: skip
@@ -353,6 +374,9 @@ def _(xp, grad, input, target, log_target, reduction):
     # at 0, as in PyTorch, the derivative of target * log(target) is 0 / 0
     log = xp.where(xp.eq(target, 0), target, xp.log(target))
     return grad * (log + target / target - input)
+
+
+small(kl_div_values, 5, 3)
 
 
 kl_div_values.naming = _reduction_name("SubBackward0")

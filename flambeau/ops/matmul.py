@@ -13,6 +13,7 @@ from .dtype_checks import NUMBERS, require_kinds
 from .operation import Array, composite, operation, renamed, sum_to
 from .pointwise import add, mul
 from .products_of_matrices import product
+from .small_programs import small
 
 
 def _transposed(xp: Any, x: Any) -> Any:
@@ -29,6 +30,17 @@ def matmul(xp, input: Array, other: Array):
 
     Vectors count as a row (left) or a column (right), dims before the last two as a batch, which
     broadcasts.
+
+    Args:
+        input: (*, n, k), or (k,).
+        other: (*, k, m), or (k,), of the same dtype.
+
+    Returns:
+        (*, n, m), without the dim of a vector; that dtype.
+
+    Raises:
+        RuntimeError: an operand has no dims, or the sizes or dtypes do not fit.
+        NotImplementedError: the dtype is bool.
     """
     return xp.matmul(input, other)
 
@@ -78,6 +90,9 @@ def _(grad, input, other_shape):
     if grad.ndim == 2 == input.ndim:
         return product(input.T, grad)
     return matmul.vjps[1].function(numpy, grad, input, other_shape)
+
+
+small(matmul, 1, 1.5, shapes=("other",))
 
 
 @matmul.checked
@@ -155,6 +170,9 @@ def linear(xp, input: Array, weight: Array, bias: Array | None = None):
         bias: (out_features) or ().
     Returns:
         (*, out_features).
+
+    Raises:
+        RuntimeError: the sizes or dtypes do not fit, or ``weight`` has more dims.
     """
     result = xp.matmul(input, xp.permute(weight, tuple(range(weight.ndim))[::-1]))
     return result if bias is None else result + bias
@@ -233,6 +251,9 @@ def _(xp, grad, bias_shape):
     return xp.sum(grad, tuple(range(grad.ndim - 1)), False)
 
 
+small(linear, 2, 3, shapes=("weight",))
+
+
 @linear.checked
 def _(input, weight, bias=None):
     if weight.ndim > 2:
@@ -261,7 +282,19 @@ def _(input, weight, bias=None):
 
 @composite
 def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
-    """The product of two matrices."""
+    """The product of two matrices.
+
+    Args:
+        input: (n, k).
+        mat2: (k, m), of the same dtype.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (n, m), of that dtype.
+
+    Raises:
+        RuntimeError: an operand is no matrix, or the sizes or dtypes do not fit.
+    """
     if input.dim() != 2 or mat2.dim() != 2:
         which = "self" if input.dim() != 2 else "mat2"
         raise RuntimeError(f"{which} must be a matrix")
@@ -270,7 +303,20 @@ def mm(input: Any, mat2: Any, *, out: Any = None) -> Any:
 
 @composite
 def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
-    """The products of two batches of matrices: (b, n, k) and (b, k, m) give (b, n, m)."""
+    """The products of two batches of matrices.
+
+    Args:
+        input: (b, n, k).
+        mat2: (b, k, m), of the same dtype.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (b, n, m), of that dtype.
+
+    Raises:
+        TypeError: ``mat2`` is no tensor.
+        RuntimeError: an operand has not three dims, or the sizes or dtypes do not fit.
+    """
     if not hasattr(mat2, "_array"):
         require_tensors("bmm", input=input, mat2=mat2)
     shape, other = input._array.shape, mat2._array.shape
@@ -292,7 +338,19 @@ def bmm(input: Any, mat2: Any, *, out: Any = None) -> Any:
 
 @composite
 def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
-    """The product of a matrix and a vector."""
+    """The product of a matrix and a vector.
+
+    Args:
+        input: (n, k).
+        vec: (k,), of the same dtype.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (n,), of that dtype.
+
+    Raises:
+        RuntimeError: other numbers of dims, or the sizes or dtypes do not fit.
+    """
     if input.dim() != 2 or vec.dim() != 1:
         raise RuntimeError(f"vector + matrix @ vector expected, got 1, {input.dim()}, {vec.dim()}")
     return matmul(input, vec, out=out)
@@ -300,7 +358,19 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
 
 @composite
 def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
-    """The sum of the products of two vectors' elements."""
+    """The sum of the products of two vectors' elements.
+
+    Args:
+        input, tensor: (n,), of one dtype.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        A tensor without dims, of that dtype.
+
+    Raises:
+        TypeError: ``tensor`` is no tensor.
+        RuntimeError: an operand is no vector, or their sizes or dtypes differ.
+    """
     if not hasattr(tensor, "_array"):
         require_tensors("dot", input=input, tensor=tensor)
     if input.dim() != 1 or tensor.dim() != 1:
@@ -319,7 +389,20 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
 
 @composite
 def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
-    """The products of every element of one vector with every one of another."""
+    """The products of every element of one vector with every one of another.
+
+    Args:
+        input: (n,).
+        vec2: (m,).
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (n, m), of the common dtype.
+
+    Raises:
+        TypeError: ``vec2`` is no tensor.
+        RuntimeError: an operand is no vector.
+    """
     if not hasattr(vec2, "_array"):
         require_tensors("outer", input=input, vec2=vec2)
     if input.dim() != 1 or vec2.dim() != 1:
@@ -358,7 +441,21 @@ def _write_out(result: Any, out: Any) -> Any:
 def addmm(
     input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1, out: Any = None
 ) -> Any:
-    """``beta * input + alpha * (mat1 @ mat2)``."""
+    """``beta * input + alpha * (mat1 @ mat2)``.
+
+    Args:
+        input: (n, m), or what is broadcast to it; not looked at if ``beta`` is 0.
+        mat1: (n, k).
+        mat2: (k, m).
+        beta, alpha: numbers; cut to whole ones for integers.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (n, m).
+
+    Raises:
+        RuntimeError: an operand is no matrix, or the sizes or dtypes do not fit.
+    """
     return renamed(_sum(input, mm(mat1, mat2), beta, alpha, out), "AddmmBackward0")
 
 
@@ -366,7 +463,21 @@ def addmm(
 def addmv(
     input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1, out: Any = None
 ) -> Any:
-    """``beta * input + alpha * (mat @ vec)``."""
+    """``beta * input + alpha * (mat @ vec)``.
+
+    Args:
+        input: (n,), or what is broadcast to it; not looked at if ``beta`` is 0.
+        mat: (n, k).
+        vec: (k,).
+        beta, alpha: numbers; cut to whole ones for integers.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (n,).
+
+    Raises:
+        RuntimeError: other numbers of dims, or the sizes or dtypes do not fit.
+    """
     return _sum(input, mv(mat, vec), beta, alpha, out)
 
 
@@ -374,5 +485,19 @@ def addmv(
 def baddbmm(
     input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1, out: Any = None
 ) -> Any:
-    """``beta * input + alpha * (batch1 @ batch2)``, matrix by matrix."""
+    """``beta * input + alpha * (batch1 @ batch2)``, matrix by matrix.
+
+    Args:
+        input: (b, n, m), or what is broadcast to it; not looked at if ``beta`` is 0.
+        batch1: (b, n, k).
+        batch2: (b, k, m).
+        beta, alpha: numbers; cut to whole ones for integers.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (b, n, m).
+
+    Raises:
+        RuntimeError: an operand has not three dims, or the sizes or dtypes do not fit.
+    """
     return _sum(input, bmm(batch1, batch2), beta, alpha, out)

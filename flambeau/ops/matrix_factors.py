@@ -135,9 +135,15 @@ def cholesky_ex(A: Any, *, upper: bool = False, check_errors: bool = False) -> A
         A: (*, n, n).
         upper: give ``L.mH``, for ``A = U.mH @ U``.
         check_errors: raise as :func:`cholesky` does.
+        out: a pair of tensors to write the results into.
 
     Returns:
         a named tuple: L (*, n, n), info (*) int32.
+
+    Raises:
+        RuntimeError: ``A`` is of other matrices or whole numbers.
+        NotImplementedError: ``A`` is of half precision.
+        torch.linalg.LinAlgError: a matrix is not positive-definite, with ``check_errors``.
     """
     require_square("linalg.cholesky", A, floating=False)
     require_floating("linalg.cholesky", A, half=True)
@@ -157,7 +163,11 @@ def linalg_cholesky(A: Any, *, upper: bool = False) -> Any:
         A: (*, n, n); only one triangle is looked at.
         upper: give ``L.mH``, for ``A = U.mH @ U``.
 
+    Returns:
+        (*, n, n), zero in the other triangle.
+
     Raises:
+        RuntimeError: ``A`` is of other matrices or whole numbers.
         torch.linalg.LinAlgError: a matrix is not positive-definite.
     """
     factor, info = cholesky_ex(A, upper=upper)
@@ -167,7 +177,19 @@ def linalg_cholesky(A: Any, *, upper: bool = False) -> Any:
 
 @composite(out=True)
 def cholesky(input: Any, upper: bool = False) -> Any:
-    """The Cholesky factor; see ``torch.linalg.cholesky``."""
+    """The Cholesky factor; see ``torch.linalg.cholesky``.
+
+    Args:
+        input: (*, n, n); only one triangle is looked at.
+        upper: give ``L.mH``, for ``input = U.mH @ U``.
+
+    Returns:
+        (*, n, n), zero in the other triangle.
+
+    Raises:
+        RuntimeError: ``input`` is of other matrices or whole numbers.
+        torch.linalg.LinAlgError: a matrix is not positive-definite.
+    """
     require_square("cholesky", input)
     lower, info = cholesky_(hermitian(input, upper))
     raise_failures("cholesky", info, _INDEFINITE)
@@ -181,6 +203,13 @@ def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Any:
     Args:
         input: (*, n, k).
         L: (*, n, n), lower triangular with ``A = L @ L.mH``, or upper with ``A = L.mH @ L``.
+        upper: which triangle of ``L`` is looked at.
+
+    Returns:
+        (*, n, k).
+
+    Raises:
+        RuntimeError: the shapes do not fit, or an operand holds whole numbers.
     """
     for tensor, argument in ((input, "b"), (L, "u")):
         if tensor._array.ndim < 2:
@@ -201,7 +230,19 @@ def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Any:
 
 @composite(out=True)
 def cholesky_inverse(L: Any, upper: bool = False) -> Any:
-    """The inverse of the matrix that has the Cholesky factor ``L``; see :func:`cholesky_solve`."""
+    """The inverse of the matrix that has the Cholesky factor ``L``; see :func:`cholesky_solve`.
+
+    Args:
+        L: (*, n, n), lower triangular with ``A = L @ L.mH``, or upper with ``A = L.mH @ L``.
+        upper: which triangle of ``L`` is looked at.
+
+    Returns:
+        (*, n, n).
+
+    Raises:
+        RuntimeError: ``L`` is of other matrices.
+        NotImplementedError: ``L`` holds whole numbers.
+    """
     require_square("cholesky_inverse", L, floating=False)
     require_kinds("cholesky_inverse_out_cpu", "fc", L._array)
     root = inverse_(_factor_of(L, upper))
@@ -263,12 +304,19 @@ def _square_qr_gradient(xp: Any, q: Any, r: Any, by_q: Any, by_r: Any) -> Any:
 
 @composite(out=True, public=False)
 def linalg_qr(A: Any, mode: str = "reduced") -> Any:
-    """The QR decomposition, a named tuple: Q and R with ``Q @ R = A``.
+    """The QR decomposition: Q and R with ``Q @ R = A``.
 
     Args:
         A: (*, m, n).
         mode: ``"reduced"``: Q is (*, m, k), R is (*, k, n) with k = min(m, n); ``"complete"``: Q is
             (*, m, m); ``"r"``: as reduced, Q being empty.
+        out: a pair of tensors to write the results into.
+
+    Returns:
+        A named tuple: Q and R.
+
+    Raises:
+        RuntimeError: ``A`` has fewer than two dims or holds whole numbers, or another ``mode``.
     """
     require_factorable("linalg.qr", A)
     if mode not in ("reduced", "complete", "r"):
@@ -284,7 +332,19 @@ def linalg_qr(A: Any, mode: str = "reduced") -> Any:
 
 @composite(out=True)
 def qr(input: Any, some: bool = True) -> Any:
-    """The QR decomposition, a named tuple; see ``torch.linalg.qr``."""
+    """The QR decomposition; see ``torch.linalg.qr``.
+
+    Args:
+        input: (*, m, n).
+        some: whether Q is (*, m, min(m, n)), rather than (*, m, m).
+        out: a pair of tensors to write the results into.
+
+    Returns:
+        A named tuple: Q and R.
+
+    Raises:
+        RuntimeError: ``input`` has fewer than two dims or holds whole numbers.
+    """
     found = linalg_qr(input, "reduced" if some else "complete")
     return return_type("qr", ("Q", "R"))(tuple(found))
 
@@ -304,11 +364,18 @@ geqrf_.refuse_derivative()
 
 @composite(out=True)
 def geqrf(input: Any) -> Any:
-    """A QR decomposition as LAPACK leaves it, a named tuple.
+    """A QR decomposition as LAPACK leaves it.
+
+    Args:
+        input: (*, m, n).
+        out: a pair of tensors to write the results into.
 
     Returns:
-        a: (*, m, n), ``R`` on and above the diagonal, the Householder vectors below it;
-        tau: (*, min(m, n)), their scales.
+        A named tuple: a (*, m, n), ``R`` on and above the diagonal, the Householder vectors below
+        it; tau (*, min(m, n)), their scales.
+
+    Raises:
+        RuntimeError: ``input`` has fewer than two dims or holds whole numbers.
     """
     if input._array.ndim < 2:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
@@ -376,6 +443,13 @@ def householder_product(A: Any, tau: Any) -> Any:
     Args:
         A: (*, m, n), the vectors below its diagonal.
         tau: (*, k), their scales, k <= n.
+
+    Returns:
+        (*, m, n).
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit.
+        NotImplementedError: whole numbers.
     """
     _require_reflectors("torch.linalg.householder_product", A, tau)
     found = _reflected(A, tau, identity_like(A))
@@ -384,7 +458,18 @@ def householder_product(A: Any, tau: Any) -> Any:
 
 @composite(out=True)
 def orgqr(input: Any, input2: Any) -> Any:
-    """The columns of Q from what ``geqrf`` gave; see ``torch.linalg.householder_product``."""
+    """The columns of Q from what ``geqrf`` gave; see ``torch.linalg.householder_product``.
+
+    Args:
+        input: (*, m, n), the Householder vectors below its diagonal.
+        input2: (*, k), their scales, k <= n.
+
+    Returns:
+        (*, m, n).
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit.
+    """
     return householder_product(input, input2)
 
 
@@ -398,6 +483,12 @@ def ormqr(input: Any, input2: Any, input3: Any, left: bool = True, transpose: bo
         input3: (*, m, n).
         left: whether Q is multiplied from the left.
         transpose: multiply by ``Q.mH``.
+
+    Returns:
+        (*, m, n).
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit.
     """
     name = "torch.ormqr"
     if input._array.ndim < 2:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import dtypes
 from ..namespaces.numpy_ldl import unpacked_ldl
-from ..tensor import wrap
+from .array_calls import call_on_arrays
 from .dtype_checks import require_kinds, type_word
 from .matmul import matmul
 from .matrix_checks import (
@@ -152,8 +152,18 @@ _ZERO_PIVOT = (
 def lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = False) -> Any:
     """Both factors in one matrix, the swapped rows, and 0 or the place of a zero pivot.
 
+    Args:
+        A: (*, m, n).
+        pivot: whether rows are swapped; it must be True on the CPU.
+        check_errors: raise as :func:`lu_factor` does.
+        out: a tuple of three tensors to write the results into.
+
     Returns:
         a named tuple: LU (*, m, n), pivots (*, min(m, n)) int32 from 1, info (*) int32.
+
+    Raises:
+        RuntimeError: ``A`` has fewer than two dims or holds whole numbers; ``pivot`` is False; a
+            pivot is zero, with ``check_errors``.
     """
     _require_lu("torch.lu_factor", A, pivot)
     found = lu_(A)
@@ -164,10 +174,19 @@ def lu_factor_ex(A: Any, *, pivot: bool = True, check_errors: bool = False) -> A
 
 @composite(out=True, public=False)
 def lu_factor(A: Any, *, pivot: bool = True) -> Any:
-    """Both triangular factors in one matrix, and the swapped rows (from 1), a named tuple.
+    """Both triangular factors in one matrix, and the swapped rows (from 1).
+
+    Args:
+        A: (*, m, n).
+        pivot: whether rows are swapped; it must be True on the CPU.
+        out: a pair of tensors to write the results into.
+
+    Returns:
+        A named tuple: LU (*, m, n), pivots (*, min(m, n)) int32.
 
     Raises:
-        RuntimeError: a factor has a zero on its diagonal.
+        RuntimeError: a factor has a zero on its diagonal; ``A`` has fewer than two dims or holds
+            whole numbers; ``pivot`` is False.
     """
     packed, pivots, info = lu_factor_ex(A, pivot=pivot)
     raise_failures("torch.linalg.lu_factor", info, _ZERO_PIVOT, RuntimeError)
@@ -191,13 +210,18 @@ def _permutation_matrix(pivots: Any, count: int, dtype: Any) -> Any:
 
 @composite(out=True, public=False)
 def linalg_lu(A: Any, *, pivot: bool = True) -> Any:
-    """The permutation and the triangular factors of ``A = P @ L @ U``, a named tuple.
+    """The permutation and the triangular factors of ``A = P @ L @ U``.
 
     Args:
         A: (*, m, n).
+        pivot: whether rows are swapped; it must be True on the CPU.
+        out: a tuple of three tensors to write the results into.
 
     Returns:
-        P (*, m, m), L (*, m, k), U (*, k, n) with k = min(m, n).
+        A named tuple: P (*, m, m), L (*, m, k), U (*, k, n) with k = min(m, n).
+
+    Raises:
+        RuntimeError: ``A`` has fewer than two dims or holds whole numbers, or ``pivot`` is False.
     """
     _require_lu("linalg.lu", A, pivot)
     packed, pivots, _ = lu_(A)
@@ -213,7 +237,16 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> 
     """Both factors in one matrix, and the swapped rows; see ``torch.linalg.lu_factor``.
 
     Args:
+        A: (*, m, n).
+        pivot: whether rows are swapped; it must be True on the CPU.
         get_infos: give 0, or the place of a zero pivot, for each matrix too.
+        out: a tuple of as many tensors to write the results into.
+
+    Returns:
+        A tuple: LU (*, m, n), pivots (*, min(m, n)) int32 from 1; with ``get_infos`` (*) int32.
+
+    Raises:
+        RuntimeError: ``A`` has fewer than two dims or holds whole numbers, or ``pivot`` is False.
     """
     _require_lu("torch.lu_factor", A, pivot)
     packed, pivots, info = lu_(A)
@@ -231,12 +264,19 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> 
 def lu_unpack(
     LU_data: Any, LU_pivots: Any, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> Any:
-    """The permutation and both factors from what ``lu_factor`` gave, a named tuple.
+    """The permutation and both factors from what ``lu_factor`` gave.
 
     Args:
         LU_data: (*, m, n).
         LU_pivots: (*, min(m, n)) int32.
         unpack_data, unpack_pivots: whether L and U, and P, are wanted; they are else empty.
+        out: a tuple of three tensors to write the results into.
+
+    Returns:
+        A named tuple: P (*, m, m), L (*, m, k), U (*, k, n) with k = min(m, n).
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit.
     """
     if unpack_pivots and LU_pivots.dtype is not dtypes.int32:
         raise RuntimeError(
@@ -283,6 +323,12 @@ def linalg_lu_solve(
         B: (*, n, k), or (*, k, n) if not left.
         left: whether ``X`` is on the right of ``A``; else ``X @ A = B``.
         adjoint: put ``A.mH`` for ``A``.
+
+    Returns:
+        The shape of ``B``, its batch broadcast.
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit.
     """
     name = "linalg.lu_solve"
     require_square(name, LU, "LU")
@@ -310,7 +356,19 @@ def _solved(lower: Any, upper: Any, permutation: Any, B: Any, adjoint: bool) -> 
 
 @composite(out=True)
 def lu_solve(input: Any, LU_data: Any, LU_pivots: Any) -> Any:
-    """The solution of ``A @ X = input``; see ``torch.linalg.lu_solve``."""
+    """The solution of ``A @ X = input``; see ``torch.linalg.lu_solve``.
+
+    Args:
+        input: (*, n, k).
+        LU_data: (*, n, n), both factors of ``A``.
+        LU_pivots: (*, n) int32, its swapped rows.
+
+    Returns:
+        (*, n, k).
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit.
+    """
     return linalg_lu_solve(LU_data, LU_pivots, input)
 
 
@@ -330,13 +388,21 @@ ldl_.refuse_derivative()
 
 @composite(out=True, public=False)
 def ldl_factor_ex(A: Any, *, hermitian: bool = False, check_errors: bool = False) -> Any:
-    """The factorization ``A = P @ L @ D @ L.mT @ P.mT`` as LAPACK packs it, a named tuple.
+    """The factorization ``A = P @ L @ D @ L.mT @ P.mT`` as LAPACK packs it.
 
     Args:
         A: (*, n, n), symmetric, or Hermitian if ``hermitian``; the lower triangle is looked at.
+        hermitian: whether complex matrices are Hermitian.
+        check_errors: raise as :func:`ldl_factor` does.
+        out: a tuple of three tensors to write the results into.
 
     Returns:
-        LD (*, n, n), pivots (*, n) int32, info (*) int32: 0 or the place of a singular block.
+        A named tuple: LD (*, n, n), pivots (*, n) int32, info (*) int32: 0 or the place of a
+        singular block.
+
+    Raises:
+        RuntimeError: ``A`` is of other matrices or whole numbers.
+        torch.linalg.LinAlgError: a block is singular, with ``check_errors``.
     """
     require_square("torch.linalg.ldl_factor_ex", A)
     found = ldl_(A, hermitian)
@@ -353,7 +419,20 @@ _SINGULAR_BLOCK = (
 
 @composite(out=True, public=False)
 def ldl_factor(A: Any, *, hermitian: bool = False) -> Any:
-    """The LDL factorization, a named tuple (LD, pivots); see :func:`ldl_factor_ex`."""
+    """The LDL factorization; see :func:`ldl_factor_ex`.
+
+    Args:
+        A: (*, n, n), symmetric, or Hermitian if ``hermitian``; the lower triangle is looked at.
+        hermitian: whether complex matrices are Hermitian.
+        out: a pair of tensors to write the results into.
+
+    Returns:
+        A named tuple: LD (*, n, n), pivots (*, n) int32.
+
+    Raises:
+        RuntimeError: ``A`` is of other matrices or whole numbers.
+        torch.linalg.LinAlgError: a block is singular.
+    """
     packed, pivots, info = ldl_factor_ex(A, hermitian=hermitian)
     raise_failures("torch.linalg.ldl_factor", info, _SINGULAR_BLOCK)
     return return_type("linalg_ldl_factor", ("LD", "pivots"))((packed, pivots))
@@ -367,6 +446,13 @@ def ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: bool = False) -> Any:
         LD: (*, n, n).
         pivots: (*, n), of integers.
         B: (*, n, k).
+        hermitian: as :func:`ldl_factor` was called.
+
+    Returns:
+        (*, n, k).
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit.
     """
     name = "torch.linalg.ldl_solve"
     require_square(name, LD, "LD")
@@ -378,7 +464,13 @@ def ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: bool = False) -> Any:
         word = type_word(pivots._array)
         raise RuntimeError(f"{name}: Expected pivots to be integers. Got {word}")
     require_one_dtype(name, LD, B, "LD")
-    packed, swaps = LD._concrete(name), pivots._concrete(name)
+    kind = (tuple(LD._array.shape), LD._array.dtype)
+    (whole,) = call_on_arrays(_multiplied, name, (LD, pivots), kind, hermitian=bool(hermitian))
+    return solve_(whole, B)
+
+
+def _multiplied(packed: np.ndarray, swaps: np.ndarray, hermitian: bool) -> np.ndarray:
+    """The matrices whose factors these are."""
     n = packed.shape[-1]
     whole = np.zeros(packed.shape, packed.dtype)
     if packed.size:
@@ -387,4 +479,4 @@ def ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: bool = False) -> Any:
             lower, blocks, order = unpacked_ldl(factors, row, hermitian)
             across = lower.conj().T if hermitian else lower.T
             matrix[np.ix_(order, order)] = lower @ blocks @ across
-    return solve_(wrap(whole), B)
+    return whole

@@ -59,8 +59,20 @@ def vector_norm(
     """The ``ord``-norms of vectors: of all elements in a row, or over ``dim``.
 
     Args:
+        x: (*), floating-point or complex.
         ord: any number or infinity; 0 counts the elements that are not 0.
+        dim: an int or several; None: all.
+        keepdim: whether these dims stay, with size 1.
         dtype: of the computation and the result.
+
+    Returns:
+        The shape without ``dim``, real.
+
+    Raises:
+        TypeError: ``x`` is no tensor.
+        RuntimeError: ``x`` holds whole numbers, ``ord`` is complex, ``dtype`` is lower than the
+            dtype of ``x``, or there is no largest or smallest of no elements.
+        IndexError: ``x`` has no such dim.
     """
     require_tensor("linalg.vector_norm", x, "x")
     require_floating("linalg.vector_norm", x, half=True)
@@ -100,9 +112,20 @@ def matrix_norm(
     """The norms of matrices in the two dims ``dim``.
 
     Args:
-        A: of two dims or more.
+        A: (*), two dims or more, floating-point or complex.
         ord: ``"fro"``, ``"nuc"``, infinity, -infinity, 1, -1, 2 or -2.
+        dim: the dims of rows and columns.
+        keepdim: whether these dims stay, with size 1.
         dtype: of the computation and the result.
+
+    Returns:
+        The shape without ``dim``, real.
+
+    Raises:
+        TypeError: ``dim`` is no sequence.
+        RuntimeError: another ``ord``, ``dim`` is not of two different ones, ``A`` has fewer dims or
+            holds whole numbers.
+        IndexError: ``A`` has no such dim.
     """
     name = "linalg.matrix_norm"
     require_matrices(name, A)
@@ -163,10 +186,19 @@ def linalg_norm(
     """The norm of vectors (one dim) or matrices (two dims).
 
     Args:
+        A: (*), floating-point or complex.
         ord: the order: of vectors see :func:`vector_norm`, of matrices :func:`matrix_norm`; None:
             the 2-norm of all elements.
         dim: one or two dims; None: all of them.
+        keepdim: whether these dims stay, with size 1.
         dtype: of the computation and the result.
+
+    Returns:
+        The shape without ``dim``, real.
+
+    Raises:
+        TypeError: ``A`` is no tensor.
+        RuntimeError: more than two dims with an ``ord``, and what those two raise.
     """
     require_tensor("linalg.norm", A)
     if dim is not None:
@@ -194,7 +226,19 @@ def linalg_norm(
 
 @composite(method=False, out=True)
 def nuclear_norm(input: Any, dim: Any = (-2, -1), keepdim: bool = False) -> Any:
-    """The sums of the singular values; see :func:`matrix_norm`."""
+    """The sums of the singular values; see ``torch.linalg.matrix_norm``.
+
+    Args:
+        input: (*), two dims or more.
+        dim: the dims of rows and columns.
+        keepdim: whether these dims stay, with size 1.
+
+    Returns:
+        The shape without ``dim``, real.
+
+    Raises:
+        RuntimeError: ``dim`` is not of two different ones, or ``input`` has fewer.
+    """
     if isinstance(dim, bool):
         dim, keepdim = (-2, -1), dim
     return matrix_norm(input, "nuc", dim, keepdim)
@@ -202,7 +246,19 @@ def nuclear_norm(input: Any, dim: Any = (-2, -1), keepdim: bool = False) -> Any:
 
 @composite(method=False, out=True)
 def frobenius_norm(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
-    """The 2-norm of the elements over one or two dims, of all elements if there are none."""
+    """The 2-norm of the elements over one or two dims, of all elements if there are none.
+
+    Args:
+        input: (*), floating-point or complex.
+        dim: an int, up to two of them, or ().
+        keepdim: whether these dims stay, with size 1.
+
+    Returns:
+        The shape without ``dim``, real.
+
+    Raises:
+        RuntimeError: more than two dims, or whole numbers.
+    """
     dim = (dim,) if isinstance(dim, int) else tuple(dim)
     if len(dim) > 2:
         raise RuntimeError(f"Expected at most 2 dimensions, but got {len(dim)} dimensions instead.")
@@ -211,7 +267,16 @@ def frobenius_norm(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
 
 @composite(method=False)
 def norm_except_dim(v: Any, pow: float = 2, dim: int = 0) -> Any:
-    """The ``pow``-norms over all dims but ``dim``, which stays; over all of them if it is -1."""
+    """The ``pow``-norms over all dims but ``dim``, which stays; over all of them if it is -1.
+
+    Args:
+        v: (*), floating-point.
+        pow: the order of the norm.
+        dim: which dim stays.
+
+    Returns:
+        Size 1 in all dims but ``dim``; without dims if it is -1.
+    """
     n = v._array.ndim
     if dim == -1:
         return vector_norm(v, pow)
@@ -227,6 +292,13 @@ def cond(A: Any, p: Any = None) -> Any:
     Args:
         A: (*, m, n) for p of None, 2 and -2, else (*, n, n).
         p: see :func:`matrix_norm`.
+
+    Returns:
+        (*), real; 0 for empty matrices.
+
+    Raises:
+        TypeError: ``A`` is no tensor.
+        RuntimeError: another ``p``, or ``A`` is of other matrices or whole numbers.
     """
     require_tensor("linalg.cond", A)
     if A._array.ndim < 2:
@@ -266,6 +338,9 @@ def vander(x: Any, N: int | None = None) -> Any:
 
     Returns:
         (*, n, N).
+
+    Raises:
+        RuntimeError: ``N`` is 1 or less.
     """
     if not x._array.ndim:
         x = x.reshape((1,))
@@ -284,11 +359,14 @@ def vecdot(x: Any, y: Any, *, dim: int = -1) -> Any:
     """The products of vectors along ``dim``, the first conjugated, the other dims broadcast.
 
     Args:
-        x, y: vectors of one length along ``dim``.
+        x, y: vectors of one length along ``dim``, floating-point or complex.
         dim: the vectors' dim.
 
     Returns:
         the operands' broadcast shape without ``dim``.
+
+    Raises:
+        RuntimeError: whole numbers, or shapes that do not broadcast.
     """
     require_floating("linalg.vecdot", x, y, half=True)
     return ((x.conj() if x.is_complex() else x) * y).sum(dim)

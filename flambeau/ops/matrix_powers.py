@@ -38,7 +38,16 @@ def _(xp, grad, A):
 
 @composite
 def matrix_exp(input: Any) -> Any:
-    """The exponentials of square matrices (*, n, n), by scaling and squaring.
+    """The exponentials of square matrices, by scaling and squaring.
+
+    Args:
+        input: (*, n, n), floating-point or complex.
+
+    Returns:
+        (*, n, n), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``input`` is of other matrices or whole numbers.
 
     Source: Higham, The scaling and squaring method for the matrix exponential revisited (2005).
     """
@@ -49,9 +58,17 @@ def matrix_exp(input: Any) -> Any:
 
 @composite(out=True)
 def matrix_power(input: Any, n: int) -> Any:
-    """Square matrices (*, k, k) to the power of a whole number, by repeated squaring.
+    """Square matrices to the power of a whole number, by repeated squaring.
+
+    Args:
+        input: (*, k, k).
+        n: the exponent; of a negative one the inverse is raised.
+
+    Returns:
+        (*, k, k), of ``input``'s dtype.
 
     Raises:
+        RuntimeError: ``input`` is of other matrices.
         torch.linalg.LinAlgError: ``n`` is negative and a matrix is singular.
     """
     require_square("linalg.matrix_power", input, floating=False)

@@ -86,9 +86,14 @@ def inv_ex(A: Any, *, check_errors: bool = False) -> Any:
     Args:
         A: (*, n, n).
         check_errors: raise as :func:`inverse` does.
+        out: a pair of tensors to write the results into.
 
     Returns:
         a named tuple: inverse (*, n, n), info (*) int32.
+
+    Raises:
+        RuntimeError: ``A`` is of other matrices or whole numbers.
+        torch.linalg.LinAlgError: a matrix is singular, with ``check_errors``.
     """
     require_square("linalg.inv", A)
     found = inverse_(A)
@@ -102,7 +107,14 @@ def inv_ex(A: Any, *, check_errors: bool = False) -> Any:
 def inverse(input: Any) -> Any:
     """The inverses of square matrices.
 
+    Args:
+        input: (*, n, n), floating-point or complex.
+
+    Returns:
+        (*, n, n), of ``input``'s dtype.
+
     Raises:
+        RuntimeError: ``input`` is of other matrices or whole numbers.
         torch.linalg.LinAlgError: a matrix is singular.
     """
     require_square("linalg.inv", input)
@@ -110,6 +122,23 @@ def inverse(input: Any) -> Any:
     info = singular_places(input, found, tuple(input._array.shape[:-2]))
     raise_failures("linalg.inv", info, _NOT_INVERTIBLE)
     return found
+
+
+@composite(out=True, public=False)
+def linalg_inv(A: Any) -> Any:
+    """The inverses of square matrices.
+
+    Args:
+        A: (*, n, n), floating-point or complex.
+
+    Returns:
+        (*, n, n), of the dtype of ``A``.
+
+    Raises:
+        RuntimeError: ``A`` is of other matrices or whole numbers.
+        torch.linalg.LinAlgError: a matrix is singular.
+    """
+    return inverse(A)
 
 
 # -- solutions --------------------------------------------------------------------------------
@@ -182,8 +211,19 @@ def require_sizes(name: str, A: Any, B: Any) -> None:
 def solve_ex(A: Any, B: Any, *, left: bool = True, check_errors: bool = False) -> Any:
     """The solution as of :func:`solve` and, for each matrix, 0 or the place of a zero pivot.
 
+    Args:
+        A: (*, n, n).
+        B: (*, n) or (*, n, k) if left, else (*, k, n).
+        left: whether ``X`` is on the right of ``A``; else ``X @ A = B``.
+        check_errors: raise as :func:`solve` does.
+        out: a pair of tensors to write the results into.
+
     Returns:
-        a named tuple: result, info (*) int32.
+        a named tuple: result, of the shape of ``B`` (its batch broadcast), info (*) int32.
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit.
+        torch.linalg.LinAlgError: a matrix is singular, with ``check_errors``.
     """
     found, info = _solved(A, B, left)
     if check_errors:
@@ -211,8 +251,13 @@ def solve(A: Any, B: Any, *, left: bool = True) -> Any:
     Args:
         A: (*, n, n).
         B: (*, n) or (*, n, k) if left, else (*, k, n).
+        left: whether ``X`` is on the right of ``A``.
+
+    Returns:
+        The shape of ``B``, its batch broadcast.
 
     Raises:
+        RuntimeError: the shapes or dtypes do not fit.
         torch.linalg.LinAlgError: a matrix is singular.
     """
     found, info = _solved(A, B, left)
@@ -230,7 +275,14 @@ def solve_triangular(
         A: (*, n, n).
         B: (*, n, k), or (*, k, n) if not left.
         upper: which triangle of ``A`` is looked at.
+        left: whether ``X`` is on the right of ``A``.
         unitriangular: whether its diagonal counts as ones.
+
+    Returns:
+        The shape of ``B``, its batch broadcast; infinite or NaN where the diagonal has a zero.
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit.
     """
     name = "linalg.solve_triangular"
     require_system(name, A, B, left)
@@ -246,8 +298,19 @@ def triangular_solve(
 ) -> Any:
     """The solution of ``A @ X = input`` and a copy of ``A``; see ``linalg.solve_triangular``.
 
+    Args:
+        input: (*, n, k).
+        A: (*, n, n).
+        upper: which triangle of ``A`` is looked at.
+        transpose: put ``A.mT`` for ``A``.
+        unitriangular: whether its diagonal counts as ones.
+        out: a pair of tensors to write the results into.
+
     Returns:
-        a named tuple: solution, cloned_coefficient.
+        a named tuple: solution (*, n, k), cloned_coefficient.
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit.
     """
     name = "triangular_solve"
     for tensor, argument in ((input, "b"), (A, "A")):
@@ -278,6 +341,14 @@ def tensorinv(A: Any, ind: int = 2) -> Any:
 
     Args:
         A: the product of its first ``ind`` sizes is that of the others.
+        ind: how many dims count as rows, 1 or more.
+
+    Returns:
+        The other sizes, then the first ``ind``.
+
+    Raises:
+        RuntimeError: the products differ, or ``ind`` is not positive.
+        torch.linalg.LinAlgError: there is none.
     """
     shape = tuple(A._array.shape)
     if ind <= 0:
@@ -298,7 +369,16 @@ def tensorsolve(A: Any, B: Any, dims: Any = None) -> Any:
     """The tensor ``X`` with ``tensordot(A, X, X.ndim) = B``.
 
     Args:
+        A: the first sizes are those of ``B``; their product is that of the others.
+        B: as many elements as that.
         dims: dims of ``A`` that are moved to its end first.
+
+    Returns:
+        The other sizes of ``A``.
+
+    Raises:
+        RuntimeError: the products differ.
+        torch.linalg.LinAlgError: there is no such tensor.
     """
     from .dims import wrap_dim
 

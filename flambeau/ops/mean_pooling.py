@@ -187,6 +187,9 @@ def avg_pool1d(
 
     Returns:
         (N, C, L_out) or (C, L_out).
+
+    Raises:
+        RuntimeError: another number of dims, or windows that do not fit.
     """
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
@@ -200,10 +203,20 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Any:
-    """The mean over windows of the last two dims; see :func:`avg_pool1d`.
+    """The mean over windows of the last two dims.
 
     Args:
+        input: (N, C, H, W) or (C, H, W).
+        kernel_size, stride, padding: see :func:`avg_pool1d`; one number or a pair.
+        ceil_mode: whether a last, incomplete window counts.
+        count_include_pad: whether the added zeros count in the mean.
         divisor_override: what a window's sum is divided by, instead of the number of its elements.
+
+    Returns:
+        (N, C, H_out, W_out) or without N.
+
+    Raises:
+        RuntimeError: another number of dims, windows that do not fit, or a divisor of 0.
     """
     return _avg_pool(
         2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
@@ -219,7 +232,21 @@ def avg_pool3d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Any:
-    """The mean over windows of the last three dims; see :func:`avg_pool2d`."""
+    """The mean over windows of the last three dims.
+
+    Args:
+        input: (N, C, D, H, W) or (C, D, H, W).
+        kernel_size, stride, padding: see :func:`avg_pool1d`; one number or a triple.
+        ceil_mode: whether a last, incomplete window counts.
+        count_include_pad: whether the added zeros count in the mean.
+        divisor_override: what a window's sum is divided by, instead of the number of its elements.
+
+    Returns:
+        (N, C, D_out, H_out, W_out) or without N.
+
+    Raises:
+        RuntimeError: another number of dims, windows that do not fit, or a divisor of 0.
+    """
     return _avg_pool(
         3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )

@@ -10,6 +10,7 @@ import numpy as np
 from ..tensor import Tensor
 from ..tensor.indexing import getitem, setitem
 from ..tensor.views import check_writable, write_in_place
+from .documentation import in_place
 from .operation import COMPOSITES, OPERATIONS, Operation, dunder_function
 
 ALIASES = {
@@ -36,16 +37,18 @@ _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 INPLACE_COMPOSITES = (
     "clamp", "clamp_min", "clamp_max", "masked_fill", "tril", "triu", "scatter", "squeeze",
-    "unsqueeze", "transpose", "t", "addmm", "addmv", "baddbmm", "where", "deg2rad", "rad2deg",
-    "index_add", "index_copy", "index_fill", "index_reduce", "put", "masked_scatter",
-    "scatter_reduce", "renorm", "float_power", "ldexp", "gcd", "lcm", "mvlgamma", "addr", "addbmm",
+    "unsqueeze", "transpose", "swapaxes", "swapdims", "t", "addmm", "addmv", "baddbmm", "where",
+    "deg2rad", "rad2deg", "index_add", "index_copy", "index_fill", "index_reduce", "put",
+    "masked_scatter", "scatter_reduce", "renorm", "float_power", "ldexp", "gcd", "lcm", "mvlgamma",
+    "addr", "addbmm",
 )  # fmt: skip
 """Composites, and views, with an in-place variant."""
 
-_RESHAPING = ("squeeze", "unsqueeze", "transpose", "t", "swapaxes")
+_RESHAPING = ("squeeze", "unsqueeze", "transpose", "t", "swapaxes", "swapdims")
 _RESHAPED_NODES = {
     "squeeze_": "SqueezeBackward3", "unsqueeze_": "UnsqueezeBackward1", "t_": "TBackward1",
     "transpose_": "TransposeBackward1", "swapaxes_": "TransposeBackward1",
+    "swapdims_": "TransposeBackward1",
 }  # fmt: skip
 
 
@@ -71,7 +74,7 @@ def _inplace_method(function: Callable[..., Any], name: str) -> Callable[..., An
         return write_in_place(self, function, args, kwargs, name)
 
     method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"In-place :func:`{name[:-1]}`."
+    method.__doc__ = in_place(name[:-1], function.__doc__)
     return method
 
 
@@ -94,7 +97,10 @@ def _reshaping_method(function: Callable[..., Any], name: str) -> Callable[..., 
         return self
 
     method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"In-place :func:`{name[:-1]}`."
+    method.__doc__ = (
+        f"In-place :func:`{name[:-1]}`: this tensor becomes that view of its memory, and is "
+        "returned.\n\n    Raises:\n        RuntimeError: it is a leaf that requires a gradient."
+    )
     return method
 
 
@@ -158,9 +164,8 @@ def attach_methods(public: dict[str, Callable[..., Any]]) -> None:
     Tensor.true_divide_ = selection.div_  # type: ignore[attr-defined]
     Tensor.T = property(_transposed)  # type: ignore[attr-defined]
     Tensor.mT = property(_matrices_transposed)  # type: ignore[attr-defined]
-    polygamma = lambda self, n: public["polygamma"](n, self)  # noqa: E731
-    Tensor.polygamma = polygamma  # type: ignore[attr-defined]
-    Tensor.polygamma_ = _inplace_method(polygamma, "polygamma_")  # type: ignore[attr-defined]
+    Tensor.polygamma = _polygamma  # type: ignore[attr-defined]
+    Tensor.polygamma_ = _inplace_method(_polygamma, "polygamma_")  # type: ignore[attr-defined]
     public["positive"] = Tensor.positive = _positive  # type: ignore[attr-defined]
     for alias, name in ALIASES.items():
         if name in public:
@@ -170,8 +175,21 @@ def attach_methods(public: dict[str, Callable[..., Any]]) -> None:
                 setattr(Tensor, alias + suffix, getattr(Tensor, name + suffix))
 
 
+def _polygamma(self: Tensor, n: int) -> Tensor:
+    """The ``n``-th derivative of the digamma function, see :func:`polygamma`.
+
+    Raises:
+        RuntimeError: ``n`` is negative.
+    """
+    return OPERATIONS["polygamma"].function(n, self)
+
+
 def _positive(input: Tensor) -> Tensor:
-    """The tensor itself."""
+    """The tensor ``input`` itself.
+
+    Raises:
+        RuntimeError: it is bool.
+    """
     if input._array.dtype.kind == "b":
         raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
     return input

@@ -26,6 +26,7 @@ from .moments import (
     other_dims,
 )
 from .operation import Array, composite, operation
+from .small_programs import small
 
 # -- layer normalization ------------------------------------------------------------------------
 
@@ -179,6 +180,7 @@ def _(grad, input, normalized_shape, weight, bias_shape, aux, needs):
 
 
 native.moves(layer_norm_affine, MANY, 0.8e-9, 1.5e-9)
+small(layer_norm_affine, 5, 7)
 
 
 @layer_norm_affine.checked
@@ -209,6 +211,12 @@ def layer_norm(
         weight, bias: of ``normalized_shape``.
         eps: added to the biased variance.
         cudnn_enable: has no meaning here.
+
+    Returns:
+        The shape and dtype of ``input``.
+
+    Raises:
+        RuntimeError: the last dims, or those of ``weight`` or ``bias``, are others.
     """
     shape = normalized_shape if normalized_shape.__class__ is tuple else tuple(normalized_shape)
     if input._array.dtype.itemsize == 2 and any_single(weight, bias):
@@ -282,7 +290,15 @@ def native_group_norm(
 ) -> tuple[Any, Any, Any]:
     """:func:`group_norm` of ``N`` samples with ``C`` channels of ``HxW`` elements.
 
-    Returns: the result, and (N, group) means and reciprocal standard deviations.
+    Args:
+        input: (N, C, *).
+        weight, bias: of each channel, (C), or None.
+        N, C, HxW: its sizes.
+        group: how many groups the channels are divided into.
+        eps: added to the biased variance.
+
+    Returns:
+        the result, and (N, group) means and reciprocal standard deviations.
     """
     result = group_norm_affine(input, group, weight, bias, eps)
     groups = input.reshape(N, group, C // group * HxW)
@@ -306,6 +322,13 @@ def group_norm(
         weight, bias: of each channel, (C).
         eps: added to the biased variance.
         cudnn_enabled: has no meaning here.
+
+    Returns:
+        (N, C, *), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``input`` has fewer than two dims, C is no multiple of ``num_groups``, or a
+            weight or bias has not C elements.
     """
     shape = input._array.shape
     if len(shape) < 2:
@@ -382,6 +405,12 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: Any = N
         normalized_shape: the last dims.
         weight: of ``normalized_shape``.
         eps: added to the mean square; None for the smallest step of the input's dtype at 1.
+
+    Returns:
+        The shape of ``input``.
+
+    Raises:
+        RuntimeError: the last dims, or those of ``weight``, are others.
     """
     shape = tuple(normalized_shape)
     _check_last_dims("rms_norm", input, shape, weight=weight)

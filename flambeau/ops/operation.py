@@ -64,11 +64,13 @@ from ..tensor import Tensor, wrap
 from .call_errors import missing_arguments, no_such_call, operand_problem, refuse_numbers
 from .composites import COMPOSITES, composite, renamed
 from .dims import broadcast_error
+from .documentation import completed
 from .dtype_checks import RESTRICTED, TAKEN, refuse_dtypes
 from .generate import build, dunder_function, kept_results, make_stub
 from .generated_calls import MISSING, check_no_inference, keep_versions, sum_to
 from .overrides import call_override, find_override
 from .parameters import Vjp, parameters_of, positional
+from .small_programs import Small
 
 Array = Any
 Number = Any
@@ -106,7 +108,6 @@ class Operation:
         self.name = name or forward.__name__
         self.forward = positional(forward)
         self.definition = forward
-        self.description = forward.__doc__
         self.parameters = parameters_of(forward)
         self.promote = promote
         # what takes few dtypes leaves the others to the general path, which refuses them
@@ -120,6 +121,7 @@ class Operation:
         self.method = public if method is None else method
         self.varargs = varargs
         self.takes_out = out and not view
+        self.description = completed(self, forward.__doc__)
         self.same_dtype = same_dtype
         self.holomorphic = holomorphic
         self.samples = samples
@@ -127,6 +129,7 @@ class Operation:
         self.vjps: list[Vjp] = []
         self.numpy_kernel: Callable[..., Any] | None = None
         self.small_kernel: tuple[int, Callable[..., Any] | None] | None = None
+        self.small: Small | None = None
         self.check: Callable[..., None] | None = None
         self.check_operands: Callable[..., None] | None = None
         self.underivable: set[str] = set()

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from .array_calls import call_on_arrays
 from .dims import wrap_dim
+from .documentation import written
 from .indexing import gather
 from .operation import Array, Operation, composite
 from .return_types import return_type
@@ -53,7 +55,22 @@ def _column(input: Any, dim: int, place: int) -> Any:
 
 @composite(out=True)
 def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
-    """The ``k``-th smallest elements along ``dim`` and their indices (a named tuple)."""
+    """The ``k``-th smallest elements along ``dim`` and their indices.
+
+    Args:
+        input: (*), any shape.
+        k: from 1 to the size of ``dim``.
+        dim: along which.
+        keepdim: whether ``dim`` stays, with size 1.
+        out: a pair of tensors to write the results into.
+
+    Returns:
+        A named tuple: values of ``input``'s dtype and indices int64, the shape without ``dim``.
+
+    Raises:
+        RuntimeError: ``k`` is out of range.
+        IndexError: ``dim`` has size 0, or is not there.
+    """
     dim = wrap_dim(dim, input._array.ndim)
     n = input._array.shape[dim] if input._array.ndim else 1
     _require_entries("kthvalue", input, dim)
@@ -84,9 +101,16 @@ def _median(name: str, skip_nan: bool) -> Any:
         return _chosen(name, input, dim, keepdim, middle)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        "The lower median of all elements, or with ``dim`` the medians along it and their indices "
-        f"(a named tuple); {'NaN are passed over' if skip_nan else 'NaN if there is one'}."
+    function.__doc__ = written(
+        "The median of all elements or along ``dim``: of two middle ones the lower; "
+        f"{'NaN are passed over' if skip_nan else 'NaN if there is one'}.",
+        "input: (*), any shape.\n        dim: along which; None: of all elements.\n"
+        "        keepdim: whether ``dim`` stays, with size 1.\n"
+        "        out: a tensor to write the result into; with ``dim`` a pair of them.",
+        "Without ``dim`` a tensor without dims, NaN of no elements; with it a named tuple, values\n"
+        "        and indices (int64), the shape without ``dim``.",
+        "NotImplementedError: ``input`` is bool.\n"
+        "        IndexError: ``dim`` has size 0, or is not there.",
     )
     return composite(function, out=True)
 
@@ -97,22 +121,39 @@ nanmedian = _median("nanmedian", skip_nan=True)
 
 @composite(out=True)
 def mode(input: Any, dim: int = -1, keepdim: bool = False) -> Any:
-    """The most frequent value along ``dim`` (the smallest of several), and an index of it."""
-    from ..tensor import wrap
+    """The most frequent value along ``dim`` (the smallest of several), and an index of it.
 
+    Args:
+        input: (*), any shape.
+        dim: along which.
+        keepdim: whether ``dim`` stays, with size 1.
+        out: a pair of tensors to write the results into.
+
+    Returns:
+        A named tuple: values of ``input``'s dtype and indices int64, the shape without ``dim``.
+
+    Raises:
+        IndexError: ``dim`` has size 0, or is not there.
+    """
     dim = wrap_dim(dim, input._array.ndim)
     _require_entries("mode", input, dim)
     if not input._array.ndim:
         return _pair("mode", input.clone(), input.detach().new_zeros((), dtype=_int64()))
-    array = np.moveaxis(input._concrete("mode()"), dim, -1)
-    rows = array.reshape(-1, array.shape[-1])
-    order = np.argsort(rows, axis=-1, kind="stable")
-    places = np.array([_most_frequent(row[o], o) for row, o in zip(rows, order)], np.int64)
-    at = wrap(np.expand_dims(places.reshape(array.shape[:-1]), dim))
+    shape = tuple(1 if d == dim else n for d, n in enumerate(input._array.shape))
+    (at,) = call_on_arrays(_modes, "mode()", (input,), (shape, np.int64), dim=dim)
     values = gather(input, dim, at)
     if not keepdim:
         values, at = values.squeeze(dim), at.squeeze(dim)
     return _pair("mode", values, at)
+
+
+def _modes(array: np.ndarray, dim: int) -> np.ndarray:
+    """Where the most frequent values along ``dim`` are."""
+    array = np.moveaxis(array, dim, -1)
+    rows = array.reshape(-1, array.shape[-1])
+    order = np.argsort(rows, axis=-1, kind="stable")
+    places = np.array([_most_frequent(row[o], o) for row, o in zip(rows, order)], np.int64)
+    return np.expand_dims(places.reshape(array.shape[:-1]), dim)
 
 
 def _most_frequent(ordered: np.ndarray, order: np.ndarray) -> int:
@@ -159,9 +200,18 @@ def _quantile(name: str, skip_nan: bool) -> Any:
         return _quantiles(input, q, dim, keepdim, interpolation, skip_nan)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        "The ``q``-quantiles (numbers in [0, 1]) of all elements or along ``dim``; NaN "
-        f"{'are passed over' if skip_nan else 'make NaN'}.  Several quantiles come in a first dim."
+    function.__doc__ = written(
+        "The ``q``-quantiles of all elements or along ``dim``; NaN "
+        f"{'are passed over' if skip_nan else 'make NaN'}.",
+        "input: (*), float32 or float64, at least one element.\n"
+        "        q: a number in [0, 1], or a tensor of them, () or (m,), of ``input``'s dtype.\n"
+        "        dim: along which; None: of all elements.\n"
+        "        keepdim: whether ``dim`` stays, with size 1.\n"
+        '        interpolation: between two elements: "linear", "lower", "higher", "midpoint",\n'
+        '            "nearest".',
+        "The shape without ``dim``, with m in front of it for several q; ``input``'s dtype.",
+        "RuntimeError: a dtype, a q or an interpolation that is not among these, or no elements.\n"
+        "        IndexError: ``input`` has no dim ``dim``.",
     )
     return composite(function, out=True)
 
@@ -221,7 +271,7 @@ nanquantile = _quantile("nanquantile", skip_nan=True)
 
 @composite(out=True)
 def msort(input: Any) -> Any:
-    """The elements sorted along the first dim."""
+    """The elements of ``input`` sorted along the first dim: its shape and dtype."""
     return sort_values(input, 0)[0]
 
 
@@ -257,7 +307,11 @@ def _running(name: str, comparison: str, accumulate: Any, doc: str) -> Operation
         found = xp.cat(places, wrapped)
         return xp.cat(values, wrapped), found, found
 
-    forward.__doc__ = doc
+    forward.__doc__ = written(
+        doc, "input: (*), any shape.\n        dim: along which.",
+        "A named tuple: values (*) of ``input``'s dtype, indices (*) int64.",
+        "IndexError: ``input`` has no dim ``dim``.",
+    )  # fmt: skip
     defined = Operation(
         forward, name=name, outputs=("values", "indices"), differentiable=(True, False), aux=True,
         samples=(((3, 4), 1), ((3, 4), 0), ((), 0)),

@@ -14,6 +14,7 @@ import numpy as np
 from ..layout import contiguous_format
 from . import conversion, diagonals, shape
 from .dims import as_int, as_ints, wrap_dim
+from .documentation import written
 from .operation import Array, composite, operation
 from .shape import slice_part
 
@@ -22,7 +23,21 @@ from .shape import slice_part
 
 @composite
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Views of parts along ``dim``: a number of nearly equal ones, or cut at given places."""
+    """Views of parts along ``dim``.
+
+    Args:
+        input: (*), at least one dim.
+        indices_or_sections: how many nearly equal parts, the larger ones first; or the places to
+            cut at, a sequence or a tensor of them.
+        dim: along which.
+
+    Returns:
+        A tuple of views.
+
+    Raises:
+        RuntimeError: ``input`` has no dims, or the number of parts is below 1.
+        IndexError: ``input`` has no dim ``dim``.
+    """
     from ..tensor import Tensor
 
     sizes = input._array.shape
@@ -71,7 +86,14 @@ def _axis_split(name: str, dim: int, least: int) -> Any:
         return tensor_split(input, indices_or_sections, along)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Views of parts along dim {dim}; see :func:`tensor_split`."
+    along = "dim 1 (of a vector: dim 0)" if name == "hsplit" else f"dim {dim}"
+    function.__doc__ = written(
+        f"Views of parts along {along}; see :func:`tensor_split`.",
+        f"input: (*), at least {least} dim{'s' if least > 1 else ''}.\n"
+        "        indices_or_sections: how many equal parts, or the places to cut at.",
+        "A tuple of views.",
+        f"RuntimeError: ``input`` has fewer dims, or the size of dim {dim} is no multiple of it.",
+    )
     return composite(function)
 
 
@@ -82,19 +104,55 @@ dsplit = _axis_split("dsplit", 2, 3)
 
 @composite
 def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Views of consecutive parts of the given sizes along ``dim``."""
+    """Views of consecutive parts of the given sizes along ``dim``.
+
+    Args:
+        input: (*), at least one dim.
+        split_sizes: of all parts; they add up to the size of ``dim``.
+        dim: along which.
+
+    Returns:
+        A tuple of views.
+
+    Raises:
+        RuntimeError: ``input`` has no dims, a size is negative, or they do not add up.
+    """
     return shape.split(input, list(split_sizes), dim)
 
 
 @composite
 def unsafe_split(input: Any, split_size: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Parts as of :func:`split` that autograd lets one write to."""
+    """Copies of the parts of :func:`split`, which autograd lets one write to.
+
+    Args:
+        input: (*), at least one dim.
+        split_size: the size of each part (the last may be less), or all their sizes.
+        dim: along which.
+
+    Returns:
+        A tuple of tensors.
+
+    Raises:
+        RuntimeError: as :func:`split`.
+    """
     return tuple(part.clone() for part in shape.split(input, split_size, dim))
 
 
 @composite
 def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
-    """Parts as of :func:`chunk` that autograd lets one write to."""
+    """Copies of the parts of :func:`chunk`, which autograd lets one write to.
+
+    Args:
+        input: (*), at least one dim.
+        chunks: 1 or more.
+        dim: along which.
+
+    Returns:
+        A tuple of tensors.
+
+    Raises:
+        RuntimeError: as :func:`chunk`.
+    """
     return tuple(part.clone() for part in shape.chunk(input, chunks, dim))
 
 
@@ -136,8 +194,18 @@ def _windows(input_shape: Any, dimension: int, size: int, step: int) -> tuple[in
 def unfold(xp, input: Array, dimension: int, size: int, step: int):
     """A view of all windows of ``size`` entries along ``dimension``, ``step`` apart.
 
+    Args:
+        input: (*), any shape.
+        dimension: along which.
+        size: of a window, at most that of the dim.
+        step: at least 1.
+
     Returns:
         the number of windows in the place of ``dimension``, and a last dim of ``size``.
+
+    Raises:
+        RuntimeError: ``size`` or ``step`` is out of range.
+        IndexError: ``input`` has no dim ``dimension``.
     """
     dim, places = _windows(input.shape, dimension, size, step)
     if not input.ndim:
@@ -240,7 +308,20 @@ def _(xp, base, values, size, stride, offset, geometry=None):
 
 @composite
 def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
-    """A view of the memory under ``input`` by sizes, strides and offset, all in elements."""
+    """A view of the memory under ``input`` by sizes, strides and offset, all in elements.
+
+    Args:
+        input: (*), any shape.
+        size: of the result.
+        stride: how far neighbours along each dim are apart.
+        storage_offset: where the first element lies; None: where that of ``input`` does.
+
+    Returns:
+        ``size``.
+
+    Raises:
+        RuntimeError: ``size`` and ``stride`` differ in length, or reach beyond the memory.
+    """
     size, stride = as_ints(size, "size"), as_ints(stride, "stride")
     if len(size) != len(stride):
         raise RuntimeError(
@@ -274,7 +355,13 @@ def _copying(name: str, view: Callable[..., Any]) -> None:
         return result.clone(memory_format=contiguous_format)
 
     function.__name__ = function.__qualname__ = f"{name}_copy"
-    function.__doc__ = f"The result of :func:`{name}` in memory of its own."
+    several = name in ("split", "split_with_sizes", "unbind")
+    function.__doc__ = written(
+        f"What :func:`{name}` gives, in memory of its own.",
+        f"input, args, kwargs: as of :func:`{name}`.\n"
+        f"        out: {'tensors' if several else 'a tensor'} to write the result into.",
+        "A tuple of tensors." if several else f"The shape that :func:`{name}` gives.",
+    )
     composite(function, method=name == "narrow", out=True)
 
 
@@ -291,7 +378,19 @@ for _name, _view in {
 
 @composite(method=False)
 def slice_copy(input: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
-    """A copy of the slice ``start:end:step`` along ``dim``."""
+    """A copy of the slice ``start:end:step`` along ``dim``.
+
+    Args:
+        input: (*), at least one dim.
+        dim: along which.
+        start, end, step: as of a slice of a list; ``step`` is at least 1.
+
+    Returns:
+        The shape with the slice's length at ``dim``.
+
+    Raises:
+        IndexError: ``input`` has no dim ``dim``.
+    """
     dim = wrap_dim(dim, input._array.ndim)
     return input[(*(slice(None),) * dim, slice(start, end, step))].clone()
 
@@ -301,8 +400,16 @@ def constant_pad_nd(input: Any, pad: Any, value: float = 0) -> Any:
     """``input`` with elements of ``value`` added at both ends of its last dims.
 
     Args:
+        input: (*), any shape.
         pad: for the last dim how many before and behind, then for the last but one, and so on;
             negative numbers cut off.
+        value: a number.
+
+    Returns:
+        The sizes with what is added, of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``pad`` has an odd length, or more pairs than there are dims.
     """
     pad = as_ints(pad, "pad")
     ndim = input._array.ndim

@@ -5,6 +5,7 @@ Source: https://pytorch.org/docs/stable/torch.html#pointwise-ops
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +14,10 @@ import numpy as np
 
 from ..namespaces import numpy as numpy_namespace
 from . import native
+from .documentation import FLOATING, KEPT, of_one
 from .dtype_checks import NUMBERS, ORDERED, REALS, cpp_word, require_kinds, type_word
 from .operation import Array, Number, Operation, operation
+from .small_programs import small
 
 _BINARY_SAMPLES = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1), (1, 3)), ((), (2,)))
 
@@ -31,13 +34,15 @@ def unary(
     method: bool = True,
     refuses_bool: str | None = None,
     on_complex: bool = False,
+    raises: str = "",
 ) -> Operation:
     """The operation that applies the primitive ``name`` to each element."""
 
     def forward(xp: Any, input: Array) -> Any:
         return getattr(xp, name)(input)
 
-    forward.__doc__ = doc
+    raises = "NotImplementedError: ``input`` is bool." if refuses_bool else raises
+    forward.__doc__ = of_one(doc, KEPT if promote is None else FLOATING, raises)
     defined = Operation(
         forward, name=name, promote=promote, dtypes=dtypes, domain=domain, inplace=inplace,
         method=method, samples=(((3, 4),), ((),), *((("complex",),) if on_complex else ())),
@@ -115,6 +120,8 @@ atanh = unary("atanh", "Inverse hyperbolic tangent.",
               lambda xp, grad, input: grad / (1 - input * input), domain=(-0.9, 0.9))  # fmt: skip
 sigmoid = unary("sigmoid", "1 / (1 + exp(-x)).", lambda xp, grad, out: grad * (out * (1 - out)))
 native.moves(sigmoid, 1 << 15, 0.65e-9, 0.4e-9)
+small(sigmoid, 1.5, 1.5)
+small(tanh, 0.5, 1.5, most=1 << 11)
 
 # -- special functions ------------------------------------------------------------------------
 
@@ -137,7 +144,14 @@ lgamma = unary("lgamma", "Logarithm of the absolute value of the gamma function.
 
 @operation(promote="float", dtypes="inexact", inplace=True, domain=(0.5, 3), samples=(((3, 4),),))
 def digamma(xp, input: Array):
-    """Logarithmic derivative of the gamma function."""
+    """Logarithmic derivative of the gamma function.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype, or for integers and bools of the default one.
+    """
     return xp.digamma(input)
 
 
@@ -149,7 +163,20 @@ def _(xp, grad, input):
 @operation(promote="float", dtypes="inexact", domain=(0.5, 3), method=False,
            name="polygamma", samples=((1, (3, 4)), (2, (3, 4))))  # fmt: skip
 def polygamma(xp, n: int, input: Array):
-    """The ``n``-th derivative of the digamma function."""
+    """The ``n``-th derivative of the digamma function.
+
+    Args:
+        n: at least 0.
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype, or for integers and bools of the default one.
+
+    Raises:
+        RuntimeError: ``n`` is negative.
+    """
+    if n < 0:
+        raise RuntimeError("polygamma(n, x) does not support negative n.")
     return xp.digamma(input) if n == 0 else xp.polygamma(n, input)
 
 
@@ -161,7 +188,7 @@ def _(xp, grad, n, input):
 # -- signs and rounding -----------------------------------------------------------------------
 
 neg = unary("neg", "Each element with its sign changed.", lambda xp, grad: -grad, promote=None,
-            dtypes="number")  # fmt: skip
+            dtypes="number", raises="RuntimeError: ``input`` is bool.")  # fmt: skip
 
 
 def direction(xp: Any, input: Any) -> Any:
@@ -176,8 +203,9 @@ def _abs_gradient(xp: Any, grad: Any, input: Any) -> Any:
     return grad * xp.sign(input)
 
 
-abs = unary("abs", "Absolute value.", _abs_gradient, promote=None, dtypes="number",
-            refuses_bool="abs_cpu", on_complex=True)  # fmt: skip
+abs = unary("abs", "Absolute value; of complex numbers the magnitude, a real number.",
+            _abs_gradient, promote=None, dtypes="number", refuses_bool="abs_cpu",
+            on_complex=True)  # fmt: skip
 
 
 @neg.checked
@@ -195,7 +223,14 @@ def _zero_gradient(xp: Any, grad: Any) -> Any:
 
 @operation(dtypes="number", inplace=True, samples=(((3, 4),), ((),), ("bool",)))
 def sign(xp, input: Array):
-    """-1, 0 or 1, after each element's sign."""
+    """-1, 0 or 1, after each element's sign.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype.
+    """
     return xp.copy(input) if xp.dtype(input).kind == "b" else xp.sign(input)
 
 
@@ -210,7 +245,18 @@ trunc = unary("trunc", "Each element without its fraction.", _zero_gradient, pro
 
 @operation(dtypes="inexact", inplace=True, samples=(((3, 4),),))
 def round(xp, input: Array, *, decimals: int = 0):
-    """Each element rounded to the nearest multiple of ``10 ** -decimals``, halves to even."""
+    """Each element rounded to the nearest multiple of ``10 ** -decimals``, halves to even.
+
+    Args:
+        input: (*), any shape; whole numbers are left as they are.
+        decimals: how many digits behind the point to keep; negative: before it.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        NotImplementedError: ``input`` is bool, or of an integer dtype with ``decimals`` not 0.
+    """
     if xp.dtype(input).kind in "iub":
         return input + xp.full((), 0, xp.dtype(input))
     if decimals == 0:
@@ -226,11 +272,20 @@ round.vjp("input")(_zero_gradient)
 @round.checked
 def _(input, decimals=0):
     require_kinds("round_vml_cpu", NUMBERS, input)
+    if decimals:
+        require_kinds("round_cpu", "f", input)
 
 
 @operation(dtypes="number", inplace=True, samples=(((3, 4),),))
 def square(xp, input: Array):
-    """Each element times itself."""
+    """Each element times itself.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype, or for bools int64.
+    """
     if xp.dtype(input).kind == "b":
         input = xp.astype(input, np.dtype(np.int64))
     return input * input
@@ -246,8 +301,32 @@ def _(xp, grad, input):
 
 @operation(promote="number", dtypes="number", inplace=True, samples=_BINARY_SAMPLES)
 def add(xp, input: Array | Number, other: Array | Number, *, alpha: float = 1):
-    """``input + alpha * other``, with broadcasting."""
-    return xp.add(input, other if alpha == 1 else xp.mul(other, alpha))
+    """``input + alpha * other``, with broadcasting.
+
+    Args:
+        input, other: tensors, or one of them a number; their shapes broadcast.
+        alpha: a number, whole if the operands are.
+
+    Returns:
+        Their broadcast shape, in their common dtype (of truth values: whether one holds).
+
+    Raises:
+        RuntimeError: ``alpha`` is a float and ``other`` of an integer dtype or bool.
+    """
+    return xp.add(input, other if alpha == 1 else _scaled(xp, other, alpha))
+
+
+def _scaled(xp: Any, array: Any, alpha: Any) -> Any:
+    """``alpha * array`` in the dtype of ``array``."""
+    dtype = xp.dtype(array) if hasattr(array, "dtype") else None
+    if dtype is not None and dtype.kind in "iub":
+        if isinstance(alpha, float):
+            raise RuntimeError(
+                "For integral input tensors, argument alpha must not be a floating point number."
+            )
+        if dtype.kind == "b":
+            return xp.logical_and(array, xp.full((), builtins.bool(alpha), dtype))
+    return xp.mul(array, alpha)
 
 
 @add.vjp("input")
@@ -262,8 +341,19 @@ def _(xp, grad, alpha):
 
 @operation(promote="number", dtypes="number", inplace=True, samples=_BINARY_SAMPLES)
 def sub(xp, input: Array | Number, other: Array | Number, *, alpha: float = 1):
-    """``input - alpha * other``, with broadcasting."""
-    return xp.sub(input, other if alpha == 1 else xp.mul(other, alpha))
+    """``input - alpha * other``, with broadcasting.
+
+    Args:
+        input, other: tensors, or one of them a number; their shapes broadcast.
+        alpha: a number, whole if the operands are.
+
+    Returns:
+        Their broadcast shape, in their common dtype.
+
+    Raises:
+        RuntimeError: an operand is bool, or ``alpha`` a float and ``other`` of an integer dtype.
+    """
+    return xp.sub(input, other if alpha == 1 else _scaled(xp, other, alpha))
 
 
 @sub.vjp("input")
@@ -303,8 +393,20 @@ def _refuse_bool_subtraction(*operands: Any) -> None:
 @operation(promote="number", dtypes="number", node_name="RsubBackward1", method=False,
            samples=_BINARY_SAMPLES)  # fmt: skip
 def rsub(xp, input: Array, other: Array | Number, *, alpha: float = 1):
-    """``other - alpha * input``, with broadcasting."""
-    return xp.sub(other, input if alpha == 1 else xp.mul(input, alpha))
+    """``other - alpha * input``, with broadcasting.
+
+    Args:
+        input: (*), any shape.
+        other: a tensor of a shape that broadcasts with it, or a number.
+        alpha: a number, whole if the operands are.
+
+    Returns:
+        Their broadcast shape, in their common dtype.
+
+    Raises:
+        RuntimeError: an operand is bool, or ``alpha`` a float and ``input`` of an integer dtype.
+    """
+    return xp.sub(other, input if alpha == 1 else _scaled(xp, input, alpha))
 
 
 @rsub.vjp("input")
@@ -325,7 +427,14 @@ def _(input, other, alpha):
 @operation(promote="number", dtypes="number", inplace=True,
            samples=(*_BINARY_SAMPLES, ("complex", "complex"), ("complex", (3, 4))))  # fmt: skip
 def mul(xp, input: Array | Number, other: Array | Number):
-    """``input * other``, with broadcasting."""
+    """``input * other``, with broadcasting.
+
+    Args:
+        input, other: tensors, or one of them a number; their shapes broadcast.
+
+    Returns:
+        Their broadcast shape, in their common dtype (of truth values: whether both hold).
+    """
     return xp.mul(input, other)
 
 
@@ -344,7 +453,14 @@ def _(xp, grad, input):
     node_name="DivBackward0", samples=(*_BINARY_SAMPLES, ("complex", "complex")), domain=(0.5, 2),
 )  # fmt: skip
 def true_div(xp, input: Array | Number, other: Array | Number):
-    """``input / other``, with broadcasting; integers give floating-point results."""
+    """``input / other``, with broadcasting.
+
+    Args:
+        input, other: tensors, or one of them a number; their shapes broadcast.
+
+    Returns:
+        Their broadcast shape, in their common dtype, or for integers and bools the default one.
+    """
     return xp.div(input, other)
 
 
@@ -361,7 +477,19 @@ def _(xp, grad, input, other):
 @operation(promote="number", dtypes="inexact", inplace=True, samples=_BINARY_SAMPLES,
            domain=(0.5, 2))  # fmt: skip
 def floor_divide(xp, input: Array | Number, other: Array | Number):
-    """``input / other`` rounded down, with broadcasting."""
+    """``input / other`` rounded down, with broadcasting; a backward pass raises an error.
+
+    Args:
+        input, other: tensors, or one of them a number; their shapes broadcast.
+
+    Returns:
+        Their broadcast shape, in their common dtype; ``x / 0`` of floating-point numbers is
+        infinite or NaN.
+
+    Raises:
+        RuntimeError: whole numbers are divided by 0 ("ZeroDivisionError").
+        NotImplementedError: the common dtype is bool or complex.
+    """
     if xp.dtype(input).kind in "iub":
         return xp.floor_divide(input, other)
     # NumPy and PyTorch disagree on x // 0: PyTorch gives x / 0
@@ -376,6 +504,12 @@ floor_divide.refuse_derivative()
 def div_floor(xp, input: Array | Number, other: Array | Number):
     """The same with a gradient, which is zero: ``div(..., rounding_mode="floor")``."""
     return floor_divide.forward(xp, input, other)
+
+
+@div_floor.checked
+def _(input, other):
+    require_kinds("div_floor_cpu", REALS, input)
+    _refuse_integer_zero(input, other)
 
 
 @div_floor.vjp("input")
@@ -404,7 +538,18 @@ def _refuse_integer_zero(input: Any, other: Any) -> None:
 @operation(promote="number", dtypes="inexact", inplace=True, samples=_BINARY_SAMPLES,
            domain=(0.5, 2))  # fmt: skip
 def remainder(xp, input: Array | Number, other: Array | Number):
-    """The remainder of ``input / other`` that has the sign of ``other`` (Python's ``%``)."""
+    """The remainder of ``input / other`` that has the sign of ``other`` (Python's ``%``).
+
+    Args:
+        input, other: tensors, or one of them a number; their shapes broadcast.
+
+    Returns:
+        Their broadcast shape, in their common dtype.
+
+    Raises:
+        RuntimeError: whole numbers are divided by 0 ("ZeroDivisionError").
+        NotImplementedError: the common dtype is bool or complex.
+    """
     return xp.remainder(input, other)
 
 
@@ -427,7 +572,19 @@ def _(input, other):
 @operation(promote="number", dtypes="inexact", inplace=True, samples=_BINARY_SAMPLES,
            domain=(0.5, 2))  # fmt: skip
 def fmod(xp, input: Array, other: Array | Number):
-    """The remainder of ``input / other`` that has the sign of ``input`` (C's ``fmod``)."""
+    """The remainder of ``input / other`` that has the sign of ``input`` (C's ``fmod``).
+
+    Args:
+        input: (*), any shape.
+        other: a tensor of a shape that broadcasts with it, or a number.
+
+    Returns:
+        Their broadcast shape, in their common dtype.
+
+    Raises:
+        RuntimeError: whole numbers are divided by 0 ("ZeroDivisionError").
+        NotImplementedError: the common dtype is bool or complex.
+    """
     return xp.fmod(input, other)
 
 
@@ -450,7 +607,18 @@ def _(input, other):
 @operation(promote="number", dtypes="inexact", inplace=True, samples=_BINARY_SAMPLES,
            domain=(0.5, 2))  # fmt: skip
 def pow(xp, input: Array | Number, exponent: Array | Number):
-    """``input`` to the power of ``exponent``, with broadcasting."""
+    """``input`` to the power of ``exponent``, with broadcasting.
+
+    Args:
+        input, exponent: tensors, or one of them a number; their shapes broadcast.
+
+    Returns:
+        Their broadcast shape, in their common dtype.
+
+    Raises:
+        RuntimeError: whole numbers get a negative whole exponent.
+        NotImplementedError: both are bool tensors.
+    """
     if exponent.__class__ is int or exponent.__class__ is float:
         if exponent == 2:
             return input * input
@@ -502,13 +670,33 @@ def _(input, exponent):
 
 @operation(promote="number", dtypes="number", samples=_BINARY_SAMPLES)
 def maximum(xp, input: Array, other: Array):
-    """The larger of two elements, NaN if one is; where equal, both share the gradient."""
+    """The larger of two elements, NaN if one is; where equal, both share the gradient.
+
+    Args:
+        input, other: tensors; their shapes broadcast.
+
+    Returns:
+        Their broadcast shape, in their common dtype.
+
+    Raises:
+        RuntimeError: an operand is complex.
+    """
     return xp.maximum(input, other)
 
 
 @operation(promote="number", dtypes="number", samples=_BINARY_SAMPLES)
 def minimum(xp, input: Array, other: Array):
-    """The smaller of two elements, NaN if one is; where equal, both share the gradient."""
+    """The smaller of two elements, NaN if one is; where equal, both share the gradient.
+
+    Args:
+        input, other: tensors; their shapes broadcast.
+
+    Returns:
+        Their broadcast shape, in their common dtype.
+
+    Raises:
+        RuntimeError: an operand is complex.
+    """
     return xp.minimum(input, other)
 
 
@@ -550,7 +738,17 @@ for _operation, _chosen in ((maximum, "gt"), (minimum, "lt")):
 
 @operation(promote="float", dtypes="inexact", inplace=True, samples=_BINARY_SAMPLES)
 def atan2(xp, input: Array, other: Array):
-    """The angle of the point (``other``, ``input``), in radians."""
+    """The angle of the point (``other``, ``input``), in radians from -pi to pi.
+
+    Args:
+        input, other: tensors, the ordinates and the abscissas; their shapes broadcast.
+
+    Returns:
+        Their broadcast shape, in their common dtype, or for integers and bools the default one.
+
+    Raises:
+        NotImplementedError: an operand is complex.
+    """
     return xp.atan2(input, other)
 
 
@@ -589,6 +787,9 @@ def _(xp, grad, condition):
     return xp.where(condition, xp.full((), 0, xp.dtype(grad)), grad)
 
 
+small(where, 1.5, 2.5)
+
+
 @operation(public=False, method=False, dtypes="number", samples=(((3, 4), -0.5, 0.5),),
            name="clamp_number", node_name="ClampBackward1")  # fmt: skip
 def clamp_number(xp, input: Array, min: float | None = None, max: float | None = None):
@@ -624,7 +825,19 @@ def _(xp, grad, input, min, max):
 @operation(promote="number", dtypes="inexact", inplace=True,
            samples=(((3, 4), (3, 4), 0.3), ((3, 4), (4,), (3, 1))))  # fmt: skip
 def lerp(xp, input: Array, end: Array, weight: Array | Number):
-    """``input + weight * (end - input)``, with broadcasting."""
+    """``input + weight * (end - input)``, with broadcasting.
+
+    Args:
+        input: the values for ``weight`` 0, (*).
+        end: the values for ``weight`` 1, of the same dtype.
+        weight: a number, or a tensor of the same dtype (any, if it has no dims).
+
+    Returns:
+        The broadcast shape, in ``input``'s dtype.
+
+    Raises:
+        RuntimeError: the dtypes differ, or ``weight`` is complex and ``input`` is not.
+    """
     return input + (end - input) * weight
 
 
@@ -659,7 +872,15 @@ def _(xp, grad, input, end):
 @operation(promote="number", dtypes="number", inplace=True,
            samples=(((3, 4), (3, 4), (4,)),))  # fmt: skip
 def addcmul(xp, input: Array, tensor1: Array, tensor2: Array, *, value: float = 1):
-    """``input + value * tensor1 * tensor2``, with broadcasting."""
+    """``input + value * tensor1 * tensor2``, with broadcasting.
+
+    Args:
+        input, tensor1, tensor2: tensors whose shapes broadcast.
+        value: a number.
+
+    Returns:
+        The broadcast shape, in the common dtype.
+    """
     product = tensor1 * tensor2
     return input + (product if value == 1 else product * value)
 
@@ -682,8 +903,28 @@ def _(xp, grad, tensor1, value):
 @operation(promote="number", dtypes="inexact", inplace=True, domain=(0.5, 2),
            samples=(((3, 4), (3, 4), (4,)),))  # fmt: skip
 def addcdiv(xp, input: Array, tensor1: Array, tensor2: Array, *, value: float = 1):
-    """``input + value * tensor1 / tensor2``, with broadcasting."""
+    """``input + value * tensor1 / tensor2``, with broadcasting.
+
+    Args:
+        input, tensor1, tensor2: tensors whose shapes broadcast.
+        value: a number.
+
+    Returns:
+        The broadcast shape, in the common dtype.
+
+    Raises:
+        RuntimeError: ``tensor1`` and ``tensor2`` both hold whole numbers.
+    """
     return input + (tensor1 / tensor2) * value
+
+
+@addcdiv.checked_operands
+def _(input, tensor1, tensor2, value):
+    if all(t._array.dtype.kind in "iub" for t in (tensor1, tensor2)):
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported: use input + value * "
+            "(tensor1 / tensor2), or tensor1.div(tensor2, rounding_mode='trunc') for whole numbers."
+        )
 
 
 @addcdiv.vjp("input")

@@ -14,6 +14,7 @@ from ..namespaces import numpy_small_windows as few
 from . import native
 from .operation import Array, composite, operation
 from .pooling_windows import pool_arguments
+from .small_programs import small
 
 _SAMPLES = (
     ((2, 3, 6), (2,), (2,), (0,), (1,), (3,)),
@@ -116,6 +117,8 @@ def _(grad, input, kernel, stride, padding, dilation, size, aux):
     return kernels.max_pool_gradient(grad, input.shape, aux, len(kernel))
 
 
+small(max_pool, 2.5, 2.5)
+
 _MANY = 1 << 14
 """Elements from which on a compiled program is worth its call."""
 
@@ -196,6 +199,9 @@ def max_pool1d(
 
     Returns:
         (N, C, L_out) or (C, L_out).
+
+    Raises:
+        RuntimeError: another number of dims, or windows that do not fit.
     """
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode)
 
@@ -209,7 +215,19 @@ def max_pool2d(
     dilation: Any = 1,
     ceil_mode: bool = False,
 ) -> Any:
-    """The maximum over windows of the last two dims; see :func:`max_pool1d`."""
+    """The maximum over windows of the last two dims.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        kernel_size, stride, padding, dilation: see :func:`max_pool1d`; one number or a pair.
+        ceil_mode: whether a last, incomplete window counts.
+
+    Returns:
+        (N, C, H_out, W_out) or without N.
+
+    Raises:
+        RuntimeError: another number of dims, or windows that do not fit.
+    """
     return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
@@ -222,7 +240,19 @@ def max_pool3d(
     dilation: Any = 1,
     ceil_mode: bool = False,
 ) -> Any:
-    """The maximum over windows of the last three dims; see :func:`max_pool1d`."""
+    """The maximum over windows of the last three dims.
+
+    Args:
+        input: (N, C, D, H, W) or (C, D, H, W).
+        kernel_size, stride, padding, dilation: see :func:`max_pool1d`; one number or a triple.
+        ceil_mode: whether a last, incomplete window counts.
+
+    Returns:
+        (N, C, D_out, H_out, W_out) or without N.
+
+    Raises:
+        RuntimeError: another number of dims, or windows that do not fit.
+    """
     return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
@@ -235,7 +265,18 @@ def max_pool1d_with_indices(
     dilation: Any = 1,
     ceil_mode: bool = False,
 ) -> Any:
-    """:func:`max_pool1d`, and the places of the maxima along the last dim."""
+    """:func:`max_pool1d`, and the places of the maxima along the last dim.
+
+    Args:
+        input: (N, C, L) or (C, L).
+        kernel_size, stride, padding, dilation, ceil_mode: see :func:`max_pool1d`.
+
+    Returns:
+        A pair: the maxima (N, C, L_out) or (C, L_out), and their places, int64.
+
+    Raises:
+        RuntimeError: another number of dims, or windows that do not fit.
+    """
     return _max_pool(
         1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True
     )

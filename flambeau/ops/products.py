@@ -17,7 +17,18 @@ from .operation import Array, composite, operation
 
 @composite(out=True)
 def inner(input: Any, other: Any) -> Any:
-    """The products of the vectors along the last dims; of numbers, the plain product."""
+    """The sums of products along the last dims; with a tensor without dims, the plain product.
+
+    Args:
+        input: (*a, n).
+        other: (*b, n).
+
+    Returns:
+        (*a, *b).
+
+    Raises:
+        RuntimeError: the last dims differ.
+    """
     a, b = input._array.shape, other._array.shape
     if not a or not b:
         return input * other
@@ -31,7 +42,18 @@ def inner(input: Any, other: Any) -> Any:
 
 @composite(out=True)
 def vdot(input: Any, other: Any) -> Any:
-    """The product of two vectors, the first conjugated."""
+    """The sum of the products of one vector's conjugates and another vector's elements.
+
+    Args:
+        input: (n,), to be conjugated.
+        other: (n,), of the same dtype.
+
+    Returns:
+        A tensor without dims, of that dtype.
+
+    Raises:
+        RuntimeError: an operand is no vector, or their sizes or dtypes differ.
+    """
     return dot(input.conj() if input.is_complex() else input, other)
 
 
@@ -40,9 +62,10 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1)
     """``beta * input + alpha * outer(vec1, vec2)``.
 
     Args:
-        input: (n, m), or what is broadcast to it.
+        input: (n, m), or what is broadcast to it; not looked at if ``beta`` is 0.
         vec1: (n).
         vec2: (m).
+        beta, alpha: numbers.
 
     Returns:
         (n, m).
@@ -66,7 +89,20 @@ def _added(input: Any, product: Any, beta: float, alpha: float) -> Any:
 
 @composite(out=True)
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
-    """``beta * input`` plus ``alpha`` times the sum of the products of two batches of matrices."""
+    """``beta * input`` plus ``alpha`` times the sum of the products of two batches of matrices.
+
+    Args:
+        input: (n, m), or what is broadcast to it; not looked at if ``beta`` is 0.
+        batch1: (b, n, k).
+        batch2: (b, k, m).
+        beta, alpha: numbers.
+
+    Returns:
+        (n, m).
+
+    Raises:
+        RuntimeError: the batches do not fit.
+    """
     return _added(input, bmm(batch1, batch2).sum(0, dtype=batch1.dtype), beta, alpha)
 
 
@@ -103,7 +139,18 @@ def _(xp, grad, input, dim):
 
 @composite(out=True)
 def cross(input: Any, other: Any, dim: int | None = None) -> Any:
-    """The cross products along ``dim`` (the first of size 3, if it is not given)."""
+    """The cross products of vectors of three elements.
+
+    Args:
+        input, other: (*, 3, *), as many dims each; the others broadcast.
+        dim: where the vectors lie; None: the first dim of size 3.
+
+    Returns:
+        Their broadcast shape, in their common dtype.
+
+    Raises:
+        RuntimeError: the numbers of dims differ, or no dim, or ``dim``, has size 3.
+    """
     from .shape import broadcast_tensors
 
     if input._array.ndim != other._array.ndim:
@@ -119,7 +166,18 @@ def cross(input: Any, other: Any, dim: int | None = None) -> Any:
 
 @composite(out=True, public=False)
 def linalg_cross(input: Any, other: Any, dim: int = -1) -> Any:
-    """The cross products of vectors of three elements along ``dim``, the others broadcast."""
+    """The cross products of vectors of three elements along ``dim``, the others broadcast.
+
+    Args:
+        input, other: (*, 3, *), as many dims each.
+        dim: where the vectors lie.
+
+    Returns:
+        Their broadcast shape, in their common dtype.
+
+    Raises:
+        RuntimeError: the numbers of dims differ, or ``dim`` has not size 3.
+    """
     from .shape import broadcast_tensors
 
     if input._array.ndim != other._array.ndim:
@@ -143,7 +201,16 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """The products of two tensors summed over pairs of dims.
 
     Args:
+        a: (*p, *s).
+        b: (*s, *q); a size of 1 is repeated.
         dims: how many of the last of ``a`` and the first of ``b``, or the dims of each.
+
+    Returns:
+        (*p, *q): the dims of ``a`` that are left, then those of ``b``.
+
+    Raises:
+        RuntimeError: the sizes do not match, or ``dims`` is negative, too large, or two lists of
+            different lengths.
     """
     from ..tensor import Tensor
 
@@ -190,7 +257,17 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
 
 @composite(out=True)
 def kron(input: Any, other: Any) -> Any:
-    """The Kronecker product: every element of ``input`` times the whole of ``other``."""
+    """The Kronecker product: every element of ``input`` times the whole of ``other``.
+
+    Args:
+        input, other: tensors; to the one with fewer dims dims of size 1 are added in front.
+
+    Returns:
+        The products of their sizes, dim by dim; their common dtype.
+
+    Raises:
+        TypeError: an operand is no tensor.
+    """
     require_tensors("kron", input=input, other=other)
     n = max(input._array.ndim, other._array.ndim)
     a, b = ((1,) * (n - t._array.ndim) + tuple(t._array.shape) for t in (input, other))
@@ -201,7 +278,19 @@ def kron(input: Any, other: Any) -> Any:
 
 @composite(out=True, public=False)
 def multi_dot(tensors: Sequence[Any]) -> Any:
-    """The product of two or more matrices, multiplied in the cheapest order."""
+    """The product of two or more matrices, multiplied in the cheapest order.
+
+    Args:
+        tensors: matrices (n0, n1), (n1, n2), ...; the first and the last may be vectors.
+
+    Returns:
+        (n0, nk), without the dims of vectors.
+
+    Raises:
+        RuntimeError: fewer than two, other numbers of dims, or sizes or dtypes that do not fit.
+
+    Source: T. H. Cormen et al., Introduction to Algorithms, matrix-chain multiplication.
+    """
     matrices = list(tensors)
     count = len(matrices)
     if count < 2:
@@ -262,8 +351,21 @@ def _in_order(matrices: list[Any], splits: dict[tuple[int, int], int], i: int, j
 
 @composite(method=False)
 def chain_matmul(*matrices: Any, out: Any = None) -> Any:
-    """The product of matrices; see ``torch.linalg.multi_dot``."""
+    """The product of ``matrices``, apart or as one sequence; see ``torch.linalg.multi_dot``.
+
+    Args:
+        matrices: (n0, n1), (n1, n2), ...; one alone is returned as it is.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        (n0, nk).
+
+    Raises:
+        RuntimeError: sizes, dtypes or numbers of dims that do not fit.
+    """
     given = (
         matrices[0] if len(matrices) == 1 and isinstance(matrices[0], (tuple, list)) else matrices
     )
-    return given[0] if len(given) == 1 else multi_dot(given)
+    if len(given) == 1 and out is None:
+        return given[0]
+    return multi_dot(given, out=out)

@@ -80,6 +80,9 @@ def pinv(
 
     Returns:
         (*, n, m).
+
+    Raises:
+        RuntimeError: ``A`` has fewer than two dims or holds whole numbers.
     """
     require_tensor("linalg.pinv", A)
     if A._array.ndim < 2 or A._array.dtype.kind not in "fc" or A._array.dtype.itemsize <= 2:
@@ -114,7 +117,18 @@ def _tolerance(given: Any, default: float) -> Any:
 
 @composite
 def pinverse(input: Any, rcond: float = 1e-15) -> Any:
-    """The Moore-Penrose inverse; see ``torch.linalg.pinv``."""
+    """The Moore-Penrose inverse; see ``torch.linalg.pinv``.
+
+    Args:
+        input: (*, m, n).
+        rcond: singular values up to this share of the largest count as zero.
+
+    Returns:
+        (*, n, m).
+
+    Raises:
+        RuntimeError: ``input`` has fewer than two dims or holds whole numbers.
+    """
     return pinv(input, rcond)
 
 
@@ -135,6 +149,9 @@ def matrix_rank(
 
     Returns:
         (*) int64.
+
+    Raises:
+        RuntimeError: ``A`` has fewer than two dims or holds whole numbers.
     """
     require_matrices("torch.linalg.matrix_rank", A, argument="input")
     require_floating("linalg.matrix_rank", A)
@@ -216,6 +233,9 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
         a named tuple: solution (*, n, k); residuals (*, k), the sums of squares, where there are
         more equations than unknowns and all ranks are full, else empty; rank and singular_values,
         each where PyTorch's driver gives it, else empty.
+
+    Raises:
+        RuntimeError: the shapes or dtypes do not fit, or another ``driver``.
     """
     _require_sides(A, B)
     require_floating("torch.linalg.lstsq", A)
@@ -236,8 +256,8 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
         rank = matrix_rank(A, rtol=rtol)
     if driver in ("gelsd", "gelss"):
         values = svdvals(A.detach())
-    full = driver == "gels" or bool((rank == n).all())
-    if m > n and full and driver != "gelsy":
+    # whether there are residuals depends on the ranks, where the driver tells them
+    if m > n and driver != "gelsy" and (driver == "gels" or bool((rank == n).all())):
         residuals = (matmul(A, solution) - sides).abs().square().sum(-2)
     if vector:
         solution = solution.squeeze(-1)

@@ -231,7 +231,20 @@ def lstm_cell(
     b_ih: Tensor | None = None,
     b_hh: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """One step of an LSTM: from (N, F) and two states (N, H) to the next two states."""
+    """One step of an LSTM.
+
+    Args:
+        input: (N, F).
+        hx: the hidden state and the cell state, (N, H) each.
+        w_ih, w_hh: (4 H, F) and (4 H, H), of the input, forget, cell and output gates.
+        b_ih, b_hh: (4 H), or None.
+
+    Returns:
+        The next two states, (N, H) each.
+
+    Raises:
+        RuntimeError: the shapes do not fit.
+    """
     for number, state in enumerate(hx):
         _check_cell(input, state, w_ih, w_hh, number)
     found = lstm_layer.function(input[None], hx[0], hx[1], w_ih, w_hh, b_ih, b_hh)
@@ -247,7 +260,20 @@ def gru_cell(
     b_ih: Tensor | None = None,
     b_hh: Tensor | None = None,
 ) -> Tensor:
-    """One step of a GRU: from (N, F) and a state (N, H) to the next state."""
+    """One step of a GRU.
+
+    Args:
+        input: (N, F).
+        hx: the state, (N, H).
+        w_ih, w_hh: (3 H, F) and (3 H, H), of the reset, update and new gates.
+        b_ih, b_hh: (3 H), or None.
+
+    Returns:
+        The next state, (N, H).
+
+    Raises:
+        RuntimeError: the shapes do not fit.
+    """
     _check_cell(input, hx, w_ih, w_hh)
     return renamed(gru_layer.function(input[None], hx, w_ih, w_hh, b_ih, b_hh)[1], "AddBackward0")
 
@@ -261,7 +287,20 @@ def rnn_tanh_cell(
     b_ih: Tensor | None = None,
     b_hh: Tensor | None = None,
 ) -> Tensor:
-    """One step of an Elman network with tanh: from (N, F) and a state (N, H) to the next."""
+    """One step of an Elman network with tanh.
+
+    Args:
+        input: (N, F).
+        hx: the state, (N, H).
+        w_ih, w_hh: (H, F) and (H, H).
+        b_ih, b_hh: (H), or None.
+
+    Returns:
+        The next state, (N, H).
+
+    Raises:
+        RuntimeError: the shapes do not fit.
+    """
     _check_cell(input, hx, w_ih, w_hh)
     found = rnn_layer.function(input[None], hx, w_ih, w_hh, b_ih, b_hh, "tanh")
     return renamed(found[1], "TanhBackward0")
@@ -276,7 +315,20 @@ def rnn_relu_cell(
     b_ih: Tensor | None = None,
     b_hh: Tensor | None = None,
 ) -> Tensor:
-    """One step of an Elman network with ReLU: from (N, F) and a state (N, H) to the next."""
+    """One step of an Elman network with ReLU.
+
+    Args:
+        input: (N, F).
+        hx: the state, (N, H).
+        w_ih, w_hh: (H, F) and (H, H).
+        b_ih, b_hh: (H), or None.
+
+    Returns:
+        The next state, (N, H).
+
+    Raises:
+        RuntimeError: the shapes do not fit.
+    """
     _check_cell(input, hx, w_ih, w_hh)
     found = rnn_layer.function(input[None], hx, w_ih, w_hh, b_ih, b_hh, "relu")
     return renamed(found[1], "ReluBackward0")

@@ -12,8 +12,11 @@ import numpy as np
 
 from .. import dtypes
 from .dims import wrap_dim, wrap_dims
+from .documentation import written
 from .operation import Array, Operation, operation
+from .small_programs import small
 
+_KEEPDIM = "        keepdim: whether these dims stay, with size 1."
 _SAMPLES = (((3, 4),), ((3, 4), 1), ((2, 3, 4), (0, 2), True), ((),))
 
 
@@ -42,10 +45,20 @@ def _count(shape: Any, dim: Any) -> int:
 
 @operation(dtypes="inexact", samples=_SAMPLES)
 def sum(xp, input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None):
-    """The sum over ``dim`` (an int, several, or None for all); of integers as int64.
+    """The sum over ``dim`` (an int, several, or None for all).
+
+    Args:
+        input: (*), any shape.
+        dim: over which.
+        keepdim: whether these dims stay, with size 1.
+        dtype: to which ``input`` is converted first.
 
     Returns:
-        shape of ``input`` without the dims, or with size 1 there if ``keepdim``.
+        shape of ``input`` without the dims, or with size 1 there if ``keepdim``; of ``dtype``, or
+        ``input``'s dtype (for integers and bools int64).
+
+    Raises:
+        IndexError: ``input`` has no such dim.
     """
     if dtype is not None:
         input = xp.astype(input, dtype.numpy)
@@ -60,12 +73,25 @@ def _(xp, grad, input_shape, dim, keepdim, dtype, input_dtype):
     return grad if dtype is None else xp.astype(grad, input_dtype)
 
 
+small(sum, 1, 1)
+
+
 @operation(dtypes="inexact", samples=_SAMPLES)
 def mean(xp, input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None):
     """The mean over ``dim`` (an int, several, or None for all).
 
+    Args:
+        input: (*), any shape.
+        dim: over which.
+        keepdim: whether these dims stay, with size 1.
+        dtype: to which ``input`` is converted first.
+
+    Returns:
+        The shape without ``dim``, of ``input``'s dtype or ``dtype``; NaN over no elements.
+
     Raises:
         RuntimeError: ``input`` is neither floating-point nor complex, and no dtype is given.
+        IndexError: ``input`` has no such dim.
     """
     if dtype is not None:
         if dtype._kind < dtypes.FLOATING:
@@ -81,6 +107,9 @@ def _(xp, grad, input_shape, dim, keepdim, dtype, input_dtype):
     count = _count(input_shape, dim)
     grad = spread(xp, grad / count if count else grad, input_shape, dim, keepdim)
     return grad if dtype is None else xp.astype(grad, input_dtype)
+
+
+small(mean, 1.2, 1.2)
 
 
 @mean.checked
@@ -137,7 +166,13 @@ def _extreme(name: str, primitive: str, doc: str) -> Operation:
     def forward(xp: Any, input: Array, dim: Any = (), keepdim: bool = False) -> Any:
         return getattr(xp, primitive)(input, wrap_dims(dim, input.ndim), keepdim)
 
-    forward.__doc__ = doc
+    forward.__doc__ = written(
+        doc,
+        f"input: (*), any shape.\n        dim: an int or several; (): all.\n{_KEEPDIM}",
+        "The shape without ``dim``, ``input``'s dtype.",
+        "RuntimeError: there are no elements and no ``dim``.\n"
+        "        IndexError: a dim has size 0, or is not there.",
+    )
     defined = Operation(
         forward, name=name, dtypes="number", samples=(((3, 4),), ((3, 4), 1), ((2, 3), (0,), True))
     )
@@ -182,7 +217,13 @@ def _arg_extreme(name: str, doc: str) -> Operation:
             return xp.full((), 0, np.dtype(np.int64))
         return getattr(xp, name)(input, wrapped, keepdim)
 
-    forward.__doc__ = doc
+    forward.__doc__ = written(
+        doc,
+        f"input: (*), any shape.\n        dim: an int; None: all, in a row.\n{_KEEPDIM}",
+        "The shape without ``dim``, int64; of equal elements the first.",
+        "RuntimeError: ``input`` is bool.\n"
+        "        IndexError: there are no elements to choose from, or ``dim`` is not there.",
+    )
     defined = Operation(
         forward, name=name, dtypes="number", samples=(((3, 4),), ((3, 4), 1), ((2, 3), 0, True))
     )
@@ -207,7 +248,12 @@ def _truth(name: str, doc: str) -> Operation:
         result = getattr(xp, name)(input, wrap_dims(dim, input.ndim), keepdim)
         return xp.astype(result, xp.dtype(input)) if xp.dtype(input) == np.uint8 else result
 
-    forward.__doc__ = doc
+    forward.__doc__ = written(
+        doc,
+        f"input: (*), any shape.\n        dim: an int, several, or None for all.\n{_KEEPDIM}",
+        f"The shape without ``dim``, bool (of uint8 uint8); {name == 'all'} over no elements.",
+        "IndexError: ``input`` has no such dim.",
+    )
     return Operation(forward, name=name, samples=(("bool",), ("bool", 1), ("bool", (0,), True)))
 
 
@@ -217,7 +263,19 @@ all = _truth("all", "Whether all elements over ``dim`` are true (not zero).")
 
 @operation(dtypes="inexact", inplace=True, samples=(((3, 4), 1), ((3, 4), 0)))
 def cumsum(xp, input: Array, dim: int, *, dtype: Any = None):
-    """Running sums along ``dim``; of integers as int64."""
+    """Running sums along ``dim``.
+
+    Args:
+        input: (*), any shape.
+        dim: an int.
+        dtype: to which ``input`` is converted first.
+
+    Returns:
+        (*), of ``dtype``, or ``input``'s dtype (for integers and bools int64).
+
+    Raises:
+        IndexError: ``input`` has no dim ``dim``.
+    """
     if dtype is not None:
         input = xp.astype(input, dtype.numpy)
     elif xp.dtype(input).kind in "iub":
@@ -236,7 +294,19 @@ def _(xp, grad, input_shape, dim, dtype, input_dtype):
 
 @operation(dtypes="inexact", inplace=True, samples=(((3, 4), 1),), domain=(0.5, 2))
 def cumprod(xp, input: Array, dim: int, *, dtype: Any = None):
-    """Running products along ``dim``; of integers as int64."""
+    """Running products along ``dim``.
+
+    Args:
+        input: (*), any shape.
+        dim: an int.
+        dtype: to which ``input`` is converted first.
+
+    Returns:
+        (*), of ``dtype``, or ``input``'s dtype (for integers and bools int64).
+
+    Raises:
+        IndexError: ``input`` has no dim ``dim``.
+    """
     if dtype is not None:
         input = xp.astype(input, dtype.numpy)
     elif xp.dtype(input).kind in "iub":

@@ -19,14 +19,11 @@ def return_type(name: str, fields: tuple[str, ...]) -> Any:
         body = pad.join(f"{field}={value!r}" for field, value in zip(fields, self))
         return f"torch.return_types.{name}(\n{body})"
 
-    def __new__(cls: Any, values: Any) -> Any:
-        return tuple.__new__(cls, values)
-
     def __reduce_ex__(self: Any, protocol: Any) -> Any:
         return _rebuild, (name, fields, tuple(self))
 
     namespace: dict[str, Any] = {
-        "__new__": __new__, "__repr__": __repr__, "__slots__": (), "_fields": fields,
+        "__repr__": __repr__, "__slots__": (), "_fields": fields,
         "__reduce_ex__": __reduce_ex__,
         "n_fields": len(fields), "__module__": "torch.return_types",
     }  # fmt: skip

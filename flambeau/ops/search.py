@@ -5,12 +5,13 @@ Source: https://pytorch.org/docs/stable/torch.html#comparison-ops
 
 from __future__ import annotations
 
-import builtins
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes
+from .array_calls import call_on_arrays
+from .dtype_checks import FLOATING, require_kinds
 from .operation import Array, composite, operation
 from .return_types import return_type
 
@@ -51,6 +52,12 @@ def searchsorted(
         out_int32: give int32 instead of int64.
         right, side: insert after equal entries (``side="right"``) instead of before them.
         sorter: the indices that sort ``sorted_sequence``, if it is not sorted itself.
+
+    Returns:
+        the shape of ``input``, int64 or int32: from 0 to the length of the sequence.
+
+    Raises:
+        RuntimeError: ``side`` is another word or contradicts ``right``, or the rows do not fit.
     """
     from ..tensor import Tensor, wrap
 
@@ -80,7 +87,20 @@ def searchsorted(
 
 @composite(method=False, out=True)
 def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Any:
-    """The bucket between ``boundaries`` that each value lies in; see :func:`searchsorted`."""
+    """The bucket between ``boundaries`` that each value lies in; see :func:`searchsorted`.
+
+    Args:
+        input: (*), the values, a tensor or a number.
+        boundaries: (n,), rising.
+        out_int32: give int32 instead of int64.
+        right: whether a value that equals a boundary lies in the bucket above it.
+
+    Returns:
+        (*), int64 or int32, from 0 (below all boundaries) to n.
+
+    Raises:
+        RuntimeError: ``boundaries`` has not one dim.
+    """
     if boundaries._array.ndim != 1:
         raise RuntimeError(
             f"boundaries tensor must be 1 dimension, but got dim({boundaries._array.ndim})"
@@ -92,7 +112,17 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
 def isin(
     elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
 ) -> Any:
-    """Whether each of ``elements`` is among ``test_elements`` (is not, with ``invert``)."""
+    """Whether each of ``elements`` is among ``test_elements``.
+
+    Args:
+        elements: (*), a tensor or a number.
+        test_elements: a tensor of any shape, or a number.
+        assume_unique: whether neither repeats an element, which may be faster.
+        invert: whether it is not among them, instead.
+
+    Returns:
+        (*), bool.
+    """
     from ..tensor import Tensor, wrap
 
     if not isinstance(elements, Tensor):
@@ -110,7 +140,18 @@ def isin(
 
 @composite(method=False)
 def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
-    """The coordinates in a tensor of ``shape`` of places among its elements in a row."""
+    """The coordinates in a tensor of ``shape`` of places among its elements in a row.
+
+    Args:
+        indices: (*), whole numbers.
+        shape: an int, or a sequence of them.
+
+    Returns:
+        A tuple of one tensor (*), int64, for each dim.
+
+    Raises:
+        TypeError: ``indices`` is not of an integer dtype.
+    """
     from ..tensor.creation import shape_of
 
     if indices._array.dtype.kind not in "iu":
@@ -125,7 +166,7 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
 
 @composite
 def argwhere(input: Any) -> Any:
-    """The coordinates of the elements that are not zero, a row each."""
+    """The coordinates of what in ``input`` is not zero: (n, dims), int64, a row for each."""
     return input.nonzero()
 
 
@@ -138,9 +179,17 @@ def unique_consecutive(
 ) -> Any:
     """The first of every run of equal elements (or entries along ``dim``).
 
+    Args:
+        input: (*), any shape.
+        return_inverse, return_counts: what to return besides.
+        dim: None: all elements in a row.
+
     Returns:
-        the elements; with them, if asked for, the run that each element is in, and the length of
-        each run.
+        the elements (n,), or ``input``'s shape with n in the place of ``dim``; with them, if asked
+        for, the run that each element is in, and the length of each run (n,), both int64.
+
+    Raises:
+        IndexError: ``input`` has no dim ``dim``.
     """
     from ..tensor import wrap
     from .dims import wrap_dim
@@ -171,16 +220,34 @@ def unique_consecutive(
 def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     """How many elements fall in each of ``bins`` equal bins between ``min`` and ``max``.
 
-    Where both are equal the smallest and the largest element are taken.
-    """
-    from ..tensor import wrap
+    Args:
+        input: (*), any shape, floating-point; elements outside the bins are left out.
+        bins: at least 1.
+        min, max: the lowest and the highest edge; where both are equal the smallest and the largest
+            element are taken.
 
+    Returns:
+        (bins,), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: ``bins`` is below 1, ``max`` below ``min``, or an edge is not finite.
+        NotImplementedError: ``input`` is not floating-point.
+    """
     if bins <= 0:
         raise RuntimeError("bins must be > 0")
-    array = input._concrete("histc()").reshape(-1)
+    require_kinds("histogram_cpu", FLOATING, input._array)
     low, high = float(min), float(max)
     if low > high:
         raise RuntimeError("max must be larger than min")
+    kind = ((int(bins),), input._array.dtype)
+    return call_on_arrays(
+        _equal_bins, "histc()", (input,), kind, bins=int(bins), low=low, high=high
+    )[0]
+
+
+def _equal_bins(array: np.ndarray, bins: int, low: float, high: float) -> np.ndarray:
+    """How many elements are in each of the bins between ``low`` and ``high``."""
+    array = array.reshape(-1)
     if low == high and array.size:
         low, high = float(array.min()), float(array.max())
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -190,7 +257,7 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     inside = array[(array >= low) & (array <= high)]
     places = ((inside - low) / (high - low) * bins).astype(np.int64)
     counts = np.bincount(np.minimum(places, bins - 1), minlength=bins)
-    return wrap(counts.astype(array.dtype))
+    return counts.astype(array.dtype)
 
 
 @composite(out=True)
@@ -200,19 +267,44 @@ def histogram(
     """How many elements (or what weight) fall in each bin, and the edges of the bins.
 
     Args:
-        bins: how many equal bins there are, or their edges, rising.
+        input: (*), any shape, floating-point.
+        bins: how many equal bins there are, or their edges, rising, (n + 1,).
         range: the lowest and the highest edge, if bins is a number (default: the extremes).
-        weight: what each element counts.
+        weight: (*), what each element counts.
         density: divide by the total and by the widths, so that the integral is 1.
-    """
-    from ..tensor import Tensor, wrap
+        out: a pair of tensors to write the results into.
 
-    array = input._concrete("histogram()").reshape(-1)
-    if isinstance(bins, Tensor):
-        edges = bins._concrete("histogram()")
+    Returns:
+        A named tuple: hist (n,) and bin_edges (n + 1,), of ``input``'s dtype.
+
+    Raises:
+        NotImplementedError: ``input`` is not floating-point.
+    """
+    from ..tensor import Tensor
+
+    dtype = input._array.dtype
+    require_kinds("histogramdd", FLOATING, input._array)
+    edges = bins if isinstance(bins, Tensor) else None
+    count = bins._array.shape[0] - 1 if isinstance(bins, Tensor) else int(bins)
+    kinds = ((count,), dtype), ((count + 1,), dtype if edges is None else edges._array.dtype)
+    operands = [t for t in (input, edges, weight) if t is not None]
+    found = call_on_arrays(
+        _histogram, "histogram()", operands, *kinds, bins=None if edges is not None else count,
+        limits=None if range is None else tuple(float(v) for v in range), density=bool(density),
+    )  # fmt: skip
+    return return_type("histogram", ("hist", "bin_edges"))(found)
+
+
+def _histogram(
+    array: np.ndarray, *more: np.ndarray, bins: int | None, limits: Any, density: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The counts and the edges; ``more`` are the edges if ``bins`` is None, and weights."""
+    array = array.reshape(-1)
+    if bins is None:
+        edges, *more = more  # type: ignore[assignment]
     else:
-        if range is not None:
-            low, high = (float(v) for v in range)
+        if limits is not None:
+            low, high = limits
         elif array.size:
             low, high = float(array.min()), float(array.max())
         else:
@@ -220,12 +312,12 @@ def histogram(
         if low == high:
             low, high = low - 0.5, high + 0.5
         edges = np.linspace(low, high, bins + 1, dtype=array.dtype)
-    weights = None if weight is None else weight._concrete("histogram()").reshape(-1)
+    weights = more[0].reshape(-1) if more else None
     counts, _ = np.histogram(array, edges, weights=weights)
     counts = counts.astype(array.dtype)
     if density:
         counts = counts / (counts.sum() * np.diff(edges))
-    return return_type("histogram", ("hist", "bin_edges"))((wrap(counts), wrap(edges)))
+    return counts, edges
 
 
 @composite(method=False)
@@ -250,13 +342,13 @@ def histogramdd(
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.histogramdd.html
     """
-    from ..tensor import Tensor, wrap
+    from ..tensor import Tensor
 
-    array = input._concrete("histogramdd()")
-    if array.ndim < 2:
+    shape = tuple(input._array.shape)
+    if len(shape) < 2:
         raise RuntimeError("torch.histogramdd: input tensor should have at least 2 dimensions")
-    points = array.reshape(-1, array.shape[-1])
-    count = points.shape[1]
+    points = input.reshape(-1, shape[-1])
+    count = shape[-1]
     each = [bins] * count if isinstance(bins, int) else list(bins)
     if len(each) != count:
         raise RuntimeError(
@@ -271,15 +363,25 @@ def histogramdd(
     edges = []
     for i, of in enumerate(each):
         limits = None if range is None else range[2 * i : 2 * i + 2]
-        column = wrap(points[:, i])
+        column = points[:, i]
         edges.append(of if isinstance(of, Tensor) else histogram(column, of, range=limits)[1])
-    grid = [e._concrete("histogramdd()") for e in edges]
-    weights = None if weight is None else weight._concrete("histogramdd()").reshape(-1)
-    counts, _ = np.histogramdd(points, grid, weights=weights)
-    counts = counts.astype(array.dtype)
+    cells = tuple(e._array.shape[0] - 1 for e in edges)
+    given = [points.detach(), *edges, *(() if weight is None else (weight,))]
+    (counts,) = call_on_arrays(
+        _grid, "histogramdd()", given, (cells, input._array.dtype), density=bool(density)
+    )
+    return return_type("histogramdd", ("hist", "bin_edges"))((counts, tuple(edges)))
+
+
+def _grid(points: np.ndarray, *more: np.ndarray, density: bool) -> np.ndarray:
+    """The counts in a grid; ``more`` are each coordinate's edges, and perhaps weights."""
+    axes = points.shape[1]
+    grid, weights = more[:axes], more[axes:]
+    counts, _ = np.histogramdd(points, grid, weights=weights[0].reshape(-1) if weights else None)
+    counts = counts.astype(points.dtype)
     if density:
         counts = counts / counts.sum()
         for axis, e in enumerate(grid):
-            widths = np.diff(e).reshape([-1 if k == axis else 1 for k in builtins.range(count)])
+            widths = np.diff(e).reshape([-1 if k == axis else 1 for k in range(axes)])
             counts = counts / widths
-    return return_type("histogramdd", ("hist", "bin_edges"))((wrap(counts), tuple(edges)))
+    return counts

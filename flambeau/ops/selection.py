@@ -13,7 +13,8 @@ import numpy as np
 from .. import dtypes
 from ..tensor import Tensor
 from .dims import require_tensors
-from .dtype_checks import type_word
+from .documentation import written
+from .dtype_checks import refuse_dtypes, type_word
 from .operation import OPERATIONS, composite, renamed
 from .pointwise import clamp_number, div_floor, floor_divide, true_div
 
@@ -22,7 +23,21 @@ _where = OPERATIONS["where"]
 
 @composite(method=False)
 def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
-    """``input`` where ``condition`` holds, else ``other``; alone, the places where it holds."""
+    """``input`` where ``condition`` holds, else ``other``; alone, the places where it holds.
+
+    Args:
+        condition: bool (or uint8).
+        input, other: tensors or numbers; all shapes broadcast.  Without both the result is that of
+            ``condition.nonzero(as_tuple=True)``.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        The broadcast shape, in the common dtype of ``input`` and ``other``; or a tuple of indices.
+
+    Raises:
+        TypeError: ``condition`` is no tensor.
+        RuntimeError: ``condition`` has another dtype, or the shapes do not broadcast.
+    """
     from ..tensor import Tensor
 
     if input is None and other is None:
@@ -32,24 +47,39 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
             "where(): argument 'condition' (position 1) must be Tensor, not "
             f"{type(condition).__name__}"
         )
-    if condition._array.dtype == np.uint8:
+    if condition._array.dtype.char == "B":
         condition = condition.bool()
-    if condition._array.dtype != np.bool_:
+    if condition._array.dtype.char != "?":
         raise RuntimeError(
             "where expected condition to be a boolean tensor, but got a tensor with dtype "
             f"{type_word(condition._array)}"
         )
-    return _where(condition, input, other, out=out)
+    return _where.function(condition, input, other, out=out)
 
 
 def _where_method(self: Any, condition: Any, other: Any) -> Any:
-    """This tensor's elements where ``condition`` holds, else those of ``other``."""
+    """These elements where ``condition`` holds, else those of ``other``; see :func:`where`."""
     return where(condition, self, other)
 
 
 @composite
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
-    """``input / other``; rounded down (``"floor"``) or towards zero (``"trunc"``) on request."""
+    """``input / other``, with broadcasting; rounded on request.
+
+    Args:
+        input, other: tensors, or one of them a number; their shapes broadcast.
+        rounding_mode: None, ``"floor"`` (down) or ``"trunc"`` (towards zero).
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        Their broadcast shape, in their common dtype; for integers and bools, unless rounded, in
+        the default one.
+
+    Raises:
+        RuntimeError: another ``rounding_mode``, whole numbers divided by 0 with rounding, or the
+            shapes do not broadcast.
+        NotImplementedError: rounding of complex numbers or bools.
+    """
     if rounding_mode is None:
         return true_div(input, other, out=out)
     if rounding_mode == "floor":
@@ -77,7 +107,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = 
 
 
 def div_(self: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
-    """In-place :func:`div`."""
+    """In-place :func:`div`, with its ``other`` and ``rounding_mode``; returns the tensor."""
     from ..tensor.views import write_in_place
 
     return write_in_place(self, div, (other,), {"rounding_mode": rounding_mode}, "div_")
@@ -88,7 +118,22 @@ _BOUNDS = frozenset((float, int))
 
 @composite
 def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Any:
-    """Each element, but at least ``min`` and at most ``max`` (numbers or tensors)."""
+    """Each element, but at least ``min`` and at most ``max``, which wins where they cross.
+
+    Args:
+        input: (*), any shape.
+        min, max: numbers, or tensors of shapes that broadcast; one may be None.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        The broadcast shape, in ``input``'s dtype, or the bounds' where that is higher.
+
+    Raises:
+        TypeError: a bound is neither number nor tensor.
+        RuntimeError: both bounds are None, one is a complex number, or the shapes do not
+            broadcast.
+        NotImplementedError: ``input`` is complex.
+    """
     if (
         min.__class__ in _BOUNDS
         and max.__class__ in _BOUNDS
@@ -116,6 +161,7 @@ def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> A
             )
         if isinstance(bound, complex):
             raise RuntimeError("value cannot be converted to type double without overflow")
+    refuse_dtypes("clamp_min", (input, min, max))
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         result = input
         for bound, limit in ((min, maximum), (max, minimum)):
@@ -159,14 +205,36 @@ def require_bounded(name: str, bound: str, input: Any, limit: Any) -> None:
 
 @composite(out=True)
 def clamp_min(input: Any, min: Any) -> Any:
-    """Each element, but at least ``min``."""
+    """Each element, but at least ``min``; see :func:`clamp`.
+
+    Args:
+        input: (*), any shape.
+        min: a number, or a tensor of a shape that broadcasts.
+
+    Returns:
+        The broadcast shape, in ``input``'s dtype, or the bound's where that is higher.
+
+    Raises:
+        TypeError: ``input`` is no tensor.
+    """
     require_bounded("clamp_min", "min", input, min)
     return clamp(input, min=min)
 
 
 @composite(out=True)
 def clamp_max(input: Any, max: Any) -> Any:
-    """Each element, but at most ``max``."""
+    """Each element, but at most ``max``; see :func:`clamp`.
+
+    Args:
+        input: (*), any shape.
+        max: a number, or a tensor of a shape that broadcasts.
+
+    Returns:
+        The broadcast shape, in ``input``'s dtype, or the bound's where that is higher.
+
+    Raises:
+        TypeError: ``input`` is no tensor.
+    """
     require_bounded("clamp_max", "max", input, max)
     return clamp(input, max=max)
 
@@ -176,10 +244,16 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08,
             equal_nan: bool = False) -> Any:  # fmt: skip
     """Whether ``|input - other| <= atol + rtol * |other|``, element by element.
 
+    Args:
+        input, other: tensors of one dtype; their shapes broadcast.
+        rtol, atol: the relative and the absolute tolerance.
+        equal_nan: whether two NaN count as close.
+
     Returns:
         bool, of the common shape.
 
     Raises:
+        TypeError: an operand is no tensor.
         RuntimeError: the two have different dtypes, or a tolerance is negative.
     """
     require_tensors("isclose", input=input, other=other)
@@ -200,13 +274,29 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08,
 @composite
 def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08,
              equal_nan: bool = False) -> bool:  # fmt: skip
-    """Whether all elements are close; see :func:`isclose`."""
+    """Whether all elements are close; see :func:`isclose`, whose arguments these are.
+
+    Args:
+        input, other: tensors of one dtype; their shapes broadcast.
+        rtol, atol: the relative and the absolute tolerance.
+        equal_nan: whether two NaN count as close.
+
+    Returns:
+        A Python bool; True if there are no elements.
+
+    Raises:
+        TypeError: an operand is no tensor.
+        RuntimeError: the two have different dtypes, or a tolerance is negative.
+    """
     return bool(isclose(input, other, rtol, atol, equal_nan).all())
 
 
 @composite
 def equal(input: Any, other: Any) -> bool:
-    """Whether both have one shape and the same elements."""
+    """Whether the tensors ``input`` and ``other`` have one shape and the same elements, as a bool.
+
+    NaN equal nothing; a bool is 1.
+    """
     return tuple(input._array.shape) == tuple(other._array.shape) and bool(
         np.array_equal(input._concrete("equal()"), other._concrete("equal()"))
     )
@@ -233,7 +323,14 @@ def _triangle(lower: bool) -> Any:
 
     function.__name__ = function.__qualname__ = "tril" if lower else "triu"
     side = "below" if lower else "above"
-    function.__doc__ = f"The matrices with zeros except on and {side} the ``diagonal``-th diagonal."
+    function.__doc__ = written(
+        f"The matrices with zeros except on and {side} the ``diagonal``-th diagonal.",
+        "input: (*, n, m).\n"
+        "        diagonal: 0 the main one, above it if positive, below it if negative.\n"
+        "        out: a tensor to write the result into.",
+        "(*, n, m), of ``input``'s dtype.",
+        "RuntimeError: ``input`` has fewer than two dims.",
+    )
     return composite(function, name=function.__name__)
 
 

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from .dims import as_int, as_ints, out_of_range, require_any_dim, wrap_dim, wrap_dims
+from ..namespaces import numpy
+from .dims import (
+    as_int,
+    as_ints,
+    broadcast_shape,
+    out_of_range,
+    require_any_dim,
+    wrap_dim,
+    wrap_dims,
+)
 from .dtype_checks import type_word
 from .operation import Array, composite, operation
 
@@ -56,7 +65,18 @@ def resolve_shape(shape: Any, numel: int) -> tuple[int, ...]:
 @operation(view=True, varargs="shape", node_name="ViewBackward0",
            samples=(((2, 6), (3, 4)), ((4,), (2, -1)), ((), (1,))))  # fmt: skip
 def reshape(xp, input: Array, shape: Any):
-    """The same elements in another shape, one size of which may be -1; a view where possible."""
+    """The same elements in another shape; a view where possible.
+
+    Args:
+        input: (*), any shape.
+        shape: a sequence of ints (or several), one of which may be -1: what is left for it.
+
+    Returns:
+        ``shape``, of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: the elements do not fill the shape.
+    """
     return xp.reshape(input, resolve_shape(shape, math.prod(input.shape)))
 
 
@@ -90,7 +110,19 @@ def _(xp, grad, input_shape):
 
 @operation(view=True, varargs="dims", samples=(((2, 3, 4), (2, 0, 1)), ((3,), (0,))))
 def permute(xp, input: Array, dims: Any):
-    """A view with the dims in the order ``dims``."""
+    """A view with the dims in another order.
+
+    Args:
+        input: (*), any shape.
+        dims: every dim of ``input`` once, a sequence (or several ints).
+
+    Returns:
+        The sizes in that order.
+
+    Raises:
+        RuntimeError: another number of dims, or one twice.
+        IndexError: a dim that is not there.
+    """
     return xp.permute(input, wrap_permutation(dims, input.ndim))
 
 
@@ -128,7 +160,18 @@ def _swapped(ndim: int, dim0: int, dim1: int) -> tuple[int, ...]:
 
 @operation(view=True, samples=(((2, 3, 4), 0, 2), ((2, 3), -1, -2)))
 def transpose(xp, input: Array, dim0: int, dim1: int):
-    """A view with two dims swapped."""
+    """A view with two dims swapped.
+
+    Args:
+        input: (*), any shape.
+        dim0, dim1: the two.
+
+    Returns:
+        The shape with their sizes swapped.
+
+    Raises:
+        IndexError: a dim that is not there.
+    """
     return xp.permute(input, _swapped(input.ndim, dim0, dim1))
 
 
@@ -139,7 +182,17 @@ def _(xp, grad, dim0, dim1):
 
 @operation(view=True, samples=(((2, 3),), ((3,),)))
 def t(xp, input: Array):
-    """A matrix transposed; tensors of fewer dims as they are."""
+    """A view of a matrix transposed; tensors of fewer dims as they are.
+
+    Args:
+        input: (n, m), (n,) or ().
+
+    Returns:
+        (m, n), (n,) or ().
+
+    Raises:
+        RuntimeError: ``input`` has more dims.
+    """
     if input.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
     return xp.permute(input, tuple(range(input.ndim))[::-1])
@@ -182,7 +235,18 @@ def expanded_shape(shape: Sequence[int], sizes: Any) -> tuple[int, ...]:
 
 @operation(view=True, varargs="size", samples=(((3, 1), (3, 4)), ((3,), (2, -1)), ((), (2, 2))))
 def expand(xp, input: Array, size: Any):
-    """A view in which dims of size 1 (and new ones in front) are repeated, without copying."""
+    """A view in which dims of size 1 (and new ones in front) are repeated, without copying.
+
+    Args:
+        input: (*), any shape.
+        size: the new sizes, a sequence (or several ints); -1: as it is.
+
+    Returns:
+        ``size``.
+
+    Raises:
+        RuntimeError: a size differs from one that is not 1, or there are fewer than dims.
+    """
     return xp.expand(input, expanded_shape(input.shape, size))
 
 
@@ -200,7 +264,18 @@ def _squeezed(shape: Sequence[int], dim: Any) -> tuple[int, ...]:
 
 @operation(view=True, samples=(((1, 3, 1),), ((1, 3, 1), 0), ((2, 1, 1), (1, 2))))
 def squeeze(xp, input: Array, dim: Any = None):
-    """A view without the dims of size 1 (among ``dim``, if it is given)."""
+    """A view without the dims of size 1.
+
+    Args:
+        input: (*), any shape.
+        dim: an int or several: only these, if they have size 1; None: all.
+
+    Returns:
+        The other sizes.
+
+    Raises:
+        IndexError: a dim that is not there.
+    """
     return xp.reshape(input, _squeezed(input.shape, dim))
 
 
@@ -211,7 +286,18 @@ def _(xp, grad, input_shape, dim):  # the node's name needs `dim`
 
 @operation(view=True, samples=(((2, 3), 0), ((2, 3), -1), ((), 0)))
 def unsqueeze(xp, input: Array, dim: int):
-    """A view with a dim of size 1 inserted at ``dim``."""
+    """A view with a dim of size 1 inserted.
+
+    Args:
+        input: (*), any shape.
+        dim: the place of the new one in the result.
+
+    Returns:
+        The shape with a 1 at ``dim``.
+
+    Raises:
+        IndexError: ``dim`` is out of range.
+    """
     shape = list(input.shape)
     shape.insert(wrap_dim(dim, input.ndim + 1), 1)
     return xp.reshape(input, tuple(shape))
@@ -258,7 +344,19 @@ alias_part = _part("alias_part", "AliasBackward0")
 
 @composite
 def select(input: Any, dim: int, index: int) -> Any:
-    """A view of the entry ``index`` along ``dim``, which is gone from the result."""
+    """A view of the entry ``index`` along ``dim``, which is gone from the result.
+
+    Args:
+        input: (*), at least one dim.
+        dim: along which.
+        index: an int; negative ones count from the end.
+
+    Returns:
+        The shape without ``dim``.
+
+    Raises:
+        IndexError: ``input`` has no dims or no such dim, or ``index`` is out of range.
+    """
     shape = input._array.shape
     if not shape:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
@@ -277,6 +375,15 @@ def select(input: Any, dim: int, index: int) -> Any:
 @composite
 def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     """A view of the ``length`` entries from ``start`` on along ``dim``.
+
+    Args:
+        input: (*), at least one dim.
+        dim: along which.
+        start: an int, or a tensor of one without dims; negative ones count from the end.
+        length: how many, 0 or more.
+
+    Returns:
+        The shape with ``length`` at ``dim``.
 
     Raises:
         RuntimeError: the tensor has no dims, or the entries reach beyond its end.
@@ -305,7 +412,18 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
 
 @composite
 def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Views of every entry along ``dim``."""
+    """Views of every entry along ``dim``.
+
+    Args:
+        input: (*), at least one dim.
+        dim: along which.
+
+    Returns:
+        A tuple of as many as the size of ``dim``, of the shape without it.
+
+    Raises:
+        IndexError: ``input`` has no dims, or no such dim.
+    """
     shape = input._array.shape
     if not shape:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
@@ -328,11 +446,19 @@ def _as_parts(parts: tuple[Any, ...], function: str) -> tuple[Any, ...]:
 def split(
     input: Any, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None
 ) -> tuple[Any, ...]:
-    """Views of consecutive parts along ``dim``: of one size (the last may be less), or several.
+    """Views of consecutive parts along ``dim``.
 
-    ``split_size`` is the method's name for the sizes.
+    Args:
+        input: (*), at least one dim.
+        split_size_or_sections: the size of each part (the last may be less), or all their sizes.
+        dim: along which.
+        split_size: the method's name for the sizes.
+
+    Returns:
+        A tuple of views.
 
     Raises:
+        TypeError: no sizes are given.
         RuntimeError: the tensor has no dims, a size is negative, or the sizes do not add up.
     """
     if split_size_or_sections is None:
@@ -373,7 +499,20 @@ def split(
 
 @composite
 def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
-    """At most ``chunks`` views of parts of equal size along ``dim`` (the last may be smaller)."""
+    """At most ``chunks`` views of parts of equal size along ``dim`` (the last may be smaller).
+
+    Args:
+        input: (*), at least one dim.
+        chunks: 1 or more.
+        dim: along which.
+
+    Returns:
+        A tuple of views.
+
+    Raises:
+        RuntimeError: ``chunks`` is below 1, or ``input`` has no dims.
+        IndexError: ``input`` has no dim ``dim``.
+    """
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     if not input._array.shape:
@@ -391,7 +530,21 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 @operation(promote="number", method=False, name="cat", node_name="CatBackward0",
            samples=((((2, 3), (1, 3)), 0), (((2, 3), (2, 2)), 1)))  # fmt: skip
 def cat(xp, tensors: Sequence[Array], dim: int = 0):
-    """The tensors one after the other along ``dim``; their other sizes agree."""
+    """The tensors one after the other along ``dim``.
+
+    Args:
+        tensors: a sequence of tensors whose other sizes agree; those of shape (0,) are left out.
+        dim: along which.
+
+    Returns:
+        The shape with the sum of the sizes at ``dim``, in the common dtype.
+
+    Raises:
+        ValueError: there are none.
+        TypeError: one is no tensor.
+        RuntimeError: other sizes, or numbers of dims, differ, or one has no dims.
+        IndexError: they have no dim ``dim``.
+    """
     kept = [t for t in tensors if not (t.ndim == 1 and t.shape[0] == 0)] or tensors[:1]
     return xp.cat(kept, wrap_dim(dim, kept[0].ndim))
 
@@ -447,10 +600,29 @@ def _(tensors, dim):
 
 @operation(promote="number", method=False, samples=((((2, 3), (2, 3)), 0), (((2,), (2,)), -1)))
 def stack(xp, tensors: Sequence[Array], dim: int = 0):
-    """The tensors, all of one shape, along a new dim."""
+    """The tensors along a new dim.
+
+    Args:
+        tensors: a sequence of tensors of one shape.
+        dim: the place of the new dim in the result.
+
+    Returns:
+        The shape with their number at ``dim``, in the common dtype.
+
+    Raises:
+        RuntimeError: there are none, or shapes differ.
+        IndexError: ``dim`` is out of range.
+    """
     wrapped = wrap_dim(dim, tensors[0].ndim + 1)
     rows = [xp.reshape(t, (*t.shape[:wrapped], 1, *t.shape[wrapped:])) for t in tensors]
     return xp.cat(rows, wrapped)
+
+
+@stack.kernel
+def _(tensors, dim=0):
+    if dim == 0:
+        return np.array(tensors)  # other shapes than the first's are refused here too
+    return stack.forward(numpy, tensors, dim)
 
 
 @stack.vjp("tensors")
@@ -473,7 +645,19 @@ def _(tensors, dim):
 
 @operation(samples=(((2, 3), (0,)), ((2, 3), (0, 1))), varargs="dims")
 def flip(xp, input: Array, dims: Any):
-    """The elements in reverse order along ``dims``."""
+    """A copy with the elements in reverse order along ``dims``.
+
+    Args:
+        input: (*), any shape.
+        dims: a sequence (or several ints); (): none.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        IndexError: a dim that is not there.
+        RuntimeError: a dim is named twice.
+    """
     dims = as_ints(dims, "dims")
     return xp.flip(input, wrap_dims(dims, input.ndim) or () if dims else ())
 
@@ -498,7 +682,18 @@ def _(xp, grad, widths):
 
 @operation(varargs="repeats", samples=(((2, 3), (2, 1)), ((3,), (2, 2))))
 def repeat(xp, input: Array, repeats: Any):
-    """``input`` repeated ``repeats`` times along each dim (new dims come in front)."""
+    """``input`` repeated along each dim, in memory of its own (see :func:`expand` for a view).
+
+    Args:
+        input: (*), any shape.
+        repeats: how often for each dim, a sequence (or several ints); new dims come in front.
+
+    Returns:
+        The sizes times ``repeats``.
+
+    Raises:
+        RuntimeError: fewer numbers than dims.
+    """
     repeats = as_ints(repeats, "repeats")
     added = len(repeats) - input.ndim
     if added < 0:
@@ -524,7 +719,20 @@ def _(xp, grad, input_shape, repeats):
 
 @operation(samples=(((3, 4), 1), ((3, 4), (1, -2), (0, 1))))
 def roll(xp, input: Array, shifts: Any, dims: Any = None):
-    """The elements moved along ``dims``; what leaves at one end comes in at the other."""
+    """The elements moved along ``dims``; what leaves at one end comes in at the other.
+
+    Args:
+        input: (*), any shape.
+        shifts: how far, an int or one for each of ``dims``; negative: towards the front.
+        dims: an int or several; None: all elements in a row.
+
+    Returns:
+        (*), of ``input``'s dtype.
+
+    Raises:
+        RuntimeError: not one shift for each dim.
+        IndexError: a dim that is not there.
+    """
     return _rolled(xp, input, shifts, dims, 1)
 
 
@@ -554,7 +762,7 @@ def _rolled(xp: Any, x: Any, shifts: Any, dims: Any, sign: int) -> Any:
                 xp.slice(x, (*head, slice(0, cut))),
             ]
             x = xp.cat(parts, dim)
-    return x if sign < 0 or shifts else x
+    return x
 
 
 @roll.vjp("input")
@@ -567,7 +775,20 @@ def _(xp, grad, shifts, dims):
 
 @composite(varargs="shape")
 def view(input: Any, shape: Any) -> Any:
-    """The same memory in another shape (one size may be -1), or, for a dtype, reinterpreted."""
+    """The same memory in another shape, or, for a dtype, reinterpreted.
+
+    Args:
+        input: (*), any shape.
+        shape: a sequence of ints (or several), one of which may be -1; or a dtype, for whose size
+            the last dim grows or shrinks.
+
+    Returns:
+        A view of that shape or dtype.
+
+    Raises:
+        RuntimeError: the elements do not fill the shape, or do not lie in memory as it needs
+            (:func:`reshape` copies then).
+    """
     if isinstance(shape, dtypes.dtype):
         from ..tensor import wrap
 
@@ -621,25 +842,61 @@ def _made_contiguous(tensor: Any) -> bool:
 
 @composite
 def view_as(input: Any, other: Any) -> Any:
-    """The same memory in the shape of ``other``."""
+    """A view of ``input`` in the shape of ``other``.
+
+    Args:
+        input: (*), any shape.
+        other: a tensor of as many elements.
+
+    Raises:
+        RuntimeError: as :func:`view`.
+    """
     return view_shape(input, other.shape)
 
 
 @composite
 def reshape_as(input: Any, other: Any) -> Any:
-    """The same elements in the shape of ``other``."""
+    """The elements of ``input`` in the shape of ``other``; a view where possible.
+
+    Args:
+        input: (*), any shape.
+        other: a tensor of as many elements.
+
+    Raises:
+        RuntimeError: it has not.
+    """
     return reshape(input, other.shape)
 
 
 @composite
 def expand_as(input: Any, other: Any) -> Any:
-    """A view expanded to the shape of ``other``."""
+    """A view of ``input`` expanded to the shape of ``other``.
+
+    Args:
+        input: (*), any shape.
+        other: a tensor to whose shape it broadcasts.
+
+    Raises:
+        RuntimeError: it does not.
+    """
     return expand(input, other.shape)
 
 
 @composite
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
-    """The dims from ``start_dim`` to ``end_dim`` merged into one; a view where possible."""
+    """The dims from ``start_dim`` to ``end_dim`` merged into one; a view where possible.
+
+    Args:
+        input: (*), any shape; without dims it becomes (1,).
+        start_dim, end_dim: the first and the last of them.
+
+    Returns:
+        The shape with the product of their sizes in their place.
+
+    Raises:
+        RuntimeError: ``start_dim`` comes after ``end_dim``.
+        IndexError: a dim that is not there.
+    """
     shape = input._array.shape
     if not shape:
         return reshape(input, (1,))
@@ -656,13 +913,26 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 @composite
 def ravel(input: Any) -> Any:
-    """All elements in one dim; a view where possible."""
+    """All elements of ``input`` in one dim, (n,); a view where possible."""
     return reshape(input, (-1,)) if input.numel() else reshape(input, (0,))
 
 
 @composite
 def unflatten(input: Any, dim: int, sizes: Any) -> Any:
-    """The dim ``dim`` split into dims of ``sizes``, one of which may be -1."""
+    """A view with the dim ``dim`` split into several.
+
+    Args:
+        input: (*), any shape.
+        dim: which.
+        sizes: of the new dims, one of which may be -1.
+
+    Returns:
+        The shape with ``sizes`` in the place of ``dim``.
+
+    Raises:
+        RuntimeError: ``sizes`` is empty or does not multiply up to the size of ``dim``.
+        IndexError: ``input`` has no dim ``dim``.
+    """
     shape = input._array.shape
     dim = wrap_dim(dim, len(shape))
     sizes = as_ints(sizes, "sizes")
@@ -680,7 +950,19 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
 
 @composite
 def movedim(input: Any, source: Any, destination: Any) -> Any:
-    """A view with the dims ``source`` at the places ``destination``, the others in order."""
+    """A view with the dims ``source`` at the places ``destination``, the others in order.
+
+    Args:
+        input: (*), any shape.
+        source, destination: an int each, or as many of both.
+
+    Returns:
+        The sizes in that order.
+
+    Raises:
+        RuntimeError: the numbers differ, or a dim is named twice.
+        IndexError: a dim that is not there.
+    """
     n = input._array.ndim
     sources = [wrap_dim(d, n) for d in as_ints(source, "source")]
     destinations = [wrap_dim(d, n) for d in as_ints(destination, "destination")]
@@ -701,13 +983,31 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
 
 @composite
 def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
-    """A view with two dims swapped."""
+    """A view with two dims swapped; see :func:`transpose`.
+
+    Args:
+        input: (*), any shape.
+        axis0, axis1: the two.
+
+    Raises:
+        IndexError: a dim that is not there.
+    """
     return transpose(input, axis0, axis1)
 
 
 @composite(method=False, out=True)
 def hstack(tensors: Sequence[Any]) -> Any:
-    """The tensors side by side: along dim 1, or dim 0 if they have one."""
+    """The tensors side by side: along dim 1, or dim 0 if they have one.
+
+    Args:
+        tensors: a sequence whose other sizes agree; those without dims count as (1,).
+
+    Returns:
+        Their sizes added in that dim, in the common dtype.
+
+    Raises:
+        RuntimeError: there are none, or other sizes differ.
+    """
     if not tensors:
         raise RuntimeError("hstack expects a non-empty TensorList")
     tensors = [t if t._array.ndim else reshape(t, (1,)) for t in tensors]
@@ -716,7 +1016,17 @@ def hstack(tensors: Sequence[Any]) -> Any:
 
 @composite(method=False, out=True)
 def vstack(tensors: Sequence[Any]) -> Any:
-    """The tensors as rows, one below the other."""
+    """The tensors as rows, one below the other: along dim 0.
+
+    Args:
+        tensors: a sequence whose other sizes agree; vectors (n,) count as (1, n).
+
+    Returns:
+        Their sizes added in dim 0, in the common dtype.
+
+    Raises:
+        RuntimeError: there are none, or other sizes differ.
+    """
     if not tensors:
         raise RuntimeError("vstack expects a non-empty TensorList")
     return cat([t if t._array.ndim > 1 else reshape(t, (1, -1)) for t in tensors], 0)
@@ -724,7 +1034,18 @@ def vstack(tensors: Sequence[Any]) -> Any:
 
 @composite(method=False, out=True)
 def dstack(tensors: Sequence[Any]) -> Any:
-    """The tensors one behind the other, along dim 2."""
+    """The tensors one behind the other, along dim 2.
+
+    Args:
+        tensors: a sequence whose other sizes agree; vectors (n,) count as (1, n, 1), matrices as
+            (n, m, 1).
+
+    Returns:
+        Their sizes added in dim 2, in the common dtype.
+
+    Raises:
+        RuntimeError: there are none, or other sizes differ.
+    """
     if not tensors:
         raise RuntimeError("dstack expects a non-empty TensorList")
     made = []
@@ -737,43 +1058,65 @@ def dstack(tensors: Sequence[Any]) -> Any:
 
 @composite
 def tile(input: Any, dims: Any) -> Any:
-    """``input`` repeated ``dims`` times along its last dims."""
+    """``input`` repeated ``dims`` times along its last dims, in memory of its own.
+
+    Args:
+        input: (*), any shape.
+        dims: how often, an int or a sequence; more than there are dims: new ones in front.
+
+    Returns:
+        The sizes times ``dims``.
+    """
     dims = as_ints(dims, "dims")
     return repeat(input, (1,) * (input._array.ndim - len(dims)) + dims)
 
 
 @composite
 def broadcast_to(input: Any, size: Any) -> Any:
-    """A view expanded to ``size``."""
+    """A view of ``input`` expanded to ``size``; see :func:`expand`.
+
+    Args:
+        input: (*), any shape.
+        size: a sequence of ints.
+
+    Raises:
+        RuntimeError: ``input`` does not broadcast to it.
+    """
     return expand(input, size)
 
 
 @composite(method=False)
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
-    """Views of the tensors, expanded to their common shape."""
-    from .dims import broadcast_error
+    """Views of the ``tensors``, expanded to their common shape, as a tuple.
 
+    Args:
+        tensors: several, or a sequence of them.
+
+    Raises:
+        RuntimeError: the shapes do not broadcast.
+    """
     if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
         tensors = tuple(tensors[0])
-    shapes = [t._array.shape for t in tensors]
-    try:
-        shape = np.broadcast_shapes(*shapes)
-    except ValueError:
-        raise broadcast_error(shapes) from None
+    shape = broadcast_shape(*(t._array.shape for t in tensors))
     return tuple(expand(t, shape) for t in tensors)
 
 
 @composite(method=False)
 def broadcast_shapes(*shapes: Any) -> Any:
-    """The shape that tensors of these shapes broadcast to."""
-    from ..size import Size
-    from .dims import broadcast_error
+    """The shape that tensors of these ``shapes`` broadcast to.
 
-    wanted = [as_ints(s, "shape") for s in shapes]
-    try:
-        return Size(np.broadcast_shapes(*wanted))
-    except ValueError:
-        raise broadcast_error(wanted) from None
+    Args:
+        shapes: sequences of ints, or ints.
+
+    Returns:
+        A ``torch.Size``.
+
+    Raises:
+        RuntimeError: they do not.
+    """
+    from ..size import Size
+
+    return Size(broadcast_shape(*(as_ints(s, "shape") for s in shapes)))
 
 
 __all__ = ["expanded_shape", "out_of_range", "resolve_shape"]

@@ -10,6 +10,7 @@ from typing import Any
 import flambeau
 
 from ..tensor import Tensor
+from .value_checks import refuse
 
 __all__ = ["istft", "stft"]
 
@@ -64,6 +65,7 @@ def stft(
         normalized: divide by ``sqrt(n_fft)``.
         onesided: only the frequencies up to half the rate; by default for real signals.
         return_complex: give complex numbers; False: a last dimension of real and imaginary part.
+        align_to_window: changes nothing here.
 
     Returns:
         ``(N, frequencies, frames)``, complex; ``(..., 2)`` with ``return_complex=False``.
@@ -123,9 +125,10 @@ def istft(
 
     Args:
         input: ``(N, frequencies, frames)`` or ``(frequencies, frames)``, complex.
+        n_fft, hop_length, win_length, window, center, normalized, onesided: as of :func:`stft`;
+            ``onesided`` is by default read off the number of frequencies.
         length: samples of the result; by default as many as the frames say.
-
-    The other arguments are those of ``stft``.
+        return_complex: whether the signal is complex.
 
     Returns:
         ``(N, T)`` or ``(T)``.
@@ -161,10 +164,11 @@ def istft(
     start = n_fft // 2 if center else 0
     end = total - start if length is None else min(start + length, total)
     added, weights = added[:, start:end], weights[start:end]
-    if weights.abs().min().item() < 1e-11:
-        raise RuntimeError(
-            "window overlap add min: 1: some samples are in no frame, or where all windows are 0"
-        )
+    refuse(
+        weights.detach().abs().min() < 1e-11,
+        RuntimeError,
+        "window overlap add min: 1: some samples are in no frame, or where all windows are 0",
+    )
     result = added / weights
     if length is not None and result.size(1) < length:
         result = flambeau.nn.functional.pad(result, (0, length - result.size(1)))

@@ -13,9 +13,11 @@ from ..namespaces import numpy as numpy_namespace
 from ..namespaces.numpy_constants import places
 from ..tensor import Tensor
 from .dims import wrap_dim
+from .documentation import written
 from .operation import OPERATIONS, Array, Operation, composite, operation
 from .reduction import amax, amin, require_elements
 from .return_types import return_type
+from .small_programs import small
 
 
 def _at(xp: Any, grad: Any, input_shape: Any, dim: int, keepdim: bool, indices: Any) -> Any:
@@ -97,6 +99,7 @@ def _extreme_of_dim(name: str, arg: str, doc: str) -> Operation:
         wrap_dim(dim, input.ndim)
         require_elements(name.split("_")[0], input, dim)
 
+    small(defined, 2.5, 2.5, most=1 << 11)
     return defined
 
 
@@ -133,13 +136,22 @@ def _max_or_min(name: str, of_dim: Operation, of_all: Operation, of_pair: str) -
                     "Specify the reduction dim with the 'dim' argument."
                 )
             return of_all(input, None, out=out)
-        values, indices = of_dim.function(input, dim, keepdim, out=out)
-        return return_type(name, ("values", "indices"))((values, indices))
+        return result_type(of_dim.function(input, dim, keepdim, out=out))
 
+    result_type = return_type(name, ("values", "indices"))
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        f"The {name}imum of all elements, or with ``dim`` the {name}ima along it and their "
-        f"indices (a named tuple), or with another tensor the elementwise {name}imum."
+    function.__doc__ = written(
+        f"The {name}imum of all elements, or along ``dim``, or of two tensors' elements.",
+        "input: (*), any shape.\n"
+        f"        dim, axis: along which; or another tensor, for the elementwise {name}imum.\n"
+        "        keepdim, keepdims: whether ``dim`` stays, with size 1.\n"
+        "        other: another tensor, by name.\n"
+        "        out: a tensor to write the result into; with ``dim`` a pair of them.",
+        "Without ``dim`` a tensor without dims; with it a named tuple, values and indices\n"
+        "        (int64), the shape without ``dim``; of two tensors their broadcast shape.",
+        "RuntimeError: there are no elements and no ``dim``, or the shapes do not broadcast.\n"
+        "        IndexError: ``dim`` has size 0, or is not there.\n"
+        "        TypeError: ``input`` is a number.",
     )
     return composite(function, name=name)
 
@@ -178,7 +190,21 @@ def _(grad, input_shape, dim, aux):
 @composite
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False, *,
          out: Any = None) -> Any:  # fmt: skip
-    """The elements sorted along ``dim`` and their indices before (a named tuple)."""
+    """The elements sorted along ``dim``, and where each was before.
+
+    Args:
+        input: (*), any shape.
+        dim: along which.
+        descending: whether the largest comes first.
+        stable: equal elements keep their order in either case; NaN count as the largest.
+        out: a pair of tensors to write the results into.
+
+    Returns:
+        A named tuple: values (*) of ``input``'s dtype, indices (*) int64.
+
+    Raises:
+        IndexError: ``input`` has no dim ``dim``.
+    """
     wrap_dim(dim, input._array.ndim)
     values, indices = sort_values.function(input, dim, descending, out=out)
     return return_type("sort", ("values", "indices"))((values, indices))
@@ -186,7 +212,20 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
 
 @operation(samples=(((3, 4), 1), ((3, 4), 0, True)), out=False)
 def argsort(xp, input: Array, dim: int = -1, descending: bool = False, stable: bool = False):
-    """The indices that sort the elements along ``dim``."""
+    """The indices that sort the elements along ``dim``; equal ones keep their order.
+
+    Args:
+        input: (*), any shape.
+        dim: along which.
+        descending: whether the largest comes first.
+        stable: changes nothing here.
+
+    Returns:
+        (*), int64.
+
+    Raises:
+        IndexError: ``input`` has no dim ``dim``.
+    """
     if input.ndim == 0:
         wrap_dim(dim, 0)
         return xp.full((), 0, np.dtype(np.int64))
@@ -248,12 +287,14 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         dim: along which.
         largest: whether the largest, else the smallest.
         sorted: the results are sorted in either case.
+        out: a pair of tensors to write the results into.
 
     Returns:
         The elements, and their int64 indices along ``dim``, as a named tuple.
 
     Raises:
         RuntimeError: ``k`` is negative or larger than the dim.
+        IndexError: ``input`` has no dim ``dim``.
     """
     shape = input._array.shape
     dim = wrap_dim(dim, len(shape))
@@ -269,7 +310,21 @@ _TOPK = return_type("topk", ("values", "indices"))
 
 @composite(out=True)
 def aminmax(input: Any, *, dim: Any = None, keepdim: bool = False) -> Any:
-    """The smallest and the largest element, of all or along ``dim`` (a named tuple)."""
+    """The smallest and the largest element, of all or along ``dim``.
+
+    Args:
+        input: (*), any shape.
+        dim: an int; None: all.
+        keepdim: whether ``dim`` stays, with size 1.
+        out: a pair of tensors to write the results into.
+
+    Returns:
+        A named tuple: min and max, the shape without ``dim``, ``input``'s dtype.
+
+    Raises:
+        RuntimeError: there are no elements and no ``dim``.
+        IndexError: ``dim`` has size 0, or is not there.
+    """
     shape = input._array.shape
     if dim is None and 0 in shape:
         raise RuntimeError(

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from .documentation import of_one, written
 from .dtype_checks import require_kinds
 from .logarithms import _array
 from .operation import Array, Number, Operation, operation
@@ -34,7 +35,7 @@ def _unary(
     def forward(xp: Any, input: Array) -> Any:
         return getattr(xp, primitive or name)(input)
 
-    forward.__doc__ = doc
+    forward.__doc__ = of_one(doc)
     defined = Operation(
         forward, name=name, promote="float", dtypes="inexact", domain=domain, public=public,
         inplace=public, node_name=node_name, samples=(((3, 4),), ((),)),
@@ -96,7 +97,14 @@ ndtri = _unary(
 @operation(promote="float", dtypes="inexact", public=False, node_name="MulBackward1",
            samples=(((3, 4),), ((),)))  # fmt: skip
 def ndtr(xp, input: Array):
-    """The probability that a standard normal variable is below ``input``."""
+    """The probability that a standard normal variable is below ``input``.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype, or for integers and bools of the default one.
+    """
     return 0.5 * xp.erfc(input * -math.sqrt(0.5))
 
 
@@ -108,7 +116,14 @@ def _(xp, grad, input):
 @operation(promote="float", dtypes="inexact", public=False, node_name="SpecialLogNdtrBackward0",
            samples=(((3, 4),), ((),)))  # fmt: skip
 def log_ndtr(xp, input: Array):
-    """The logarithm of :func:`ndtr`, exact where that is almost 0 or 1."""
+    """The logarithm of :func:`ndtr`, exact where that is almost 0 or 1.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype, or for integers and bools of the default one.
+    """
     scaled = input * math.sqrt(0.5)
     below = xp.log(xp.erfcx(-scaled) * 0.5) - scaled * scaled
     return xp.where(xp.lt(input, -1), below, xp.log1p(xp.erfc(scaled) * -0.5))
@@ -122,7 +137,14 @@ def _(xp, grad, input):
 @operation(promote="float", dtypes="inexact", public=False, node_name="SpecialEntrBackward0",
            domain=(0.1, 3.0), samples=(((3, 4),), ((),)))  # fmt: skip
 def entr(xp, input: Array):
-    """``-x * log(x)``; 0 at 0, -inf below."""
+    """``-x * log(x)``, the share of a probability x in the entropy; 0 at 0, -inf below.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype, or for integers and bools of the default one.
+    """
     inside = xp.gt(input, 0)
     value = -input * xp.log(xp.where(inside, input, 1.0))
     value = xp.where(inside, value, -math.inf)
@@ -140,14 +162,36 @@ def _(xp, grad, input):
 @operation(promote="number", dtypes="inexact", inplace=True, domain=(0.3, 3.0),
            samples=_PAIRS)  # fmt: skip
 def igamma(xp, input: Array, other: Array):
-    """Regularized lower incomplete gamma function of ``other``, with the parameter ``input``."""
+    """Regularized lower incomplete gamma function of ``other``, with the parameter ``input``.
+
+    Args:
+        input: the parameter, (*); it gets no gradient (NotImplementedError in a backward pass).
+        other: the upper limit of the integral, a tensor whose shape broadcasts with it.
+
+    Returns:
+        Their broadcast shape, in their common dtype.
+
+    Raises:
+        NotImplementedError: the common dtype is not a floating-point one.
+    """
     return xp.igamma(input, other)
 
 
 @operation(promote="number", dtypes="inexact", inplace=True, domain=(0.3, 3.0),
            samples=_PAIRS)  # fmt: skip
 def igammac(xp, input: Array, other: Array):
-    """Regularized upper incomplete gamma function of ``other``, with the parameter ``input``."""
+    """Regularized upper incomplete gamma function of ``other``, with the parameter ``input``.
+
+    Args:
+        input: the parameter, (*); it gets no gradient (NotImplementedError in a backward pass).
+        other: the lower limit of the integral, a tensor whose shape broadcasts with it.
+
+    Returns:
+        Their broadcast shape, in their common dtype.
+
+    Raises:
+        NotImplementedError: the common dtype is not a floating-point one.
+    """
     return xp.igammac(input, other)
 
 
@@ -184,7 +228,15 @@ def _(input, other):
 @operation(promote="float", dtypes="inexact", public=False, domain=(1.5, 4.0),
            node_name="SpecialZetaBackward0", samples=_PAIRS)  # fmt: skip
 def zeta(xp, input: Array | Number, other: Array | Number):
-    """Hurwitz zeta function: the sum of ``(k + other) ** -input`` over k = 0, 1, 2, ..."""
+    """Hurwitz zeta function: the sum of ``(k + other) ** -input`` over k = 0, 1, 2, ...
+
+    Args:
+        input: the exponent; it gets no gradient (NotImplementedError in a backward pass).
+        other: what is added; tensors, or one of the two a number; their shapes broadcast.
+
+    Returns:
+        Their broadcast shape, in their common dtype, or for integers and bools the default one.
+    """
     if not hasattr(input, "shape"):
         return xp.zeta(_array(xp, input, other), other)
     return xp.zeta(input, _array(xp, other, input))
@@ -230,7 +282,14 @@ scaled_modified_bessel_k1 = _unary(
 
 @operation(promote="float", dtypes="inexact", public=False, samples=(((3, 4),), ((),)))
 def spherical_bessel_j0(xp, input: Array):
-    """Spherical Bessel function of the first kind, order 0: ``sin(x) / x``, 1 at 0."""
+    """Spherical Bessel function of the first kind, order 0: ``sin(x) / x``, 1 at 0.
+
+    Args:
+        input: (*), any shape.
+
+    Returns:
+        (*), of ``input``'s dtype, or for integers and bools of the default one.
+    """
     zero = xp.eq(input, 0)
     ratio = xp.sin(input) / xp.where(zero, 1.0, input)
     return xp.where(zero, 1.0, xp.where(xp.isinf(input), 0.0, ratio))
@@ -242,7 +301,13 @@ def _polynomial(name: str, doc: str) -> Operation:
             input = _array(xp, input, n)
         return xp.orthogonal_polynomial(name, input, _array(xp, n, input))
 
-    forward.__doc__ = f"{doc} of degree ``n`` (cut to an integer; 0 below degree 0)."
+    forward.__doc__ = written(
+        f"{doc} of degree ``n``.",
+        "input: where, a tensor or number.\n"
+        "        n: the degree, cut to an integer: a tensor whose shape broadcasts, or a number;\n"
+        "            below 0 the result is 0.",
+        "The broadcast shape; the common dtype, or for integers and bools the default one.",
+    )
     return Operation(
         forward, name=name, promote="float", dtypes="inexact", public=False,
         samples=(((3, 4), 3), ((3, 4), 11), ((3, 4), "rising"), (0.3, (2, 3))), domain=(-1.5, 4.5),

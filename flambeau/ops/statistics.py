@@ -14,9 +14,11 @@ from ..namespaces import numpy_small_rows as small_rows
 from ..namespaces.numpy_constants import ones
 from .activation import sum_along
 from .dims import wrap_dim, wrap_dims
+from .dtype_checks import INTEGERS, require_kinds, type_word
 from .operation import Array, composite, operation
 from .pointwise import direction
 from .reduction import _count, spread
+from .small_programs import small
 
 
 @operation(
@@ -78,6 +80,9 @@ def _(xp, grad, input, dim, correction, keepdim):
     return spread(xp, grad, input.shape, dim, keepdim) * (centred * scale)
 
 
+small(variance, 3, 5)
+
+
 def _var_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
     """PyTorch's two ways to say what the degrees of freedom are."""
     if isinstance(dim, bool):
@@ -90,7 +95,23 @@ def _var_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float
 @composite(out=True)
 def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
         correction: Any = None) -> Any:  # fmt: skip
-    """The variance over ``dim`` (None: of all elements), divided by ``count - correction`` (1)."""
+    """The variance over ``dim``: the squared distances from the mean over their number less one.
+
+    Args:
+        input: (*), any shape, floating-point or complex.
+        dim: an int, several, or None for all; a bool in its place is ``unbiased``.
+        unbiased: False for ``correction=0``.
+        keepdim: whether these dims stay, with size 1.
+        correction: what is taken from the number of elements before dividing by it; 1.
+
+    Returns:
+        The shape without ``dim``, of ``input``'s dtype (of complex numbers the real one); NaN or
+        infinite where no elements are left to divide by.
+
+    Raises:
+        RuntimeError: ``input`` is neither floating-point nor complex.
+        IndexError: ``input`` has no such dim.
+    """
     _require_floating("var", input)
     dim, correction = _var_arguments(dim, unbiased, correction)
     if input._array.dtype.kind == "c":
@@ -103,7 +124,23 @@ def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False
 @composite(out=True)
 def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
         correction: Any = None, axis: Any = None) -> Any:  # fmt: skip
-    """The standard deviation over ``dim`` (None: of all elements); see :func:`var`."""
+    """The standard deviation over ``dim``, the square root of :func:`var`.
+
+    Args:
+        input: (*), any shape, floating-point or complex.
+        dim, axis: an int, several, or None for all; a bool in its place is ``unbiased``.
+        unbiased: False for ``correction=0``.
+        keepdim: whether these dims stay, with size 1.
+        correction: what is taken from the number of elements before dividing by it; 1.
+
+    Returns:
+        The shape without ``dim``, of ``input``'s dtype (of complex numbers the real one); NaN or
+        infinite where no elements are left to divide by.
+
+    Raises:
+        RuntimeError: ``input`` is neither floating-point nor complex.
+        IndexError: ``input`` has no such dim.
+    """
     _require_floating("std", input)
     dim, correction = _var_arguments(dim if axis is None else axis, unbiased, correction)
     if input._array.dtype.kind == "c":
@@ -137,6 +174,9 @@ def _(xp, grad, input, dim, correction, keepdim, out):
     return spread(xp, share, input.shape, dim, keepdim) * (centred * scale)
 
 
+small(standard_deviation, 3, 6)
+
+
 def _require_floating(name: str, input: Any) -> None:
     if input._array.dtype.kind not in "fcV":
         raise RuntimeError(
@@ -148,7 +188,21 @@ def _require_floating(name: str, input: Any) -> None:
 @composite
 def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
              correction: Any = None) -> tuple[Any, Any]:  # fmt: skip
-    """The variance and the mean over ``dim``."""
+    """The variance and the mean over ``dim``, a pair; see :func:`var`.
+
+    Args:
+        input: (*), any shape, floating-point or complex.
+        dim: an int, several, or None for all; a bool in its place is ``unbiased``.
+        unbiased: False for ``correction=0``.
+        keepdim: whether these dims stay, with size 1.
+        correction: what is taken from the number of elements before dividing by it; 1.
+
+    Returns:
+        Two tensors, the shape without ``dim``.
+
+    Raises:
+        RuntimeError: ``input`` is neither floating-point nor complex.
+    """
     variance_ = var(input, dim, unbiased, keepdim, correction=correction)
     return variance_, input.mean(None if isinstance(dim, bool) else dim, keepdim)
 
@@ -156,14 +210,42 @@ def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = 
 @composite
 def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
              correction: Any = None) -> tuple[Any, Any]:  # fmt: skip
-    """The standard deviation and the mean over ``dim``."""
+    """The standard deviation and the mean over ``dim``, a pair; see :func:`std`.
+
+    Args:
+        input: (*), any shape, floating-point or complex.
+        dim: an int, several, or None for all; a bool in its place is ``unbiased``.
+        unbiased: False for ``correction=0``.
+        keepdim: whether these dims stay, with size 1.
+        correction: what is taken from the number of elements before dividing by it; 1.
+
+    Returns:
+        Two tensors, the shape without ``dim``.
+
+    Raises:
+        RuntimeError: ``input`` is neither floating-point nor complex.
+    """
     deviation = std(input, dim, unbiased, keepdim, correction=correction)
     return deviation, input.mean(None if isinstance(dim, bool) else dim, keepdim)
 
 
 @composite
 def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """The product of all elements, or along ``dim``; of integers as int64."""
+    """The product over ``dim``.
+
+    Args:
+        input: (*), any shape.
+        dim: an int, or None for all.
+        keepdim: whether ``dim`` stays, with size 1.
+        dtype: to which ``input`` is converted first.
+
+    Returns:
+        The shape without ``dim``, of ``dtype``, or ``input``'s dtype (for integers and bools
+        int64); 1 over no elements.
+
+    Raises:
+        IndexError: ``input`` has no such dim.
+    """
     from .reduction import prod_dims
 
     if dtype is not None:
@@ -225,7 +307,24 @@ def _(xp, grad, input, p, dim, keepdim, out):
 @composite
 def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None,
          out: Any = None) -> Any:  # fmt: skip
-    """The ``p``-norm (2, or Frobenius, by default) of all elements or over ``dim``."""
+    """The ``p``-norm of all elements or over ``dim``.
+
+    Args:
+        input: (*), any shape, floating-point or complex.
+        p: a number, infinite ones too; ``"fro"`` or None: 2; ``"nuc"``: the sum of the singular
+            values of the matrices in two dims.
+        dim: an int, several, or None for all.
+        keepdim: whether these dims stay, with size 1.
+        dtype: to which ``input`` is converted first.
+        out: a tensor to write the result into (RuntimeError: its dtype cannot hold it).
+
+    Returns:
+        The shape without ``dim``, of ``input``'s dtype (of complex numbers the real one).
+
+    Raises:
+        RuntimeError: ``p`` is another word, or the elements are whole numbers.
+        IndexError: ``input`` has no such dim.
+    """
     if p == "nuc":
         from .matrix_norms import matrix_norm
 
@@ -239,24 +338,60 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dty
         p = 2.0
     if isinstance(p, str):
         raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
+    if input._array.dtype.kind not in "fcV":
+        raise RuntimeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+            f"{type_word(input._array)}"
+        )
     return norm_of(input, float(p), dim, keepdim, out=out)
 
 
 @composite
 def dist(input: Any, other: Any, p: float = 2) -> Any:
-    """The ``p``-norm of the difference."""
+    """The ``p``-norm of the difference of all elements of ``input`` and ``other``.
+
+    Args:
+        input, other: tensors; their shapes broadcast.
+        p: a number, infinite ones too.
+
+    Returns:
+        A tensor without dims, of the common dtype.
+
+    Raises:
+        RuntimeError: the shapes do not broadcast.
+    """
     return norm_of(input - other, float(p))
 
 
 @composite
 def count_nonzero(input: Any, dim: Any = None) -> Any:
-    """How many elements, of all or over ``dim``, are not zero."""
+    """How many elements, of all or over ``dim``, are not zero.
+
+    Args:
+        input: (*), any shape.
+        dim: an int, several, or None for all.
+
+    Returns:
+        The shape without ``dim``, int64.
+
+    Raises:
+        IndexError: ``input`` has no such dim.
+    """
     return input.ne(0).sum(dim)
 
 
 @composite
 def nonzero(input: Any, *, as_tuple: bool = False, out: Any = None) -> Any:
-    """The places of the elements that are not zero, a row (or with ``as_tuple`` a dim) each."""
+    """The places of the elements that are not zero.
+
+    Args:
+        input: (*), any shape.
+        as_tuple: whether to give a tuple of one tensor for each dim.
+        out: a tensor to write the result into (RuntimeError: its dtype is not int64).
+
+    Returns:
+        (n, dims), int64, a row for each; or for each dim (n,), with which ``input`` can be indexed.
+    """
     from ..tensor import wrap
 
     found = np.nonzero(np.atleast_1d(input._concrete("nonzero()")))
@@ -276,7 +411,18 @@ def nonzero(input: Any, *, as_tuple: bool = False, out: Any = None) -> Any:
 @composite
 def unique(input: Any, sorted: bool = True, return_inverse: bool = False,
            return_counts: bool = False, dim: Any = None) -> Any:  # fmt: skip
-    """The different elements in rising order, with their places and counts on request."""
+    """The different elements, in rising order.
+
+    Args:
+        input: (*), any shape.
+        sorted: they are in either case.
+        return_inverse, return_counts: what to return besides.
+        dim: of whole entries along this dim; None: of all elements.
+
+    Returns:
+        The elements (n,), or ``input``'s shape with n in the place of ``dim``; with them, if asked
+        for, which of them each element is, and how often each occurs (n,), both int64.
+    """
     from ..tensor import wrap
 
     values, inverse, counts = np.unique(
@@ -293,13 +439,30 @@ def unique(input: Any, sorted: bool = True, return_inverse: bool = False,
 
 @composite
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
-    """How often each non-negative integer occurs (or the sum of its ``weights``)."""
+    """How often each non-negative integer occurs (or the sum of its ``weights``).
+
+    Args:
+        input: (m,), whole numbers of at least 0.
+        weights: (m,), what each counts; None: 1.
+        minlength: the least size of the result.
+
+    Returns:
+        (largest + 1,): int64, or float32 of float32 weights, or float64 of others.
+
+    Raises:
+        RuntimeError: ``input`` has not one dim, or a negative number, or ``weights`` has another
+            shape.
+        NotImplementedError: ``input`` has another dtype.
+    """
     from ..tensor import wrap
 
     array = input._concrete("bincount()")
-    if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and array.min() < 0):
+    require_kinds("bincount_cpu", INTEGERS, array)
+    if array.ndim != 1 or (array.size and array.min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     given = None if weights is None else weights._concrete("bincount()")
+    if given is not None and given.shape != array.shape:
+        raise RuntimeError("weights should be 1-d and have the same length as input")
     counted = np.bincount(array, given, minlength)
     if weights is not None and given is not None and given.dtype == np.float32:
         counted = counted.astype(np.float32)

@@ -49,6 +49,8 @@ def hann_window(
         window_length: the number of samples.
         periodic: for repeating, as a Fourier transform takes it; False: symmetric.
         dtype: a floating-point dtype, the default one if left out.
+        layout, device: change nothing here.
+        requires_grad: whether the result is a leaf that gets a gradient.
 
     Returns:
         ``(window_length,)``.
@@ -71,7 +73,20 @@ def hamming_window(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """The Hamming window, ``alpha - beta cos(2 pi n / N)``; arguments as of ``hann_window``."""
+    """The Hamming window, ``alpha - beta cos(2 pi n / N)``.
+
+    Args:
+        window_length: the number of samples.
+        periodic: for repeating, as a Fourier transform takes it; False: symmetric.
+        alpha, beta: the window's coefficients.
+        dtype, layout, device, requires_grad: as of :func:`hann_window`.
+
+    Returns:
+        ``(window_length,)``.
+
+    Raises:
+        RuntimeError: a negative length, or a dtype that is not floating-point.
+    """
     x = _places("hamming_window", window_length, periodic)
     values = alpha - beta * np.cos(2 * np.pi * x) if window_length > 1 else np.ones_like(x)
     return _window("hamming_window", values, dtype, requires_grad)
@@ -86,7 +101,19 @@ def blackman_window(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """The Blackman window, of two cosines; arguments as of ``hann_window``."""
+    """The Blackman window, ``0.42 - 0.5 cos(2 pi n / N) + 0.08 cos(4 pi n / N)``.
+
+    Args:
+        window_length: the number of samples.
+        periodic: for repeating, as a Fourier transform takes it; False: symmetric.
+        dtype, layout, device, requires_grad: as of :func:`hann_window`.
+
+    Returns:
+        ``(window_length,)``.
+
+    Raises:
+        RuntimeError: a negative length, or a dtype that is not floating-point.
+    """
     x = _places("blackman_window", window_length, periodic)
     values = 0.42 - 0.5 * np.cos(2 * np.pi * x) + 0.08 * np.cos(4 * np.pi * x)
     return _window("blackman_window", values, dtype, requires_grad)
@@ -101,7 +128,19 @@ def bartlett_window(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """The Bartlett window, a triangle; arguments as of ``hann_window``."""
+    """The Bartlett window, a triangle: ``1 - abs(2 n / N - 1)``.
+
+    Args:
+        window_length: the number of samples.
+        periodic: for repeating, as a Fourier transform takes it; False: symmetric.
+        dtype, layout, device, requires_grad: as of :func:`hann_window`.
+
+    Returns:
+        ``(window_length,)``.
+
+    Raises:
+        RuntimeError: a negative length, or a dtype that is not floating-point.
+    """
     x = _places("bartlett_window", window_length, periodic)
     return _window("bartlett_window", 1 - np.abs(2 * x - 1), dtype, requires_grad)
 
@@ -116,7 +155,20 @@ def kaiser_window(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """The Kaiser window of shape ``beta``; other arguments as of ``hann_window``."""
+    """The Kaiser window, ``i0(beta sqrt(1 - (2 n / N - 1) ** 2)) / i0(beta)``.
+
+    Args:
+        window_length: the number of samples.
+        periodic: for repeating, as a Fourier transform takes it; False: symmetric.
+        beta: its shape: the larger, the lower its side lobes and the wider the main one.
+        dtype, layout, device, requires_grad: as of :func:`hann_window`.
+
+    Returns:
+        ``(window_length,)``.
+
+    Raises:
+        RuntimeError: a negative length, or a dtype that is not floating-point.
+    """
     x = _places("kaiser_window", window_length, periodic)
     values = np.i0(beta * np.sqrt(np.clip(1 - (2 * x - 1) ** 2, 0, None))) / np.i0(beta)
     return _window("kaiser_window", values, dtype, requires_grad)

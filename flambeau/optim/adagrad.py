@@ -62,6 +62,7 @@ class Adagrad(ElementwiseOptimizer):
 
     Raises:
         ValueError: a negative option.
+        RuntimeError: ``fused`` beside ``differentiable`` or ``foreach``.
 
     Source: ``torch.optim.Adagrad``; Duchi et al., Adaptive Subgradient Methods (2011).
     """

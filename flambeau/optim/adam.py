@@ -88,6 +88,7 @@ class Adam(MomentOptimizer):
 
     Raises:
         ValueError: a negative option, or a beta outside of [0, 1).
+        RuntimeError: ``fused`` beside ``differentiable`` or ``foreach``.
 
     Source: ``torch.optim.Adam``; Kingma and Ba, Adam: A Method for Stochastic Optimization (2014).
     """

@@ -27,7 +27,12 @@ def real_dtype(dtype: np.dtype) -> np.dtype:
 
 
 class Member:
-    """One parameter of a plan, with everything that the plan takes to stay where it is."""
+    """One parameter of a plan, with everything that the plan takes to stay where it is.
+
+    Args:
+        param: the parameter.
+        state: its states by name; None where the rule keeps none.
+    """
 
     __slots__ = ("array", "dtype", "param", "state", "states")
 
@@ -39,12 +44,18 @@ class Member:
         self.states: list[tuple[str, Tensor, Any]] = []
 
     def settle(self, names: Sequence[str]) -> None:
-        """Note where the states are, once they will not be moved any more."""
+        """Note where the states of these ``names`` are, once they will not be moved any more."""
         self.states = [(name, self.state[name], self.state[name]._array) for name in names]
 
 
 class Kernel:
-    """An update program with its coefficients as arrays, and scratch for blocks up to ``size``."""
+    """An update program with its coefficients as arrays, and scratch for blocks up to ``size``.
+
+    Args:
+        program: the update program.
+        dtype: of the coefficients and of the scratch.
+        size: elements of the largest block.
+    """
 
     def __init__(self, program: UpdateProgram, dtype: np.dtype, size: int) -> None:
         self.apply = program.apply
@@ -57,7 +68,7 @@ class Kernel:
         self._tails: dict[Any, tuple[np.ndarray, ...]] = {}
 
     def load(self, values: tuple[float, ...]) -> None:
-        """Take the coefficients of this step."""
+        """Take the coefficients of this step, ``values``."""
         if values == self._values:
             return
         if self._values is None:
@@ -68,7 +79,9 @@ class Kernel:
         self._values = values
 
     def tail(self, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-        """What ``apply`` takes after a block's arrays: the coefficients, and scratch as large."""
+        """What ``apply`` takes after a block's arrays, of this ``shape``: coefficients, and
+        scratch.
+        """
         tail = self._tails.get(shape)
         if tail is None:
             size = math.prod(shape)
@@ -81,6 +94,11 @@ class Single:
     """A parameter updated by itself, block after block.
 
     One that fits into a block is taken in its own shape, whatever the strides of its gradient.
+
+    Args:
+        index: which of the plan's gradients is its own.
+        member: the parameter.
+        names: of its states, in the program's order.
     """
 
     def __init__(self, index: int, member: Member, names: Sequence[str]) -> None:
@@ -116,11 +134,14 @@ class Single:
         )
 
     def flatten(self, array: np.ndarray) -> np.ndarray:
-        """The elements in the parameter's memory order, complex ones as pairs of real ones."""
+        """The elements of ``array`` in the parameter's memory order, complex ones as pairs of real
+        ones.
+        """
         flat = (array.T if self.columns_first else array).reshape(-1)
         return flat.view(real_dtype(flat.dtype)) if self.is_complex else flat
 
     def run(self, kernel: Kernel, grads: Sequence[np.ndarray]) -> None:
+        """Update the parameter: ``kernel`` over its blocks, with its own of ``grads``."""
         grad = grads[self.index]
         if self.is_one_block:
             param = self.param
@@ -148,6 +169,11 @@ class Gathered:
 
     Gradients are copied in before the program runs. The parameters stay where they are: the
     program computes what is to be subtracted from them, or their new values.
+
+    Args:
+        indices: which of the plan's gradients are theirs.
+        members: the parameters, of one dtype.
+        names: of their states, in the program's order.
     """
 
     def __init__(
@@ -176,6 +202,7 @@ class Gathered:
         ]
 
     def run(self, kernel: Kernel, grads: Sequence[np.ndarray]) -> None:
+        """Update the parameters: ``kernel`` over all of them, with theirs of ``grads``."""
         for view, index in self.grads:
             view[...] = grads[index]
         if not kernel.subtracts_param:

@@ -69,6 +69,9 @@ class ElementwiseOptimizer(Optimizer):
 
     A subclass declares what follows, and its ``__init__``.
 
+    Args:
+        params, defaults: as for :class:`Optimizer`.
+
     Attributes:
         rule: ``rule(xp, *, param, grad, **states, **scalars, **options)``, returning the new
             parameter and the new states by name.
@@ -77,6 +80,9 @@ class ElementwiseOptimizer(Optimizer):
         has_first_step: whether the rule takes ``is_first``, true at a parameter's first step.
         flags: options that groups saved by an older PyTorch lack, and that were False then.
         unset: the same for those that were None.
+
+    Raises:
+        NotImplementedError: a subclass does not define ``array_states`` or ``options``.
     """
 
     rule: ClassVar[Callable[..., dict[str, Any]]]
@@ -87,19 +93,21 @@ class ElementwiseOptimizer(Optimizer):
     unset: ClassVar[tuple[str, ...]] = ("foreach",)
 
     def array_states(self, group: dict[str, Any]) -> tuple[str, ...]:
-        """The names of the states shaped like the parameter."""
+        """The names of the states shaped like the parameter, for the options of ``group``."""
         raise NotImplementedError
 
     def options(self, group: dict[str, Any]) -> dict[str, Any]:
-        """What the rule branches on, by name: flags, and the hyperparameters that are 0."""
+        """What the rule branches on, by name: flags, and the hyperparameters of ``group`` that are
+        0.
+        """
         raise NotImplementedError
 
     def scalars(self, group: dict[str, Any]) -> dict[str, Any]:
-        """The hyperparameters in the order of ``scalar_names``, read now."""
+        """The hyperparameters of ``group`` in the order of ``scalar_names``, read now."""
         return {name: hyperparameter(group, name) for name in self.scalar_names}
 
     def initial_state(self, group: dict[str, Any], param: Tensor) -> dict[str, Any]:
-        """A parameter's state before its first step, in PyTorch's order of keys."""
+        """The state of ``param``, of ``group``, before its first step, in PyTorch's order."""
         return {
             "step": scalar_state(param, group),
             **{name: filled_like(param) for name in self.array_states(group)},

@@ -15,6 +15,9 @@ def hyperparameter(group: dict[str, Any], name: str) -> Any:
 
     While a step is being captured the capture answers: it makes of ``lr`` an input of the compiled
     step and guards what it takes as a constant.
+
+    Returns:
+        A number, a tensor, or whatever the option is.
     """
     if MODES.capture is not None:
         return MODES.capture.hyperparameter(group, name)
@@ -22,7 +25,11 @@ def hyperparameter(group: dict[str, Any], name: str) -> Any:
 
 
 def type_name(value: Any) -> str:
-    """What ``torch.typename`` calls a value: a tensor's type, or the qualified class name."""
+    """What ``torch.typename`` calls a value: a tensor's type, or the qualified class name.
+
+    Returns:
+        Such as ``"torch.FloatTensor"``, ``"int"``.
+    """
     if isinstance(value, Tensor):
         return str(value.type())
     kind = type(value)
@@ -32,7 +39,11 @@ def type_name(value: Any) -> str:
 
 
 def check_lr(lr: Any, *, foreach: Any = None, capturable: bool = True) -> None:
-    """Refuse a learning rate that is negative, or a tensor of more than one element."""
+    """Refuse a learning rate that is negative, or a tensor of more than one element.
+
+    Raises:
+        ValueError: such a rate, or a tensor where ``foreach`` is asked for without ``capturable``.
+    """
     if isinstance(lr, Tensor):
         if foreach and not capturable:
             raise ValueError(
@@ -45,13 +56,21 @@ def check_lr(lr: Any, *, foreach: Any = None, capturable: bool = True) -> None:
 
 
 def check_non_negative(value: Any, label: str) -> None:
-    """Refuse ``value`` unless it is at least 0; ``label`` is the message's subject."""
+    """Refuse ``value`` unless it is at least 0; ``label`` is the message's subject.
+
+    Raises:
+        ValueError: it is less.
+    """
     if not value >= 0.0:
         raise ValueError(f"Invalid {label}: {value}")
 
 
 def check_betas(betas: Any) -> None:
-    """Refuse ``betas`` unless both lie in [0, 1)."""
+    """Refuse ``betas`` unless both lie in [0, 1).
+
+    Raises:
+        ValueError: one does not.
+    """
     for index in (0, 1):
         if not 0.0 <= betas[index] < 1.0:
             raise ValueError(f"Invalid beta parameter at index {index}: {betas[index]}")
@@ -62,6 +81,9 @@ def check_implementation(optimizer: Any, fused: Any, foreach: Any, differentiabl
 
     ``foreach`` and ``fused`` choose among PyTorch's implementations of the same update; here
     there is one, and either may be asked for.
+
+    Raises:
+        RuntimeError: ``fused`` beside ``differentiable`` or ``foreach``.
     """
     if not fused:
         return

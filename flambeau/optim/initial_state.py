@@ -14,7 +14,7 @@ __all__ = ["filled_like", "scalar_state"]
 
 
 def filled_like(param: Tensor, value: complex = 0) -> Tensor:
-    """A state of the parameter's shape, dtype, device and strides, all of one value."""
+    """A state of the shape, dtype, device and strides of ``param``, full of ``value``."""
     array = param._array
     if type(array) is np.ndarray:
         return wrap(np.full_like(array, value) if value else np.zeros_like(array))
@@ -26,6 +26,14 @@ def scalar_state(param: Tensor, group: dict[str, Any], value: float = 0.0) -> Te
 
     It is a 0-d tensor on the CPU (on the parameter's device for ``capturable`` and ``fused``), in
     float32, or in float64 where that is the default dtype and the group is not ``fused``.
+
+    Args:
+        param: whose state.
+        group: the parameter's group.
+        value: the number.
+
+    Returns:
+        ``()``.
     """
     fused = group.get("fused")
     dtype = float64 if not fused and get_default_dtype() is float64 else float32

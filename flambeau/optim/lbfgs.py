@@ -77,6 +77,11 @@ class LBFGS(Optimizer):
 
         Returns:
             The loss of the first evaluation.
+
+        Raises:
+            TypeError: there is no closure.
+            RuntimeError: another ``line_search_fn``.
+            ConcreteValueNeeded: the step is being captured by the compiler.
         """
         if closure is None:
             raise TypeError(

@@ -20,6 +20,9 @@ def lerp(start: Any, end: Any, weight: Any, rest: Any, *, towards_end: bool) -> 
         rest: ``1 - weight``.
         towards_end: whether ``weight`` is a half or more: computed from ``end`` then, so that a
             weight of 1 gives ``end`` to the bit (as PyTorch's ``lerp`` does).
+
+    Returns:
+        Of the shape that ``start`` and ``end`` broadcast to.
     """
     if towards_end:
         return end - (end - start) * rest
@@ -28,6 +31,9 @@ def lerp(start: Any, end: Any, weight: Any, rest: Any, *, towards_end: bool) -> 
 
 class MomentOptimizer(ElementwiseOptimizer):
     """An optimizer of Adam's family: a running average of the gradients and one of their sizes.
+
+    Args:
+        params, defaults: as for :class:`Optimizer`.
 
     Attributes:
         further_options: flags that its rule takes beside ``maximize``.

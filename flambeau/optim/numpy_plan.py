@@ -36,7 +36,16 @@ _programs: dict[Any, UpdateProgram] = {}
 
 
 def supports(param: Tensor, state: dict[str, Any], names: Sequence[str]) -> bool:
-    """Whether the parameter, its gradient and its state are dense NumPy arrays of one dtype."""
+    """Whether the parameter, its gradient and its state are dense NumPy arrays of one dtype.
+
+    Args:
+        param: the parameter; it has a gradient.
+        state: its states by name.
+        names: those that have the parameter's shape.
+
+    Returns:
+        A bool.
+    """
     array, grad = param._array, param.grad._array  # type: ignore[union-attr]
     if type(array) is not np.ndarray or type(grad) is not np.ndarray or MODES.capture is not None:
         return False

@@ -1,4 +1,7 @@
-"""The base class of all optimizers: parameter groups, state, hooks and state dicts."""
+"""The base class of all optimizers: parameter groups, state, hooks and state dicts.
+
+Source: https://docs.pytorch.org/docs/2.13/optim.html
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,9 @@ def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandl
     """Call ``hook(optimizer, args, kwargs)`` before every step of every optimizer.
 
     The hook may return ``(new_args, new_kwargs)`` to replace the arguments of ``step``.
+
+    Returns:
+        A handle whose ``remove()`` takes the hook away.
     """
     handle = RemovableHandle(_global_pre_hooks)
     _global_pre_hooks[handle.id] = hook
@@ -57,7 +63,11 @@ def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandl
 
 
 def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(optimizer, args, kwargs)`` after every step of every optimizer."""
+    """Call ``hook(optimizer, args, kwargs)`` after every step of every optimizer.
+
+    Returns:
+        A handle whose ``remove()`` takes the hook away.
+    """
     handle = RemovableHandle(_global_post_hooks)
     _global_post_hooks[handle.id] = hook
     return handle
@@ -109,6 +119,7 @@ class Optimizer:
     Raises:
         TypeError: ``params`` is a single tensor or a set, or holds something not a tensor.
         ValueError: no parameters, a non-leaf parameter, one in two groups, a missing option.
+        RuntimeError: in ``step``, a step pre-hook returns something else than a pair.
 
     Source: ``torch.optim.Optimizer``.
     """
@@ -276,6 +287,12 @@ class Optimizer:
 
         Args:
             closure: computes the loss anew (forward and backward) and returns it.
+
+        Returns:
+            What the closure returned, or None without one.
+
+        Raises:
+            NotImplementedError: a subclass does not define it.
         """
         raise NotImplementedError(
             f"{type(self).__name__} does not define step(): a subclass of Optimizer has to"
@@ -304,35 +321,62 @@ class Optimizer:
         """Call ``hook(optimizer, args, kwargs)`` before each step.
 
         The hook may return ``(new_args, new_kwargs)`` to replace the arguments of ``step``.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
         """
         return self._register(self._optimizer_step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(optimizer, args, kwargs)`` after each step."""
+        """Call ``hook(optimizer, args, kwargs)`` after each step.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+        """
         return self._register(self._optimizer_step_post_hooks, hook)
 
     def register_state_dict_pre_hook(
         self, hook: Callable[[Optimizer], None], prepend: bool = False
     ) -> RemovableHandle:
-        """Call ``hook(optimizer)`` before ``state_dict`` gathers; ``prepend`` puts it first."""
+        """Call ``hook(optimizer)`` before ``state_dict`` gathers; ``prepend`` puts it first.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+        """
         return self._register(self._optimizer_state_dict_pre_hooks, hook, prepend)
 
     def register_state_dict_post_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call ``hook(optimizer, state_dict)``, which may return another, after gathering."""
+        """Call ``hook(optimizer, state_dict)``, which may return another, after gathering.
+
+        ``prepend`` puts it before this optimizer's other hooks of the kind.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+        """
         return self._register(self._optimizer_state_dict_post_hooks, hook, prepend)
 
     def register_load_state_dict_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
-        """Call ``hook(optimizer, state_dict)``, which may return another, before loading."""
+        """Call ``hook(optimizer, state_dict)``, which may return another, before loading.
+
+        ``prepend`` puts it before this optimizer's other hooks of the kind.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+        """
         return self._register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
 
     def register_load_state_dict_post_hook(
         self, hook: Callable[[Optimizer], None], prepend: bool = False
     ) -> RemovableHandle:
-        """Call ``hook(optimizer)`` after ``load_state_dict``; ``prepend`` puts it first."""
+        """Call ``hook(optimizer)`` after ``load_state_dict``; ``prepend`` puts it first.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+        """
         return self._register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
     # -- state dicts

@@ -62,6 +62,7 @@ class SGD(ElementwiseOptimizer):
 
     Raises:
         ValueError: a negative option, or Nesterov's momentum without momentum.
+        RuntimeError: ``fused`` beside ``differentiable`` or ``foreach``.
 
     Source: ``torch.optim.SGD``; Sutskever et al., On the importance of initialization and
     momentum in deep learning (2013).

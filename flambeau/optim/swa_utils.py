@@ -1,4 +1,7 @@
-"""Averaged weights: stochastic weight averaging and exponential moving averages."""
+"""Averaged weights: stochastic weight averaging and exponential moving averages.
+
+Source: https://docs.pytorch.org/docs/2.13/optim.html
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,9 @@ def get_ema_avg_fn(decay: float = 0.999) -> _Average:
 
     Returns:
         ``average(averaged, current, num_averaged)``, the new average.
+
+    Raises:
+        ValueError: ``decay`` is outside [0, 1].
     """
     _check_decay(decay)
 
@@ -79,6 +85,9 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> _Average:
 
     Returns:
         ``average(averaged, current, num_averaged)``.
+
+    Raises:
+        ValueError: ``decay`` is outside [0, 1].
     """
     _check_decay(decay)
 

@@ -27,17 +27,29 @@ class Activation(NamedTuple):
 
 
 def unit_step(z: Tensor) -> Tensor:
-    """0 below zero, 1 above, and 0.5 at zero (Heaviside)."""
+    """0 where ``z`` is below zero, 1 above, and 0.5 at zero (Heaviside).
+
+    Returns:
+        The shape of ``z``.
+    """
     return (flambeau.sign(z) + 1) / 2
 
 
 def linear(z: Tensor) -> Tensor:
-    """The input itself."""
+    """``z`` itself.
+
+    Returns:
+        The shape of ``z``.
+    """
     return z * 1
 
 
 def piecewise_linear(z: Tensor) -> Tensor:
-    """0 up to -1/2, 1 from 1/2 on, and a straight line between."""
+    """0 where ``z`` is up to -1/2, 1 from 1/2 on, and a straight line between.
+
+    Returns:
+        The shape of ``z``.
+    """
     return (z + 0.5).clamp(0.0, 1.0)  # type: ignore[attr-defined]
 
 

@@ -17,7 +17,11 @@ COLOURS = (
 
 
 def colour(index: int) -> str:
-    """The colour of the series or class ``index``; they come round again."""
+    """The colour of the series or class ``index``; they come round again.
+
+    Returns:
+        Such as ``"#0072B2"``.
+    """
     return COLOURS[index % len(COLOURS)]
 
 
@@ -36,7 +40,14 @@ def require_matplotlib() -> None:
 
 
 def axes_or_new(ax: Axes | None, size: tuple[float, float] = (5.2, 3.6)) -> Axes:
-    """``ax``, or the axes of a new figure of ``size`` inches."""
+    """``ax``, or the axes of a new figure of ``size`` inches.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ImportError: matplotlib is not installed, and ``ax`` is None.
+    """
     if ax is not None:
         return ax
     require_matplotlib()
@@ -46,7 +57,19 @@ def axes_or_new(ax: Axes | None, size: tuple[float, float] = (5.2, 3.6)) -> Axes
 
 
 def panels(count: int, columns: int, size: tuple[float, float]) -> list[Any]:
-    """New axes for ``count`` panels of ``size`` inches, row by row; what is left over is hidden."""
+    """New axes for some panels, row by row; what is left over is hidden.
+
+    Args:
+        count: how many.
+        columns: panels in a row.
+        size: of a panel, in inches.
+
+    Returns:
+        A list of ``count`` axes.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
     require_matplotlib()
     from matplotlib import pyplot
 
@@ -66,7 +89,7 @@ def panels(count: int, columns: int, size: tuple[float, float]) -> list[Any]:
 
 
 def count_along(ax: Axes, values: Any) -> None:
-    """Give the horizontal axis whole numbers, also where there is only one of them."""
+    """Give the horizontal axis of ``ax`` whole numbers, also where ``values`` has only one."""
     from matplotlib.ticker import MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -75,7 +98,7 @@ def count_along(ax: Axes, values: Any) -> None:
 
 
 def tidy(ax: Axes, title: str | None = None) -> Axes:
-    """A light grid, no frame at the top and right, and the title."""
+    """A light grid on ``ax``, no frame at the top and right, and the ``title``; returns ``ax``."""
     ax.grid(alpha=0.25)
     ax.set_axisbelow(True)
     for side in ("top", "right"):
@@ -104,7 +127,11 @@ def legend_of(ax: Axes, names: Sequence[str]) -> None:
 
 
 def numbers(values: Any) -> np.ndarray:
-    """The values of a tensor, an array, a list or a pandas column, as a NumPy array."""
+    """``values``, a tensor, an array, a list or a pandas column, as a NumPy array.
+
+    Returns:
+        The array.
+    """
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()
     return np.asarray(values)
@@ -112,6 +139,13 @@ def numbers(values: Any) -> np.ndarray:
 
 def column(values: Any, name: str) -> np.ndarray:
     """``(N,)`` values from ``(N,)`` or ``(N, 1)``.
+
+    Args:
+        values: what :func:`numbers` takes.
+        name: what the message calls it.
+
+    Returns:
+        ``(N,)``.
 
     Raises:
         ValueError: they have another shape; the message says whose they are.
@@ -140,7 +174,11 @@ def same_length(**arrays: Any) -> None:
 
 
 def evaluated(model: Any, inputs: np.ndarray) -> np.ndarray:
-    """What ``model`` gives for ``inputs``, in evaluation mode, without gradients."""
+    """What ``model`` gives for ``inputs``, in evaluation mode, without gradients.
+
+    Returns:
+        The array.
+    """
     import flambeau
 
     training = getattr(model, "training", False)

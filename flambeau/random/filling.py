@@ -132,7 +132,7 @@ def _replace(tensor: Tensor, name: str, drawn: Any) -> Tensor:
 def uniform_(
     self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Any = None, **named: float
 ) -> Tensor:
-    """Fill with numbers uniform in [``from``, ``to``).
+    """Fill with numbers uniform in [``from``, ``to``), and return the tensor.
 
     Args:
         from: the lower end, included (a keyword of Python's: pass it by position).
@@ -166,7 +166,7 @@ def uniform_(
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Fill with normally distributed numbers.
+    """Fill with normally distributed numbers, and return the tensor.
 
     Args:
         mean: their mean.
@@ -192,12 +192,16 @@ def check_std(std: float) -> None:
 def log_normal_(
     self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Any = None
 ) -> Tensor:
-    """Fill with numbers whose logarithm is normally distributed.
+    """Fill with numbers whose logarithm is normally distributed, and return the tensor.
 
     Args:
         mean: the mean of the logarithm.
         std: the standard deviation of the logarithm, positive.
         generator: to draw from, by default the default one.
+
+    Raises:
+        RuntimeError: ``std`` is not positive.
+        NotImplementedError: the tensor is not of a floating-point dtype.
     """
     if not std > 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={_number(std)}")
@@ -208,11 +212,14 @@ def log_normal_(
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Fill with exponentially distributed numbers.
+    """Fill with exponentially distributed numbers, and return the tensor.
 
     Args:
         lambd: the rate, positive.
         generator: to draw from, by default the default one.
+
+    Raises:
+        RuntimeError: ``lambd`` is not positive, or the tensor's dtype not a floating-point one.
     """
     if not lambd > 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={_number(lambd)}")
@@ -227,12 +234,15 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> 
 def cauchy_(
     self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Any = None
 ) -> Tensor:
-    """Fill with numbers of the Cauchy distribution.
+    """Fill with numbers of the Cauchy distribution, and return the tensor.
 
     Args:
         median: the distribution's median.
         sigma: its half width at half maximum, positive.
         generator: to draw from, by default the default one.
+
+    Raises:
+        RuntimeError: ``sigma`` is not positive, or the tensor's dtype not a floating-point one.
     """
     if not sigma > 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={_number(sigma)}")
@@ -245,11 +255,15 @@ def cauchy_(
 
 
 def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
-    """Fill with the numbers of trials until one succeeds.
+    """Fill with the numbers of trials until one succeeds, and return the tensor.
 
     Args:
         p: the probability of success, in (0, 1).
         generator: to draw from, by default the default one.
+
+    Raises:
+        RuntimeError: ``p`` is not in (0, 1).
+        NotImplementedError: the tensor is bool or complex.
     """
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={_number(p)}")
@@ -258,7 +272,7 @@ def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
 
 
 def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Any = None) -> Tensor:
-    """Fill with ones and zeros.
+    """Fill with ones and zeros, and return the tensor.
 
     Args:
         p: the probability of one, or a tensor of such, of a shape that expands to this one's.
@@ -266,6 +280,7 @@ def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Any = None) 
 
     Raises:
         RuntimeError: if a probability is not in [0, 1].
+        NotImplementedError: the tensor is complex.
     """
     if isinstance(p, Tensor):
         generator = checked_generator("bernoulli_", generator)
@@ -343,6 +358,11 @@ def integer_bounds(dtype: np.dtype, low: int, high: int | None) -> tuple[int, in
         RuntimeError: if it is empty, or has ends that ``dtype`` cannot hold.
     """
     digits = _DIGITS.get(name_of(dtype))
+    if dtype.kind == "c":
+        raise RuntimeError(
+            "check_random_bounds handles only integral, floating-point and boolean types, not "
+            f"{dtype.name}"
+        )
     if high is None:
         if digits is None and low == -(1 << 63) and dtype == np.int64:
             return low, 1 << 63

@@ -15,9 +15,10 @@ from flambeau.autograd.grad_mode import GRAD_MODE
 from flambeau.device import resolve
 from flambeau.dtypes import dtype as DType
 from flambeau.modes import MODES
-from flambeau.ops.dims import as_int
+from flambeau.ops.array_calls import draw_on_arrays
+from flambeau.ops.dims import as_int, broadcast_shape
 from flambeau.random import sampling
-from flambeau.random.default import default_generator, draw
+from flambeau.random.default import draw
 from flambeau.random.filling import (
     bernoulli_of,
     check_probability,
@@ -26,6 +27,7 @@ from flambeau.random.filling import (
     integer_bounds,
     require_dtype,
 )
+from flambeau.random.generator import Generator
 from flambeau.random.memory_order import draw_like
 from flambeau.tensor import Tensor, wrap
 from flambeau.tensor.creation import shape_of
@@ -135,6 +137,15 @@ def rand(
         device: where the tensor shall live.
         requires_grad: whether operations on it are recorded.
         pin_memory: False; there is no pinned memory here.
+        named: ``size``, by name.
+
+    Returns:
+        ``size``.
+
+    Raises:
+        TypeError: no size is given, or ``generator`` or ``out`` is something else.
+        NotImplementedError: ``dtype`` is an integer one or bool.
+        RuntimeError: a size is negative, or ``out`` has another dtype than ``dtype``.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.rand.html
     """
@@ -165,6 +176,15 @@ def randn(
         device: where the tensor shall live.
         requires_grad: whether operations on it are recorded.
         pin_memory: False; there is no pinned memory here.
+        named: ``size``, by name.
+
+    Returns:
+        ``size``.
+
+    Raises:
+        TypeError: no size is given, or ``generator`` or ``out`` is something else.
+        NotImplementedError: ``dtype`` is an integer one or bool.
+        RuntimeError: a size is negative, or ``out`` has another dtype than ``dtype``.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.randn.html
     """
@@ -227,7 +247,11 @@ def randint(*bounds: Any, **options: Any) -> Tensor:
         requires_grad: whether operations on it are recorded.
         pin_memory: False; there is no pinned memory here.
 
+    Returns:
+        ``size``.
+
     Raises:
+        TypeError: a bound is no int, or the size is missing.
         RuntimeError: if ``low`` is not less than ``high``, or ``dtype`` cannot hold them.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.randint.html
@@ -315,6 +339,14 @@ def randperm(
         requires_grad: whether operations on it are recorded.
         pin_memory: False; there is no pinned memory here.
 
+    Returns:
+        (n).
+
+    Raises:
+        TypeError: ``n`` is no int.
+        RuntimeError: ``n`` is negative, or more than ``dtype`` can hold.
+        NotImplementedError: ``dtype`` is bool or complex.
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.randperm.html
     """
     if isinstance(n, bool) or not hasattr(n, "__index__"):
@@ -386,6 +418,14 @@ def rand_like(
         pin_memory: False; there is no pinned memory here.
         memory_format: ``preserve_format`` or ``contiguous_format``.
 
+    Returns:
+        the shape of ``input``.
+
+    Raises:
+        TypeError: ``input`` is no tensor.
+        NotImplementedError: the dtype is not a floating-point or complex one.
+        RuntimeError: another ``memory_format``.
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.rand_like.html
     """
     wanted = _like("rand_like", input, dtype)
@@ -420,6 +460,14 @@ def randn_like(
         pin_memory: False; there is no pinned memory here.
         memory_format: ``preserve_format`` or ``contiguous_format``.
 
+    Returns:
+        the shape of ``input``.
+
+    Raises:
+        TypeError: ``input`` is no tensor.
+        NotImplementedError: the dtype is not a floating-point or complex one.
+        RuntimeError: another ``memory_format``.
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.randn_like.html
     """
     wanted = _like("randn_like", input, dtype)
@@ -447,6 +495,13 @@ def randint_like(input: Tensor, *bounds: Any, **options: Any) -> Tensor:
         requires_grad: whether operations on the result are recorded.
         pin_memory: False; there is no pinned memory here.
         memory_format: ``preserve_format`` or ``contiguous_format``.
+
+    Returns:
+        the shape of ``input``.
+
+    Raises:
+        TypeError: ``input`` is no tensor, or a bound no int.
+        RuntimeError: if ``low`` is not less than ``high``, or the dtype cannot hold them.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.randint_like.html
     """
@@ -506,8 +561,12 @@ def normal(
         requires_grad: whether operations on it are recorded.
         pin_memory: False; there is no pinned memory here.
 
+    Returns:
+        the broadcast shape of the two, or ``size``.
+
     Raises:
         RuntimeError: if a standard deviation is negative, or the shapes do not broadcast.
+        TypeError: two numbers without ``size``, or a tensor with it.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.normal.html
     """
@@ -544,7 +603,7 @@ def _normal_of_tensors(mean: Any, std: Any, generator: Any, out: Tensor | None) 
     shape = tuple(mean.shape) if isinstance(mean, Tensor) else ()
     wanted = (mean if isinstance(mean, Tensor) else std)._array.dtype
     if isinstance(std, Tensor):
-        shape = _broadcast(shape, tuple(std.shape))
+        shape = broadcast_shape(shape, tuple(std.shape))
     scale = 1.0 if isinstance(std, Tensor) else float(std)
     sampler = _sampler_of("randn", wanted)
     drawn = wrap(draw_like(_Shape(shape), sampler, wanted, 0.0, scale, generator=generator))
@@ -570,15 +629,6 @@ def _drawn_from(drawn: Tensor, *parameters: Any, node: str) -> Tensor:
     return drawn
 
 
-def _broadcast(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:
-    from flambeau.ops.dims import broadcast_error
-
-    try:
-        return np.broadcast_shapes(first, second)
-    except ValueError:
-        raise broadcast_error([first, second]) from None
-
-
 def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Any = None, out: Tensor | None = None
 ) -> Tensor:
@@ -590,8 +640,13 @@ def bernoulli(
         generator: to draw from, by default the default one.
         out: to put them into.
 
+    Returns:
+        the shape of ``input``.
+
     Raises:
+        TypeError: ``input`` is no tensor.
         RuntimeError: if a probability is not in [0, 1].
+        NotImplementedError: ``input``, as probabilities, is not floating-point.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.bernoulli.html
     """
@@ -634,10 +689,13 @@ def multinomial(
         generator: to draw from, by default the default one.
         out: to put the indices into.
 
-    Returns: int64, ``(num_samples,)`` or ``(rows, num_samples)``.
+    Returns:
+        int64, ``(num_samples,)`` or ``(rows, num_samples)``.
 
     Raises:
-        RuntimeError: if the weights are no weights, or too few to draw from without replacement.
+        TypeError: ``input`` is no tensor.
+        RuntimeError: if the weights are no weights or not floating-point, too few to draw from
+            without replacement, or ``num_samples`` is not positive.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.multinomial.html
     """
@@ -666,14 +724,19 @@ def multinomial(
         )
     if MODES.transforms is not None:
         return wrap(MODES.transforms.multinomial(input._array, count, replacement, generator))
-    weights = input._concrete("multinomial()")
-    _check_weights(weights, replacement and count > 1)
-    drawn = wrap(
-        sampling.multinomial(
-            default_generator if generator is None else generator, weights, count, replacement
-        )
-    )
+    kind = ((*input.shape[:-1], count), np.int64)
+    (drawn,) = draw_on_arrays(
+        _chosen, "multinomial()", (input,), kind, generator=generator, count=count,
+        replacement=bool(replacement),
+    )  # fmt: skip
     return drawn if out is None else write_out("multinomial", drawn, out)
+
+
+def _chosen(
+    generator: Generator, weights: np.ndarray, count: int, replacement: bool
+) -> np.ndarray:  # fmt: skip
+    _check_weights(weights, replacement and count > 1)
+    return sampling.multinomial(generator, weights, count, replacement)
 
 
 def _check_weights(weights: np.ndarray, replacement: bool = False) -> None:

@@ -115,7 +115,11 @@ class Generator:
         return seed
 
     def initial_seed(self) -> int:
-        """Return the seed from which the stream was started."""
+        """Return the seed from which the stream was started.
+
+        Raises:
+            RuntimeError: in a captured program.
+        """
         if MODES.capture is not None:
             raise ConcreteValueNeeded("initial_seed()")
         return self._seed
@@ -181,6 +185,8 @@ class Generator:
         state[: _HEAD.size] = np.frombuffer(head, np.uint8)
         state[_WORDS] = words.view(np.uint8)
         state[_WORDS.stop :] = np.frombuffer(tail, np.uint8)
+        if MODES.capture is not None:
+            MODES.capture.streams.note(self, state)
         return state
 
     def set_state_bytes(self, state: np.ndarray) -> None:
@@ -201,6 +207,8 @@ class Generator:
         tail = _TAIL.unpack(state[_WORDS.stop :].tobytes())
         _, double, _, has_double, single, has_single = tail
         key = state[_WORDS].view("<u8").astype(np.uint32)
+        if MODES.capture is not None:
+            MODES.capture.streams.go_back(self, state)
         with self.lock:
             bits = self._bits or self._seeded_bits()
             bits.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": BLOCK}}

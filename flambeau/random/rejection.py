@@ -18,10 +18,13 @@ import numpy as np
 
 from flambeau.autograd.function import Function
 from flambeau.autograd.grad_mode import no_grad
+from flambeau.ops.array_calls import call_on_arrays, draw_on_arrays
+from flambeau.ops.dims import broadcast_shape
+from flambeau.ops.dtype_checks import FLOATING, require_kinds, type_word
 from flambeau.random.default import default_generator
 from flambeau.random.filling import checked_generator
 from flambeau.random.generator import Generator
-from flambeau.tensor import Tensor, wrap
+from flambeau.tensor import Tensor
 
 __all__ = ["_sample_dirichlet", "_standard_gamma", "binomial", "poisson"]
 
@@ -145,6 +148,10 @@ def _beta_slope(x: np.ndarray, alpha: np.ndarray, total: np.ndarray) -> np.ndarr
     return _as_dtype(-change / np.exp(logs), x.dtype)
 
 
+def _dirichlet_slope(x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    return _beta_slope(x, alpha, alpha.sum(-1, keepdims=True))
+
+
 def _scipy() -> Any:
     try:
         import scipy.special
@@ -170,7 +177,10 @@ class _StandardGamma(_Drawn):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         concentration, sample = ctx.saved_tensors
-        return grads[0] * wrap(_gamma_slope(concentration._array, sample._array)), None
+        kind = (tuple(sample.shape), sample._array.dtype)
+        saved = (concentration.detach(), sample.detach())
+        (slope,) = call_on_arrays(_gamma_slope, "_standard_gamma()", saved, kind)
+        return grads[0] * slope, None
 
 
 class _Dirichlet(_Drawn):
@@ -179,10 +189,11 @@ class _Dirichlet(_Drawn):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         concentration, sample = ctx.saved_tensors
-        alpha = concentration._array
-        slope = _beta_slope(sample._array, alpha, alpha.sum(-1, keepdims=True))
+        kind = (tuple(sample.shape), sample._array.dtype)
+        saved = (sample.detach(), concentration.detach())
+        (slope,) = call_on_arrays(_dirichlet_slope, "_sample_dirichlet()", saved, kind)
         mean = (grads[0] * sample).sum(-1, True)
-        return (grads[0] - mean) * wrap(slope), None
+        return (grads[0] - mean) * slope, None
 
 
 def _standard_gamma(self: Tensor, generator: Any = None) -> Tensor:
@@ -192,21 +203,33 @@ def _standard_gamma(self: Tensor, generator: Any = None) -> Tensor:
         self: the concentrations, floating-point, not negative.
         generator: to draw from, by default the default one.
     """
-    alpha = self._concrete("_standard_gamma()")
     source = checked_generator("_standard_gamma", generator)
-    values = _as_dtype(_drawn(alpha, source, _gamma, alpha.dtype == np.float32), alpha.dtype)
-    values = np.maximum(values, np.finfo(alpha.dtype).tiny)
-    return _StandardGamma.apply(self, wrap(values)) if self.requires_grad else wrap(values)
+    kind = (tuple(self.shape), self._array.dtype)
+    (values,) = draw_on_arrays(
+        _gammas, "_standard_gamma()", (self.detach(),), kind, generator=source
+    )
+    return _StandardGamma.apply(self, values) if self.requires_grad else values
+
+
+def _gammas(generator: Generator, alpha: np.ndarray) -> np.ndarray:
+    drawn = _drawn(alpha, generator, _gamma, alpha.dtype == np.float32)
+    return np.maximum(_as_dtype(drawn, alpha.dtype), np.finfo(alpha.dtype).tiny)
 
 
 def _sample_dirichlet(self: Tensor, generator: Any = None) -> Tensor:
     """Numbers of the Dirichlet distribution of the concentrations in the last dim."""
-    alpha = self._concrete("_sample_dirichlet()")
     source = checked_generator("_sample_dirichlet", generator)
-    gammas = _drawn(alpha.astype(np.float64), source, _gamma, False)
+    kind = (tuple(self.shape), self._array.dtype)
+    return draw_on_arrays(  # type: ignore[no-any-return]
+        _dirichlets, "_sample_dirichlet()", (self.detach(),), kind, generator=source
+    )[0]
+
+
+def _dirichlets(generator: Generator, alpha: np.ndarray) -> np.ndarray:
+    gammas = _drawn(alpha.astype(np.float64), generator, _gamma, False)
     shares = _as_dtype(gammas / gammas.sum(-1, keepdims=True), alpha.dtype)
     limits = np.finfo(alpha.dtype)
-    return wrap(np.clip(shares, limits.tiny, np.nextafter(limits.dtype.type(1), 0)))
+    return np.clip(shares, limits.tiny, np.nextafter(limits.dtype.type(1), 0))
 
 
 def dirichlet_with_gradient(concentration: Tensor) -> Tensor:
@@ -255,16 +278,28 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
     Args:
         input: the rates, floating-point, not negative.
         generator: to draw from, by default the default one.
+
+    Returns:
+        the shape and dtype of ``input``.
+
     Raises:
         RuntimeError: a rate is negative.
+        NotImplementedError: ``input`` is not floating-point.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.poisson.html
     """
-    rates = input._concrete("poisson()")
+    require_kinds("poisson_cpu", FLOATING, input._array)
+    source = checked_generator("poisson", generator)
+    kind = (tuple(input.shape), input._array.dtype)
+    return draw_on_arrays(  # type: ignore[no-any-return]
+        _poissons, "poisson()", (input.detach(),), kind, generator=source
+    )[0]
+
+
+def _poissons(generator: Generator, rates: np.ndarray) -> np.ndarray:
     if (rates < 0).any():
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    drawn = _drawn(rates, checked_generator("poisson", generator), _poisson)
-    return wrap(_as_dtype(drawn, rates.dtype))
+    return _as_dtype(_drawn(rates, generator, _poisson), rates.dtype)
 
 
 def _stirling_tail(k: float) -> float:
@@ -341,15 +376,36 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
         prob: in [0, 1].
         generator: to draw from, by default the default one.
 
+    Returns:
+        their broadcast shape, of their dtype.
+
+    Raises:
+        RuntimeError: the dtypes differ, or the shapes do not broadcast.
+        ValueError: they are not floating-point.
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.binomial.html
     """
-    n, p = np.broadcast_arrays(count._concrete("binomial()"), prob._concrete("binomial()"))
-    if n.dtype != p.dtype:
+    dtype = count._array.dtype
+    if dtype != prob._array.dtype:
         raise RuntimeError(
             f"Found dtype {count.dtype} but expected {prob.dtype}: binomial() takes tensors of one "
             "dtype"
         )
+    if dtype.kind not in "fV":
+        raise ValueError(
+            "binomial only supports floating-point dtypes for count, got: "
+            f"{type_word(count._array)}"
+        )
+    source = checked_generator("binomial", generator)
+    kind = (broadcast_shape(tuple(count.shape), tuple(prob.shape)), dtype)
+    given = (count.detach(), prob.detach())
+    return draw_on_arrays(  # type: ignore[no-any-return]
+        _binomials, "binomial()", given, kind, generator=source
+    )[0]
+
+
+def _binomials(generator: Generator, count: np.ndarray, prob: np.ndarray) -> np.ndarray:
+    n, p = np.broadcast_arrays(count, prob)
     pairs = np.empty(n.shape, [("count", np.float64), ("prob", np.float64)])
     pairs["count"], pairs["prob"] = n, p
-    drawn = _drawn(pairs, checked_generator("binomial", generator), _binomial)
-    return wrap(_as_dtype(drawn, n.dtype))
+    return _as_dtype(_drawn(pairs, generator, _binomial), n.dtype)

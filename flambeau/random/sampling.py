@@ -339,10 +339,31 @@ def _trials(
 _SHIFTS = tuple(np.uint64(n) for n in (43, 21))
 
 
+@cache
+def _trial_programs() -> Any:
+    """Machine code for a few trials, once it is worth making: the same to the last bit."""
+    from flambeau.ops.small_programs import function_table
+
+    return function_table("trials", _chosen, 4)
+
+
+def _chosen(xp: Any, words: Any, success: Any, limit: int, dtype: np.dtype) -> Any:
+    """``success`` (None for 1) where the low 53 bits of two words are below ``limit``, else 0."""
+    pairs = xp.reshape(words, (words.shape[0] // 2, 2))
+    high, low = (xp.astype(xp.slice(pairs, (slice(None), i)), _INT64) for i in range(2))
+    value = xp.bitwise_or(xp.bitwise_left_shift(xp.bitwise_and(high, (1 << 21) - 1), 32), low)
+    chosen = xp.full((), 1, dtype) if success is None else success
+    return xp.where(value < limit, chosen, xp.full((), 0, dtype))
+
+
 def _few_trials(
     generator: Generator, count: int, dtype: np.dtype, success: Any, limit: int
 ) -> np.ndarray:
     words = generator.words(2 * count)
+    if dtype.char in "fd":
+        chosen = _trial_programs()[words.shape, limit, dtype](words, success)
+        if chosen is not None:
+            return chosen  # type: ignore[no-any-return]
     if limit < 1 << 53 and _LITTLE_ENDIAN and words.flags.c_contiguous:
         # the low 53 bits of high word and low word, followed by 11 bits that decide nothing
         pairs = words.view(_UINT64_DTYPE)

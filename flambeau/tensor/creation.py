@@ -96,8 +96,6 @@ def _from_data(data: Any, dtype: Any) -> np.ndarray:
     if array.dtype.kind in "OUSV":
         raise _not_numbers(data)
     if dtype is not None:
-        if np.dtype(_dtype(dtype)).kind in "iu" and array.dtype.kind == "u":
-            pass
         return array.astype(_dtype(dtype))
     if array.dtype.kind in "fc" and (hasattr(data, "dtype") or _has_arrays(data)):
         return array  # NumPy's numbers keep their precision
@@ -177,6 +175,14 @@ def tensor(
         requires_grad: whether operations on it are recorded.
         pin_memory: no effect on the CPU.
 
+    Returns:
+        the shape of ``data``: () of a number.
+
+    Raises:
+        ValueError: sequences of different lengths, or an array of foreign byte order.
+        TypeError: sequences of different depths, a str, or an array of another dtype.
+        RuntimeError: something else than numbers.
+
     Source: https://pytorch.org/docs/stable/generated/torch.tensor.html
     """
     if isinstance(data, Tensor):
@@ -193,7 +199,19 @@ def tensor(
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """``data`` as a tensor, sharing memory with it where that can be."""
+    """``data`` as a tensor, sharing memory with it where that can be.
+
+    Args:
+        data: a tensor (returned itself), a NumPy array (shared), or what :func:`tensor` copies.
+        dtype: of the result; another than that of ``data`` makes a copy.
+        device: where it shall live.
+
+    Returns:
+        the shape of ``data``.
+
+    Raises:
+        ValueError, TypeError, RuntimeError: as :func:`tensor` and :func:`from_numpy`.
+    """
     if isinstance(data, Tensor):
         return data.to(device=device, dtype=dtype)  # type: ignore[attr-defined]
     if isinstance(data, np.ndarray):
@@ -206,8 +224,29 @@ def asarray(
     obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """``obj`` as a tensor; ``copy``: whether memory must (True) or must not (False) be copied."""
+    """``obj`` as a tensor, sharing memory with it where that can be.
+
+    Args:
+        obj: a tensor, a NumPy array, or what :func:`tensor` copies.
+        dtype: of the result; another than that of ``obj`` makes a copy.
+        device: where it shall live.
+        copy: whether memory must (True) or must not (False) be copied; None: where needed.
+        requires_grad: whether operations on the result are recorded.
+
+    Returns:
+        the shape of ``obj``.
+
+    Raises:
+        ValueError: ``copy`` is False, and memory would have to be copied.
+        TypeError, RuntimeError: as :func:`tensor` and :func:`from_numpy`.
+    """
     result = as_tensor(obj, dtype=dtype, device=device)
+    if copy is False:
+        held = obj._array if isinstance(obj, Tensor) else obj
+        if not isinstance(held, np.ndarray):
+            raise ValueError("can't alias arbitrary sequence into a tensor.")
+        if result._array is not held and not np.may_share_memory(result._array, held):
+            raise ValueError("can't alias tensor of another dtype: copy=False was given")
     if copy:
         result = result.detach().clone()  # type: ignore[attr-defined]
     if requires_grad:
@@ -217,6 +256,12 @@ def asarray(
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
     """A tensor that shares the memory of a NumPy array.
+
+    Args:
+        ndarray: the array, of any shape.
+
+    Returns:
+        its shape and dtype.
 
     Raises:
         TypeError: not an array, or of a dtype that tensors do not have.
@@ -254,12 +299,29 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
 def frombuffer(
     buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
 ) -> Tensor:
-    """A one-dimensional tensor that shares the memory of ``buffer``."""
-    array = np.frombuffer(buffer, dtype.numpy, count, offset)
+    """A one-dimensional tensor that shares the memory of ``buffer``.
+
+    Args:
+        buffer: an object with Python's buffer interface, such as bytes.
+        dtype: of the elements.
+        count: how many; -1: all.
+        offset: how many bytes to skip first.
+        requires_grad: whether operations on the result are recorded.
+
+    Returns:
+        (count).
+
+    Raises:
+        ValueError: ``buffer`` has no such interface, fewer bytes, or no whole number of elements.
+    """
+    try:
+        array = np.frombuffer(buffer, dtype.numpy, count, offset)
+    except TypeError:
+        raise ValueError("object does not implement Python buffer protocol.") from None
     return made(array, requires_grad)
 
 
-def _filled(name: str, value: float, doc: str) -> Any:
+def _filled(name: str, value: float) -> Any:
     def function(
         *size: Any,
         out: Tensor | None = None,
@@ -287,12 +349,29 @@ def _filled(name: str, value: float, doc: str) -> Any:
         return made(array, requires_grad, device, out)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
+    function.__doc__ = f"""A tensor of {name}.
+
+    Args:
+        size: the shape, as one sequence or several ints.
+        out: a tensor to put the result into.
+        dtype: of the result; the default one.
+        layout, pin_memory, names, memory_format: change nothing here.
+        device: where it shall live.
+        requires_grad: whether operations on it are recorded.
+        shape: ``size``, by name.
+
+    Returns:
+        ``size``.
+
+    Raises:
+        RuntimeError: a size is negative.
+        TypeError: an unknown argument.
+    """
     return function
 
 
-zeros = _filled("zeros", 0, "A tensor of zeros, of the given shape.")
-ones = _filled("ones", 1, "A tensor of ones, of the given shape.")
+zeros = _filled("zeros", 0)
+ones = _filled("ones", 1)
 
 
 def empty(
@@ -306,7 +385,22 @@ def empty(
     memory_format: Any = None,
     **shape: Any,
 ) -> Tensor:
-    """A tensor of the given shape whose elements are whatever the memory held."""
+    """A tensor whose elements are whatever the memory held.
+
+    Args:
+        size: the shape, as one sequence or several ints.
+        out: a tensor to put the result into.
+        dtype: of the result; the default one.
+        layout, pin_memory, memory_format: change nothing here.
+        device: where it shall live.
+        requires_grad: whether operations on it are recorded.
+
+    Returns:
+        ``size``.
+
+    Raises:
+        RuntimeError: a size is negative.
+    """
     if "size" in shape:
         size = (shape["size"],)
     return made(np.empty(shape_of(size), _dtype(dtype)), requires_grad, device, out)
@@ -323,9 +417,24 @@ def full(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """A tensor of the shape ``size`` filled with ``fill_value``, whose type decides the dtype."""
+    """A tensor with every element ``fill_value``.
+
+    Args:
+        size: the shape, a sequence.
+        fill_value: a number, or a tensor of one element.
+        out: a tensor to put the result into.
+        dtype: of the result; that of a tensor of this number by default.
+        layout, pin_memory: change nothing here.
+        device: where it shall live.
+        requires_grad: whether operations on it are recorded.
+
+    Returns:
+        ``size``.
+
+    Raises:
+        RuntimeError: a size is negative.
+    """
     if isinstance(fill_value, Tensor):
-        dtype = fill_value.dtype if dtype is None else dtype
         fill_value = fill_value.item()
     if dtype is None:
         dtype = dtypes.number_dtype(fill_value)
@@ -333,7 +442,7 @@ def full(
     return made(array, requires_grad, device, out)
 
 
-def _like(name: str, doc: str) -> Any:
+def _like(name: str, what: str) -> Any:
     def function(
         input: Tensor,
         *,
@@ -349,13 +458,24 @@ def _like(name: str, doc: str) -> Any:
         return made(_beside(input, maker(input._array.shape, wanted)), requires_grad, device)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
+    function.__doc__ = f"""A tensor like ``input`` {what}.
+
+    Args:
+        input: (*), any shape.
+        dtype: of the result; that of ``input`` by default.
+        layout, pin_memory, memory_format: change nothing here.
+        device: where it shall live.
+        requires_grad: whether operations on it are recorded.
+
+    Returns:
+        (*).
+    """
     return function
 
 
-zeros_like = _like("zeros_like", "Zeros in the shape and dtype of ``input``.")
-ones_like = _like("ones_like", "Ones in the shape and dtype of ``input``.")
-empty_like = _like("empty_like", "An uninitialised tensor in the shape and dtype of ``input``.")
+zeros_like = _like("zeros_like", "of zeros")
+ones_like = _like("ones_like", "of ones")
+empty_like = _like("empty_like", "whose elements are whatever the memory held")
 
 
 def full_like(
@@ -369,7 +489,19 @@ def full_like(
     pin_memory: bool = False,
     memory_format: Any = None,
 ) -> Tensor:
-    """``fill_value`` in the shape and dtype of ``input``."""
+    """A tensor like ``input`` with every element ``fill_value``.
+
+    Args:
+        input: (*), any shape.
+        fill_value: a number.
+        dtype: of the result; that of ``input`` by default.
+        layout, pin_memory, memory_format: change nothing here.
+        device: where it shall live.
+        requires_grad: whether operations on it are recorded.
+
+    Returns:
+        (*).
+    """
     wanted = input._array.dtype if dtype is None else _dtype(dtype)
     array = _beside(input, np.full(input._array.shape, fill_value, wanted))
     return made(array, requires_grad, device)
@@ -379,7 +511,19 @@ def eye(
     n: int, m: int | None = None, *, out: Tensor | None = None, dtype: Any = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """An ``n`` by ``m`` (``n``) matrix with ones on its diagonal and zeros elsewhere.
+    """A matrix with ones on its diagonal and zeros elsewhere.
+
+    Args:
+        n: how many rows.
+        m: how many columns; n by default.
+        out: a tensor to put the result into.
+        dtype: of the result; the default one.
+        layout: changes nothing here.
+        device: where it shall live.
+        requires_grad: whether operations on it are recorded.
+
+    Returns:
+        (n, m).
 
     Raises:
         RuntimeError: a size is negative.
@@ -391,7 +535,17 @@ def eye(
 
 
 def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, **options: Any) -> Tensor:
-    """A 0-d tensor of a number, of the default dtype if none is given."""
+    """A tensor without dims.
+
+    Args:
+        s: the number.
+        dtype: of the result; the default one.
+        device: where it shall live.
+        options: ``requires_grad``; others change nothing.
+
+    Returns:
+        ().
+    """
     return made(np.asarray(s).astype(_dtype(dtype)), options.get("requires_grad", False), device)
 
 
@@ -409,7 +563,17 @@ def _new(name: str) -> Any:
         return made(_beside(self, maker(shape_of(size), wanted)), requires_grad, device)
 
     method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"A tensor as by ``torch.{name[4:]}``, of this one's dtype and device."
+    method.__doc__ = f"""A tensor as by ``torch.{name[4:]}``, of this one's dtype and device.
+
+    Args:
+        size: the shape, as one sequence or several ints.
+        dtype, device, requires_grad: as of ``torch.{name[4:]}``.
+        layout, pin_memory: change nothing here.
+        shape: ``size``, by name.
+
+    Raises:
+        RuntimeError: a size is negative.
+    """
     return method
 
 
@@ -420,7 +584,17 @@ def new_full(
     self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """A tensor of the shape ``size`` filled with a value, of this one's dtype and device."""
+    """A tensor filled with a value, of this one's dtype and device unless told otherwise.
+
+    Args:
+        size: the shape, a sequence.
+        fill_value: a number.
+        dtype, device, requires_grad: as of :func:`full`.
+        layout, pin_memory: change nothing here.
+
+    Raises:
+        RuntimeError: a size is negative.
+    """
     wanted = self._array.dtype if dtype is None else _dtype(dtype)
     array = _beside(self, np.full(shape_of((size,)), fill_value, wanted))
     return made(array, requires_grad, device)
@@ -430,7 +604,16 @@ def new_tensor(
     self: Tensor, data: Any, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False, layout: Any = None, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """A tensor with a copy of ``data``, of this one's dtype and device."""
+    """A tensor with a copy of ``data``, of this one's dtype and device unless told otherwise.
+
+    Args:
+        data: a number, nested sequences, an array or a tensor.
+        dtype, device, requires_grad: as of :func:`tensor`.
+        layout, pin_memory: change nothing here.
+
+    Raises:
+        ValueError, TypeError, RuntimeError: as :func:`tensor`.
+    """
     return made(_from_data(data, self.dtype if dtype is None else dtype), requires_grad, device)
 
 
@@ -440,7 +623,7 @@ def is_tensor(obj: Any) -> bool:
 
 
 def numel(input: Tensor) -> int:
-    """The number of elements of ``input``."""
+    """The number of elements of the tensor ``input``, an int."""
     return input.numel()
 
 

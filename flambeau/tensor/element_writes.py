@@ -1,4 +1,7 @@
-"""Methods that write a tensor's elements: its diagonal, or each by a Python function."""
+"""Methods that write a tensor's elements: its diagonal, or each by a Python function.
+
+Source: https://pytorch.org/docs/stable/tensors.html
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from .inquiries import is_nonzero, is_same_size
 from .tensor import Tensor
 
 __all__ = ["apply_", "fill_diagonal_", "map_", "new", "resize_as_"]
 
 
 def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
-    """Write a number to the main diagonal.
+    """Write a number to the main diagonal, and return the tensor.
 
     Args:
         fill_value: the number.
@@ -39,19 +43,32 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
 
 
 def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
-    """Replace each element by what the function makes of it: slow, one call per element.
+    """Replace each element by what a function makes of it: slow, one call per element.
+
+    Args:
+        callable: takes a Python number and returns one.
+
+    Returns:
+        this tensor.
 
     Raises:
-        RuntimeError: it is a leaf that requires grad.
+        RuntimeError: it requires grad.
     """
     return _write(self, [callable(value) for value in self.detach().flatten().tolist()])
 
 
 def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
-    """Replace each element by what the function makes of it and that of ``tensor``.
+    """Replace each element by what a function makes of it and that of another tensor.
+
+    Args:
+        tensor: of a shape that expands to this one's.
+        callable: takes two Python numbers and returns one.
+
+    Returns:
+        this tensor.
 
     Raises:
-        RuntimeError: it is a leaf that requires grad, or ``tensor`` cannot be expanded to it.
+        RuntimeError: it requires grad, or ``tensor`` cannot be expanded to it.
     """
     other = tensor.detach().expand(self.shape).flatten().tolist()
     mine = self.detach().flatten().tolist()
@@ -73,12 +90,17 @@ def new(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) -> Tensor:
-    """Take the shape of another tensor, as ``resize_`` does."""
+    """Take the shape of the tensor ``the_template``, as ``resize_`` does, and return this one.
+
+    Args:
+        the_template: of any dtype.
+        memory_format: changes nothing here.
+    """
     return self.resize_(the_template.shape)  # type: ignore[attr-defined, no-any-return]
 
 
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
-    """Whether both are the same part of the same memory, by shape, strides and offset."""
+    """Whether this and ``tensor`` are the same part of one memory, by shape, strides and offset."""
     a, b = self._array, tensor._array
     return (
         a.shape == b.shape and a.strides == b.strides and a.ctypes.data == b.ctypes.data
@@ -90,5 +112,5 @@ def attach() -> None:
     """Give Tensor these methods."""
     for method in (apply_, fill_diagonal_, is_set_to, map_, new, resize_as_):
         setattr(Tensor, method.__name__, method)
-    Tensor.is_nonzero = Tensor.__bool__  # type: ignore[attr-defined]
-    Tensor.is_same_size = lambda self, other: self.shape == other.shape  # type: ignore[attr-defined]
+    Tensor.is_nonzero = is_nonzero  # type: ignore[attr-defined]
+    Tensor.is_same_size = is_same_size  # type: ignore[attr-defined]

@@ -1,4 +1,7 @@
-"""Questions about a tensor that are functions of ``torch``."""
+"""Questions about a tensor that are functions of ``torch``.
+
+Source: https://pytorch.org/docs/stable/torch.html#tensors
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ __all__ = ["get_device", "is_nonzero", "is_same_size", "is_signed", "typename"]
 
 
 def is_nonzero(input: Tensor) -> bool:
-    """Whether a tensor of one element is not zero.
+    """Whether a tensor ``input`` of one element is not zero.
 
     Raises:
         RuntimeError: it has more elements, or none.
@@ -19,22 +22,22 @@ def is_nonzero(input: Tensor) -> bool:
 
 
 def is_same_size(input: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have the same shape."""
+    """Whether the tensors ``input`` and ``other`` have the same shape."""
     return input.shape == other.shape
 
 
 def is_signed(input: Tensor) -> bool:
-    """Whether the tensor's dtype has negative numbers."""
+    """Whether the dtype of the tensor ``input`` has negative numbers."""
     return input.dtype.is_signed
 
 
 def get_device(input: Tensor) -> int:
-    """The index of the tensor's device; -1 on the CPU."""
+    """The index of the device of the tensor ``input``; -1 on the CPU."""
     return input.get_device()
 
 
 def typename(obj: Any, /) -> str:
-    """The name of an object's type: ``torch.FloatTensor`` of a tensor of float32."""
+    """The name of the type of ``obj``: ``torch.FloatTensor`` of a tensor of float32."""
     if isinstance(obj, Tensor):
         return obj.type()  # type: ignore[attr-defined, no-any-return]
     kind = obj if hasattr(obj, "__qualname__") else type(obj)

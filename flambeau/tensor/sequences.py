@@ -31,12 +31,22 @@ def arange(
 
     Call as ``arange(end)``, ``arange(start, end)`` or ``arange(start, end, step)``.
 
+    Args:
+        args: the bounds and the step, numbers or tensors of one.
+        out: a tensor to put the result into.
+        dtype: of the result.
+        layout, pin_memory: change nothing here.
+        device: where it shall live.
+        requires_grad: whether operations on it are recorded.
+        named: ``start``, ``end`` and ``step``, by name.
+
     Returns:
         (ceil((end - start) / step)); int64 if all three are whole, else of the default dtype.
 
     Raises:
-        TypeError: there is no ``end``.
+        TypeError: there is no ``end``, or an unknown argument.
         RuntimeError: ``step`` is 0 or leads away from ``end``, or a bound is not finite.
+        ValueError: ``step`` is 0 in an integer ``dtype``.
     """
     start, end, step = named.pop("start", 0), named.pop("end", None), named.pop("step", 1)
     if named:
@@ -115,12 +125,18 @@ def linspace(
         start: the first number, or a 0-d tensor.
         end: the last one.
         steps: how many there are.
+        out: a tensor to put the result into.
+        dtype: of the result; the default one.
+        layout, pin_memory: change nothing here.
+        device: where it shall live.
+        requires_grad: whether operations on it are recorded.
 
     Returns:
         (steps).
 
     Raises:
         RuntimeError: ``steps`` is negative, or a bound is a tensor with dims.
+        TypeError: ``steps`` is no whole number.
     """
     start, end = _ends("linspace", start, end, steps)
     wanted = _dtype(dtype)
@@ -155,12 +171,18 @@ def logspace(
         end: the last one.
         steps: how many there are.
         base: what is raised to them.
+        out: a tensor to put the result into.
+        dtype: of the result; the default one.
+        layout: changes nothing here.
+        device: where it shall live.
+        requires_grad: whether operations on it are recorded.
 
     Returns:
         (steps).
 
     Raises:
         RuntimeError: ``steps`` is negative, or a bound is a tensor with dims.
+        TypeError: ``steps`` is no whole number.
     """
     start, end = _ends("logspace", start, end, steps)
     wanted = _dtype(dtype)

@@ -18,7 +18,18 @@ def empty_strided(
     size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """A tensor of the shape ``size`` with the strides ``stride`` (in elements), not filled.
+    """A tensor of given strides, not filled.
+
+    Args:
+        size: the shape.
+        stride: for each dim how many elements lie between neighbours in memory.
+        dtype: of the result; the default one.
+        layout, pin_memory: change nothing here.
+        device: where it shall live.
+        requires_grad: whether operations on it are recorded.
+
+    Returns:
+        ``size``.
 
     Raises:
         RuntimeError: as many strides as sizes are needed, none of them negative.
@@ -43,6 +54,17 @@ def empty_permuted(
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor not filled, whose dims lie in memory in the order ``physical_layout``.
+
+    Args:
+        size: the shape.
+        physical_layout: the dims, from the one whose entries lie farthest apart.
+        dtype: of the result; the default one.
+        layout, pin_memory: change nothing here.
+        device: where it shall live.
+        requires_grad: whether operations on it are recorded.
+
+    Returns:
+        ``size``.
 
     Raises:
         RuntimeError: ``physical_layout`` does not name every dim once, counted from 0.
@@ -69,7 +91,20 @@ def empty_permuted(
 
 
 def range(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> Tensor:
-    """Numbers from ``start`` to ``end``, both included (deprecated: use ``arange``)."""
+    """Numbers from ``start`` to ``end``, both included (deprecated: use ``arange``).
+
+    Args:
+        start: the first; alone it is ``end``, and the first is 0.
+        end: not exceeded.
+        step: their distance.
+        options: ``dtype``, ``device``, ``requires_grad`` and ``out`` as of ``arange``.
+
+    Returns:
+        (floor((end - start) / step) + 1), of the default dtype.
+
+    Raises:
+        RuntimeError: ``step`` is 0 or leads away from ``end``.
+    """
     import warnings
 
     if end is None:
@@ -85,16 +120,28 @@ def range(start: Any = 0, end: Any = None, step: Any = 1, **options: Any) -> Ten
         from ..dtypes import get_default_dtype
 
         options["dtype"] = get_default_dtype()
-    count = int((end - start) / step)
     if step == 0:
         raise RuntimeError("step must be nonzero")
+    count = int((end - start) / step)
     if count < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     return arange(start, start + step * (count + 0.5), step, **options)
 
 
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
-    """The places of what is not zero, ``size`` of them: cut, or filled up with ``fill_value``."""
+    """The places of what is not zero, ``size`` of them.
+
+    Args:
+        input: (*), any shape.
+        size: at least 0: how many to cut or fill up to.
+        fill_value: what to fill up with.
+
+    Returns:
+        (size, dims), int64, a row for each.
+
+    Raises:
+        RuntimeError: ``size`` is negative.
+    """
     if size < 0:
         raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
     found = input.nonzero()[:size]  # type: ignore[attr-defined]
@@ -105,7 +152,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
 
 
 def is_inference(input: Tensor) -> bool:
-    """Whether the tensor was made in inference mode."""
+    """Whether the tensor ``input`` was made in inference mode."""
     return input.is_inference()
 
 

@@ -118,7 +118,7 @@ class Tensor(metaclass=_TensorMeta):
         return Size(self._array.shape)
 
     def size(self, dim: int | None = None) -> Any:
-        """The shape, or the size of dim ``dim``.
+        """The shape, or (an int) the size of dim ``dim``.
 
         Raises:
             IndexError: ``dim`` is out of range.
@@ -135,6 +135,7 @@ class Tensor(metaclass=_TensorMeta):
 
     @property
     def ndim(self) -> int:
+        """The number of dims."""
         return self._array.ndim
 
     def dim(self) -> int:
@@ -151,20 +152,24 @@ class Tensor(metaclass=_TensorMeta):
 
     @property
     def dtype(self) -> dtypes.dtype:
+        """The type of the elements."""
         return dtypes.from_numpy_dtype(self._array.dtype)
 
     @property
     def device(self) -> Device:
+        """Where the elements are."""
         return device_of(self._array)
 
     @property
     def layout(self) -> Any:
+        """How the elements lie in memory: ``torch.strided``."""
         from ..layout import strided
 
         return strided
 
     @property
     def itemsize(self) -> int:
+        """Bytes of one element."""
         return int(self._array.dtype.itemsize)
 
     def element_size(self) -> int:
@@ -173,25 +178,30 @@ class Tensor(metaclass=_TensorMeta):
 
     @property
     def nbytes(self) -> int:
+        """Bytes of all elements."""
         return self.numel() * self.itemsize
 
     def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating-point one."""
         return self.dtype.is_floating_point
 
     def is_complex(self) -> bool:
+        """Whether the dtype is a complex one."""
         return self.dtype.is_complex
 
     def is_signed(self) -> bool:
+        """Whether the dtype has negative numbers."""
         return self.dtype.is_signed
 
-    is_cuda = property(lambda self: self.device.type == "cuda")
-    is_cpu = property(lambda self: self.device.type == "cpu")
+    is_cuda = property(lambda self: self.device.type == "cuda", doc="Whether it is on a GPU.")
+    is_cpu = property(lambda self: self.device.type == "cpu", doc="Whether it is on the CPU.")
     is_mps = is_meta = is_sparse = is_quantized = is_mkldnn = is_xla = is_nested = property(
-        lambda self: False
+        lambda self: False, doc="False: there are no such tensors here."
     )
-    is_xpu = is_ipu = is_mtia = is_maia = is_vulkan = is_sparse_csr = property(lambda self: False)
+    is_xpu = is_ipu = is_mtia = is_maia = is_vulkan = is_sparse_csr = is_mps
 
     def is_inference(self) -> bool:
+        """Whether it was made in inference mode."""
         return self._inference
 
     def get_device(self) -> int:
@@ -203,7 +213,12 @@ class Tensor(metaclass=_TensorMeta):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients are recorded for it; may be set on leaves."""
+        """Whether gradients are recorded for it; may be set on leaves.
+
+        Raises:
+            RuntimeError: set False on what an operation computed, or True on whole numbers or
+                (outside inference mode) an inference tensor.
+        """
         if self._base is not None:
             self._refresh()
         return self._requires_grad
@@ -236,7 +251,11 @@ class Tensor(metaclass=_TensorMeta):
             self._requires_grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Set :attr:`requires_grad` and return this tensor."""
+        """Set :attr:`requires_grad`, to the bool ``requires_grad``, and return this tensor.
+
+        Raises:
+            RuntimeError: as setting :attr:`requires_grad` does.
+        """
         self.requires_grad = requires_grad
         return self
 
@@ -254,7 +273,12 @@ class Tensor(metaclass=_TensorMeta):
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient that backward passes have added up here; None before the first."""
+        """The gradient that backward passes have added up here; None before the first.
+
+        Raises:
+            TypeError: set to something else than a tensor or None.
+            RuntimeError: set to a tensor of another shape or dtype, or this one.
+        """
         if self._grad is None and self._node is not None and not self._retains_grad:
             import warnings
 
@@ -309,7 +333,11 @@ class Tensor(metaclass=_TensorMeta):
         return self._retains_grad
 
     def retain_grad(self) -> None:
-        """Let a backward pass keep the gradient of this non-leaf in :attr:`grad`."""
+        """Let a backward pass keep the gradient of this non-leaf in :attr:`grad`.
+
+        Raises:
+            RuntimeError: this tensor does not require grad.
+        """
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self._node is None or self._retains_grad:
@@ -341,8 +369,10 @@ class Tensor(metaclass=_TensorMeta):
 
         Args:
             hook: returns None, or the tensor that replaces the gradient.
+
         Returns:
             a handle whose ``remove()`` takes the hook away.
+
         Raises:
             RuntimeError: this tensor does not require grad.
         """
@@ -361,7 +391,17 @@ class Tensor(metaclass=_TensorMeta):
         return handle
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Any:
-        """Call ``hook(tensor)`` after a backward pass has added to this leaf's :attr:`grad`."""
+        """Call ``hook(tensor)`` after a backward pass has added to this leaf's :attr:`grad`.
+
+        Args:
+            hook: what it returns is not looked at.
+
+        Returns:
+            a handle whose ``remove()`` takes the hook away.
+
+        Raises:
+            RuntimeError: this tensor does not require grad, or is no leaf.
+        """
         from ..utils.hooks import RemovableHandle
 
         if not self.requires_grad:
@@ -418,7 +458,11 @@ class Tensor(metaclass=_TensorMeta):
 
     @property
     def data(self) -> Tensor:
-        """This tensor's memory, outside the tape: writes here are not noticed by autograd."""
+        """This tensor's memory, outside the tape: writes here are not noticed by autograd.
+
+        Raises:
+            TypeError: set to something else than a tensor.
+        """
         return _alias(self)
 
     @data.setter
@@ -438,7 +482,11 @@ class Tensor(metaclass=_TensorMeta):
         return result
 
     def detach_(self) -> Tensor:
-        """Cut this tensor off from its history, in place."""
+        """Cut this tensor off from its history, in place, and return it.
+
+        Raises:
+            RuntimeError: it is a view.
+        """
         if self._base is not None:
             raise RuntimeError(
                 "Can't detach views in-place. Use detach() instead. If you are using "
@@ -495,6 +543,10 @@ class Tensor(metaclass=_TensorMeta):
 
         Args:
             force: detach and copy to the CPU first where that is needed.
+
+        Returns:
+            an array of its shape and dtype.
+
         Raises:
             RuntimeError: the tensor requires grad.
             TypeError: it is not on the CPU, or NumPy has no such dtype.

@@ -66,7 +66,7 @@ class SGDByHand:
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the velocities over.
+        """Take over the velocities in `state_dict`, as `state_dict()` gave them.
 
         Raises:
             ValueError: they are not as many as here, or of other shapes.

@@ -21,7 +21,12 @@ class CheckpointError(RuntimeError):
 
 
 def write_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint, replacing the file in one go: an interruption leaves the old one."""
+    """Write a checkpoint, replacing the file in one go: an interruption leaves the old one.
+
+    Arguments:
+        state: what `Run.state` gives.
+        path: the file.
+    """
     partial = path.with_name(path.name + ".partial")
     torch.save({"format": FORMAT, **state}, partial)
     os.replace(partial, path)
@@ -29,6 +34,12 @@ def write_checkpoint(state: dict[str, Any], path: Path) -> None:
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint; nothing in the file is executed.
+
+    Arguments:
+        path: the file.
+
+    Returns:
+        The state that `write_checkpoint` was given, for `Run.restore`.
 
     Raises:
         CheckpointError: there is no such file, or it is not a whole checkpoint of this kind.
@@ -54,6 +65,9 @@ def read_weights(path: Path) -> dict[str, Any]:
     Arguments:
         path: a state dict, or a dict with one under `model`, `model_state_dict` or `state_dict`,
             written by PyTorch or flambeau.
+
+    Returns:
+        The state dict.
 
     Raises:
         CheckpointError: there is no such file, or no state dict in it.

@@ -89,7 +89,11 @@ def in_words(value: Any) -> str:
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """How many processors this process may use.
+
+    Returns:
+        A number, at least 1.
+    """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -379,6 +383,10 @@ def write_outcomes(outcomes: Sequence[Outcome], path: Path) -> None:
     """Write the metrics of all runs as CSV, replacing the file in one go.
 
     A row for each row of a run's metrics: the settings that vary, the seed, and the metrics.
+
+    Arguments:
+        outcomes: what became of the runs.
+        path: the file.
     """
     partial = path.with_name(path.name + ".partial")
     with open(partial, "w", newline="") as file:
@@ -393,6 +401,14 @@ def write_outcomes(outcomes: Sequence[Outcome], path: Path) -> None:
 
 
 def finals(outcomes: Sequence[Outcome], column: str) -> list[float]:
-    """The last values of a column that were measured, of the runs that came to their end."""
+    """The last values of a column that were measured, of the runs that came to their end.
+
+    Arguments:
+        outcomes: what became of the runs.
+        column: the column's name.
+
+    Returns:
+        A value for each such run.
+    """
     values = [outcome.history.last(column) for outcome in outcomes if outcome.complaint is None]
     return [value for value in values if math.isfinite(value)]

@@ -44,14 +44,18 @@ class Watcher:
     stop = False
 
     def after_step(self, run: Run, loss: float) -> None:
-        """A step is done."""
+        """A step of `run` is done, with this `loss`."""
 
     def after_row(self, run: Run) -> None:
-        """A row was added to the history."""
+        """A row was added to the history of `run`."""
 
 
 def make_optimizer(model: Module, settings: Settings) -> Any:
-    """The optimizer of the settings, for all parameters of the model."""
+    """The optimizer of the `settings`, for all parameters of `model`.
+
+    Returns:
+        One of `flambeau.optim`, or `SGDByHand`.
+    """
     options: dict[str, float] = {"lr": settings.lr}
     if settings.momentum:
         options["momentum"] = settings.momentum
@@ -251,6 +255,9 @@ class Run:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state: of a run with the same recipe and settings, epochs excepted.
 
+        Arguments:
+            state: what `state` gave.
+
         Raises:
             CheckpointError: the state is of another run.
         """
@@ -293,6 +300,12 @@ def _step(model: Module, optimizer: Any, loss_function: Module) -> Callable[[Any
 
 def settings_of(state: dict[str, Any]) -> Settings:
     """The settings that a state was made with.
+
+    Arguments:
+        state: what `Run.state` gave.
+
+    Returns:
+        The settings.
 
     Raises:
         CheckpointError: they are not such as this version has.

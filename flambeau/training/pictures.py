@@ -50,6 +50,11 @@ class Picture:
 def draw_picture(picture: Picture, run: Run, path: Path) -> None:
     """Draw the picture of a run's model into a file.
 
+    Arguments:
+        picture: what to draw.
+        run: whose model.
+        path: the file, PNG, SVG or PDF by its ending.
+
     Raises:
         ImportError: matplotlib is not installed.
     """
@@ -82,7 +87,7 @@ def _outputs(run: Run, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def regions(axes: Sequence[Any], run: Run) -> None:
-    """Training points in the plane, and where the model puts each class."""
+    """On one of `axes`, training points of `run`, and where its model puts each class."""
     from flambeau.plots import plot_classification_2d
 
     points, classes = run.train_rows.tensors
@@ -90,7 +95,7 @@ def regions(axes: Sequence[Any], run: Run) -> None:
 
 
 def fitted_curve(axes: Sequence[Any], run: Run) -> None:
-    """Rows of one feature, and the model's line through them."""
+    """On one of `axes`, rows of one feature of `run`, and its model's line through them."""
     from flambeau.plots import plot_regression
 
     x, y = run.train_rows.tensors
@@ -98,7 +103,7 @@ def fitted_curve(axes: Sequence[Any], run: Run) -> None:
 
 
 def fitted_curve_and_nodes(axes: Sequence[Any], run: Run) -> None:
-    """The fit, and beside it what each node of the last hidden layer contributes."""
+    """On two `axes`, the fit of `run` and what each node of the last hidden layer contributes."""
     from flambeau.plots import plot_nodes
 
     fitted_curve(axes, run)
@@ -109,7 +114,7 @@ def fitted_curve_and_nodes(axes: Sequence[Any], run: Run) -> None:
 
 
 def fitted_polynomial(axes: Sequence[Any], run: Run) -> None:
-    """The sine and the polynomial, over the powers' first: x."""
+    """On one of `axes`, the sine and the polynomial of `run`, over the powers' first: x."""
     from flambeau.plots import plot_regression
 
     powers, y = run.train_rows.tensors
@@ -117,7 +122,7 @@ def fitted_polynomial(axes: Sequence[Any], run: Run) -> None:
 
 
 def predicted_against_true(axes: Sequence[Any], run: Run) -> None:
-    """Predictions over targets: on the diagonal they agree."""
+    """On one of `axes`, predictions of `run` over targets: on the diagonal they agree."""
     from flambeau.plots.axes import colour, tidy
 
     inputs, targets = run.train_rows.tensors
@@ -132,7 +137,7 @@ def predicted_against_true(axes: Sequence[Any], run: Run) -> None:
 
 
 def digit_answers(axes: Sequence[Any], run: Run) -> None:
-    """Test images with the model's answers, and the confusion matrix of all of them."""
+    """On two `axes`, test images with the answers of `run`, and all their confusion matrix."""
     from flambeau.plots import plot_confusion_matrix, plot_images
 
     assert run.test_rows is not None
@@ -154,7 +159,7 @@ def digit_answers(axes: Sequence[Any], run: Run) -> None:
 
 
 def classes_of_rows(names: Sequence[str], axes: Sequence[Any], run: Run) -> None:
-    """The confusion matrix of the test rows, with the names of the classes."""
+    """On one of `axes`, the confusion matrix of the test rows of `run`, with `names` of classes."""
     from flambeau.plots import plot_confusion_matrix
 
     assert run.test_rows is not None

@@ -110,6 +110,12 @@ def stop_on_signal(stop: Callable[[int], None]) -> Iterator[None]:
     """Have Ctrl-C (and a request to terminate) end a run after the step that is under way.
 
     A second Ctrl-C is not waited for: it interrupts at once, as Python does.
+
+    Arguments:
+        stop: is called with the signal's number.
+
+    Returns:
+        The context manager.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -77,6 +77,12 @@ class Settings:
         With another optimizer, the momentum is 0 unless it is given too: a recipe's momentum is
         meant for the recipe's optimizer (or the same one, written by hand).
 
+        Arguments:
+            changes: the new values by the settings' names.
+
+        Returns:
+            New settings.
+
         Raises:
             ValueError: there is no such setting.
         """
@@ -147,6 +153,13 @@ class UnknownRecipeError(LookupError):
 
 def recipe_named(name: str, recipes: dict[str, Recipe]) -> Recipe:
     """The recipe of a name.
+
+    Arguments:
+        name: the name.
+        recipes: all of them by name.
+
+    Returns:
+        The recipe.
 
     Raises:
         UnknownRecipeError: there is none; says which there are, and which is meant perhaps.

@@ -121,6 +121,10 @@ class LogisticRegression(nn.Module):
     Arguments:
         inputs: how many features a row has.
         classes: how many classes there are.
+
+    Shape:
+        - Input: rows `(N, inputs)`
+        - Output: `(N, classes)`
     """
 
     def __init__(self, inputs: int, classes: int) -> None:

@@ -218,7 +218,15 @@ class LayerInfo:
         return f"{self.class_name}: {self.depth}-{self.depth_index}"
 
     def record(self, inputs: Any, outputs: Any, batch_dim: int | None) -> None:
-        """Note the sizes and the multiplications of one run."""
+        """Note the sizes and the multiplications of one run.
+
+        Args:
+            inputs, outputs: what went in and came out.
+            batch_dim: where the batch dimension is; None for none.
+
+        Raises:
+            TypeError: they are neither tensors nor collections of them.
+        """
         self.input_size = _size_of(inputs, batch_dim)
         self.output_size = _size_of(outputs, batch_dim)
         for name, parameter in self.module.named_parameters():
@@ -232,7 +240,14 @@ class LayerInfo:
         return not any(self.module.children())
 
     def num_params_to_str(self, reached_max_depth: bool = False) -> str:
-        """The table's count of parameters; in parentheses where they are not trained."""
+        """The table's count of parameters; in parentheses where they are not trained.
+
+        Args:
+            reached_max_depth: whether the layers inside are not shown.
+
+        Returns:
+            The text.
+        """
         if self.is_recursive:
             return "(recursive)"
         if self.num_params > 0 and (reached_max_depth or self._is_leaf()):
@@ -240,7 +255,14 @@ class LayerInfo:
         return "--"
 
     def macs_to_str(self, reached_max_depth: bool) -> str:
-        """The table's count of multiplications with additions."""
+        """The table's count of multiplications with additions.
+
+        Args:
+            reached_max_depth: whether the layers inside are not shown.
+
+        Returns:
+            The text.
+        """
         if self.num_params > 0 and (reached_max_depth or self._is_leaf()):
             return f"{self.macs:,}"
         return "--"

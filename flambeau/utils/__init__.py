@@ -11,6 +11,6 @@ __all__ = ["data", "dlpack", "hooks"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("benchmark", "checkpoint", "_pytree", "tensorboard"):
+    if name in ("benchmark", "checkpoint", "_pytree", "model_zoo", "tensorboard"):
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'torch.utils' has no attribute {name!r}")

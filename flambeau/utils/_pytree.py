@@ -54,7 +54,11 @@ def register_pytree_node(
 
 
 def is_namedtuple_class(cls: type) -> bool:
-    """Whether ``cls`` is a named tuple's class."""
+    """Whether ``cls`` is a named tuple's class.
+
+    Returns:
+        A bool.
+    """
     return (
         isinstance(cls, type)
         and issubclass(cls, tuple)
@@ -64,12 +68,20 @@ def is_namedtuple_class(cls: type) -> bool:
 
 
 def is_namedtuple_instance(obj: object) -> bool:
-    """Whether ``obj`` is a named tuple."""
+    """Whether ``obj`` is a named tuple.
+
+    Returns:
+        A bool.
+    """
     return is_namedtuple_class(type(obj))
 
 
 def is_namedtuple(obj: object) -> bool:
-    """Whether ``obj`` is a named tuple or its class."""
+    """Whether ``obj`` is a named tuple or its class.
+
+    Returns:
+        A bool.
+    """
     return is_namedtuple_class(obj if isinstance(obj, type) else type(obj))
 
 
@@ -79,12 +91,20 @@ def is_structseq_class(cls: type) -> bool:
 
 
 def is_structseq_instance(obj: object) -> bool:
-    """Whether ``obj`` is an operation's named results."""
+    """Whether ``obj`` is an operation's named results.
+
+    Returns:
+        A bool.
+    """
     return is_structseq_class(type(obj))
 
 
 def is_structseq(obj: object) -> bool:
-    """Whether ``obj`` is an operation's named results or their class."""
+    """Whether ``obj`` is an operation's named results or their class.
+
+    Returns:
+        A bool.
+    """
     return is_structseq_class(obj if isinstance(obj, type) else type(obj))
 
 
@@ -124,7 +144,17 @@ def _node_def(tree: Any) -> NodeDef | None:
 
 
 class TreeSpec:
-    """The structure of a tree: the type and context of every container, a ``*`` for each leaf."""
+    """The structure of a tree: the type and context of every container, a ``*`` for each leaf.
+
+    Args:
+        type: of the container; None for a leaf.
+        context: what its ``flatten_fn`` returned beside the children.
+        children: their specs.
+
+    Attributes:
+        num_nodes, num_leaves, num_children: how many there are, containers and leaves; leaves;
+            children.
+    """
 
     __slots__ = ("type", "context", "_children", "num_nodes", "num_leaves", "num_children")
 
@@ -145,7 +175,11 @@ class TreeSpec:
         return list(self._children)
 
     def child(self, index: int) -> TreeSpec:
-        """The spec of one child."""
+        """The spec of the child at ``index``.
+
+        Raises:
+            IndexError: there is none.
+        """
         return self._children[index]
 
     def unflatten(self, leaves: Iterable[Any]) -> Any:
@@ -229,7 +263,11 @@ _LEAF = TreeSpec(None, None, [])
 
 
 def LeafSpec() -> TreeSpec:
-    """The structure of a leaf."""
+    """The structure of a leaf.
+
+    Returns:
+        A :class:`TreeSpec`, always the same.
+    """
     return _LEAF
 
 
@@ -237,7 +275,11 @@ IsLeaf = Callable[[Any], bool] | None
 
 
 def tree_is_leaf(tree: Any, is_leaf: IsLeaf = None) -> bool:
-    """Whether ``tree`` is no container, or one that ``is_leaf`` takes for a leaf."""
+    """Whether ``tree`` is no container, or one that ``is_leaf`` takes for a leaf.
+
+    Returns:
+        A bool.
+    """
     return (is_leaf is not None and is_leaf(tree)) or _node_def(tree) is None
 
 
@@ -247,6 +289,9 @@ def tree_flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], TreeSpec
     Args:
         tree: any tree.
         is_leaf: containers for which it holds are leaves.
+
+    Returns:
+        A list, and a :class:`TreeSpec`.
     """
     leaves: list[Any] = []
     return leaves, _flatten(tree, leaves, is_leaf)
@@ -264,6 +309,9 @@ def _flatten(tree: Any, leaves: list[Any], is_leaf: IsLeaf) -> TreeSpec:
 def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> Any:
     """The tree of structure ``treespec`` with ``leaves``.
 
+    Returns:
+        The tree.
+
     Raises:
         TypeError: ``treespec`` is none.
         ValueError: there are more or fewer leaves than it has.
@@ -277,17 +325,41 @@ def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> Any:
 
 
 def tree_iter(tree: Any, is_leaf: IsLeaf = None) -> Iterator[Any]:
-    """The leaves of ``tree``, one after the other."""
+    """The leaves of ``tree``, one after the other.
+
+    Args:
+        tree: any tree.
+        is_leaf: containers for which it holds are leaves, too.
+
+    Returns:
+        An iterator.
+    """
     yield from tree_leaves(tree, is_leaf)
 
 
 def tree_leaves(tree: Any, is_leaf: IsLeaf = None) -> list[Any]:
-    """The leaves of ``tree`` from left to right."""
+    """The leaves of ``tree`` from left to right.
+
+    Args:
+        tree: any tree.
+        is_leaf: containers for which it holds are leaves, too.
+
+    Returns:
+        A list.
+    """
     return tree_flatten(tree, is_leaf)[0]
 
 
 def tree_structure(tree: Any, is_leaf: IsLeaf = None) -> TreeSpec:
-    """The structure of ``tree``."""
+    """The structure of ``tree``.
+
+    Args:
+        tree: any tree.
+        is_leaf: containers for which it holds are leaves, too.
+
+    Returns:
+        A :class:`TreeSpec`.
+    """
     return tree_flatten(tree, is_leaf)[1]
 
 
@@ -299,6 +371,12 @@ def tree_map(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: IsLeaf =
         tree: gives the structure.
         rests: trees of that structure, or with subtrees for leaves.
         is_leaf: containers of ``tree`` for which it holds are leaves.
+
+    Returns:
+        A tree of the structure of ``tree``.
+
+    Raises:
+        ValueError: ``rests`` have another structure.
     """
     leaves, treespec = tree_flatten(tree, is_leaf)
     columns = [leaves, *(treespec.flatten_up_to(rest) for rest in rests)]
@@ -306,7 +384,17 @@ def tree_map(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: IsLeaf =
 
 
 def tree_map_(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: IsLeaf = None) -> Any:
-    """Call ``func`` as :func:`tree_map` does, for what it does to the leaves; returns ``tree``."""
+    """Call ``func`` as :func:`tree_map` does, for what it does to the leaves.
+
+    Args:
+        func, tree, rests, is_leaf: as there.
+
+    Returns:
+        ``tree``.
+
+    Raises:
+        ValueError: ``rests`` have another structure.
+    """
     leaves, treespec = tree_flatten(tree, is_leaf)
     columns = [leaves, *(treespec.flatten_up_to(rest) for rest in rests)]
     for row in zip(*columns):
@@ -323,7 +411,17 @@ def _accepts(type_or_types: Any) -> Callable[[Any], bool]:
 
 
 def map_only(type_or_types_or_pred: Any) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
-    """A decorator: the function, applied only to what is of the type(s) or meets the predicate."""
+    """A decorator: the function, applied only to what is of the type(s) or meets the predicate.
+
+    Args:
+        type_or_types_or_pred: a type, a tuple or union of types, or a predicate.
+
+    Returns:
+        The decorator.
+
+    Raises:
+        TypeError: something else for the types.
+    """
     accepts = _accepts(type_or_types_or_pred)
 
     def decorate(func: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -335,31 +433,88 @@ def map_only(type_or_types_or_pred: Any) -> Callable[[Callable[[Any], Any]], Cal
 def tree_map_only(
     type_or_types_or_pred: Any, func: Callable[[Any], Any], tree: Any, is_leaf: IsLeaf = None
 ) -> Any:
-    """:func:`tree_map` for leaves of the given type(s), or that meet the predicate."""
+    """:func:`tree_map` for some leaves; the others stay.
+
+    Args:
+        type_or_types_or_pred: a type, a tuple or union of types, or a predicate.
+        func: called with each leaf of that type, or that meets the predicate.
+        tree: any tree.
+        is_leaf: containers for which it holds are leaves, too.
+
+    Returns:
+        A tree of the structure of ``tree``.
+
+    Raises:
+        TypeError: something else for the types.
+    """
     return tree_map(map_only(type_or_types_or_pred)(func), tree, is_leaf=is_leaf)
 
 
 def tree_map_only_(
     type_or_types_or_pred: Any, func: Callable[[Any], Any], tree: Any, is_leaf: IsLeaf = None
 ) -> Any:
-    """:func:`tree_map_` for leaves of the given type(s), or that meet the predicate."""
+    """:func:`tree_map_` for some leaves.
+
+    Args:
+        type_or_types_or_pred: a type, a tuple or union of types, or a predicate.
+        func: called with each leaf of that type, or that meets the predicate.
+        tree: any tree.
+        is_leaf: containers for which it holds are leaves, too.
+
+    Returns:
+        ``tree``.
+
+    Raises:
+        TypeError: something else for the types.
+    """
     return tree_map_(map_only(type_or_types_or_pred)(func), tree, is_leaf=is_leaf)
 
 
 def tree_all(pred: Callable[[Any], bool], tree: Any, is_leaf: IsLeaf = None) -> bool:
-    """Whether ``pred`` holds for all leaves."""
+    """Whether ``pred`` holds for all leaves of ``tree``.
+
+    Args:
+        pred: of a leaf.
+        tree: any tree.
+        is_leaf: containers for which it holds are leaves, too.
+
+    Returns:
+        A bool.
+    """
     return all(map(pred, tree_leaves(tree, is_leaf)))
 
 
 def tree_any(pred: Callable[[Any], bool], tree: Any, is_leaf: IsLeaf = None) -> bool:
-    """Whether ``pred`` holds for some leaf."""
+    """Whether ``pred`` holds for some leaf of ``tree``.
+
+    Args:
+        pred: of a leaf.
+        tree: any tree.
+        is_leaf: containers for which it holds are leaves, too.
+
+    Returns:
+        A bool.
+    """
     return any(map(pred, tree_leaves(tree, is_leaf)))
 
 
 def tree_all_only(
     type_or_types: Any, pred: Callable[[Any], bool], tree: Any, is_leaf: IsLeaf = None
 ) -> bool:
-    """Whether ``pred`` holds for all leaves of the given type(s)."""
+    """Whether ``pred`` holds for all leaves of the given type(s).
+
+    Args:
+        type_or_types: a type, a tuple or union of types, or a predicate.
+        pred: of a leaf.
+        tree: any tree.
+        is_leaf: containers for which it holds are leaves, too.
+
+    Returns:
+        A bool.
+
+    Raises:
+        TypeError: something else for the types.
+    """
     accepts = _accepts(type_or_types)
     return all(pred(x) for x in tree_leaves(tree, is_leaf) if accepts(x))
 
@@ -367,7 +522,20 @@ def tree_all_only(
 def tree_any_only(
     type_or_types: Any, pred: Callable[[Any], bool], tree: Any, is_leaf: IsLeaf = None
 ) -> bool:
-    """Whether ``pred`` holds for some leaf of the given type(s)."""
+    """Whether ``pred`` holds for some leaf of the given type(s).
+
+    Args:
+        type_or_types: a type, a tuple or union of types, or a predicate.
+        pred: of a leaf.
+        tree: any tree.
+        is_leaf: containers for which it holds are leaves, too.
+
+    Returns:
+        A bool.
+
+    Raises:
+        TypeError: something else for the types.
+    """
     accepts = _accepts(type_or_types)
     return any(pred(x) for x in tree_leaves(tree, is_leaf) if accepts(x))
 

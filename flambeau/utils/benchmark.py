@@ -25,6 +25,11 @@ def _shown(seconds: float) -> str:
 class Measurement:
     """The times of several runs of a statement.
 
+    Args:
+        number_per_run: as below.
+        raw_times: seconds that each block took.
+        about: ``label``, ``sub_label``, ``description``, ``env``, ``num_threads``, ``stmt``.
+
     Attributes:
         times: seconds that one run of the statement took, for each measured block of runs.
         number_per_run: the statement's runs in a block.
@@ -90,6 +95,11 @@ class Timer:
         globals: the names that the statement may use.
         label, sub_label, description, env: what the measurement is called in tables.
         num_threads: the threads while it runs.
+        global_setup: for C++ statements, of which there are none: has to be empty.
+        language: ``"python"``.
+
+    Raises:
+        ValueError: a ``global_setup``, or another language.
     """
 
     def __init__(
@@ -108,6 +118,11 @@ class Timer:
     ) -> None:
         if str(language).lower() not in ("python", "py", "language.python"):
             raise ValueError(f"Timer: statements are Python here, not {language}")
+        if global_setup:
+            raise ValueError(
+                f"global_setup is C++ only, got `{global_setup}`. Most likely this code can simply "
+                "be moved to `setup`."
+            )
         self._timer = timeit.Timer(stmt, setup, timer, dict(globals or {}))
         self._about = {
             "label": label, "sub_label": sub_label, "description": description, "env": env,
@@ -124,7 +139,11 @@ class Timer:
             threads.set_num_threads(before)
 
     def timeit(self, number: int = 1000000) -> Measurement:
-        """Run the statement ``number`` times, after a few runs that are not timed."""
+        """Run the statement ``number`` times, after a few runs that are not timed.
+
+        Returns:
+            One block's time.
+        """
 
         def times() -> list[float]:
             self._timer.timeit(max(number // 100, 2))
@@ -135,7 +154,15 @@ class Timer:
     def blocked_autorange(
         self, callback: Callable[[int, float], Any] | None = None, min_run_time: float = 0.2
     ) -> Measurement:
-        """Run the statement in blocks for at least ``min_run_time`` seconds in all."""
+        """Run the statement in blocks for some time.
+
+        Args:
+            callback: called with the runs in a block and the seconds it took, after each.
+            min_run_time: seconds, in all, at least.
+
+        Returns:
+            The blocks' times.
+        """
         number = 1
         while self._timer.timeit(number) < min_run_time / 1000:
             number *= 10
@@ -154,7 +181,16 @@ class Timer:
     def adaptive_autorange(
         self, threshold: float = 0.1, *, min_run_time: float = 0.01, max_run_time: float = 10.0
     ) -> Measurement:
-        """As ``blocked_autorange``, longer until the quartiles lie near the median."""
+        """As :meth:`blocked_autorange`, longer until the quartiles lie near the median.
+
+        Args:
+            threshold: how near: their distance, as a share of the median.
+            min_run_time: seconds at first; twice as long each time.
+            max_run_time: seconds after which no more is tried.
+
+        Returns:
+            The blocks' times.
+        """
         run_time = min_run_time
         while True:
             found = self.blocked_autorange(min_run_time=run_time)
@@ -165,20 +201,24 @@ class Timer:
 
 
 class Compare:
-    """A table of measurements: a row for each ``sub_label``, a column for each ``description``."""
+    """A table of measurements: a row for each ``sub_label``, a column for each ``description``.
+
+    Args:
+        results: the measurements.
+    """
 
     def __init__(self, results: Iterable[Measurement]) -> None:
         self._results = list(results)
 
     def extend_results(self, results: Iterable[Measurement]) -> None:
-        """Add measurements."""
+        """Add the measurements ``results``."""
         self._results.extend(results)
 
     def trim_significant_figures(self) -> None:
         """Nothing: the table always shows two decimals."""
 
     def colorize(self, rowwise: bool = False) -> None:
-        """Nothing: the table has no colours."""
+        """Nothing (``rowwise`` or not): the table has no colours."""
 
     def __str__(self) -> str:
         parts = []

@@ -44,6 +44,9 @@ def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
 
     Args:
         enabled: True or False for all checkpoints; None for what each one says.
+
+    Returns:
+        The context manager.
     """
     global _debug
     before, _debug = _debug, enabled
@@ -54,7 +57,11 @@ def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
 
 
 def noop_context_fn() -> tuple[Any, Any]:
-    """Two context managers that do nothing."""
+    """Two context managers that do nothing.
+
+    Returns:
+        A pair.
+    """
     return contextlib.nullcontext(), contextlib.nullcontext()
 
 
@@ -68,6 +75,9 @@ def check_backward_validity(inputs: Iterable[Any]) -> None:
 
 def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """The inputs, tensors among them as leaves with the same ``requires_grad``.
+
+    Returns:
+        A tuple as long as ``inputs``.
 
     Raises:
         RuntimeError: ``inputs`` is no tuple.
@@ -349,10 +359,21 @@ def _recorded_call(
 
 
 class CheckpointFunction(Function):
-    """The checkpointed call of ``use_reentrant=True``: not recorded at all the first time."""
+    """The checkpointed call of ``use_reentrant=True``: not recorded at all the first time.
+
+    Source: ``torch.utils.checkpoint.CheckpointFunction``.
+    """
 
     @staticmethod
     def forward(ctx: Any, run_function: Any, preserve_rng_state: bool, *args: Any) -> Any:
+        """``run_function(*args)``, unrecorded.
+
+        Args:
+            ctx: what the backward pass finds again.
+            run_function: the function.
+            preserve_rng_state: whether it runs again with the random numbers of the first time.
+            args: its arguments.
+        """
         check_backward_validity(args)
         ctx.run_function = run_function
         ctx.surroundings = _Surroundings(preserve_rng_state)
@@ -364,6 +385,16 @@ class CheckpointFunction(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
+        """The gradients of the arguments, after another run.
+
+        Args:
+            ctx: as ``forward`` left it.
+            grads: those of the results.
+
+        Raises:
+            RuntimeError: gradients are asked for by ``inputs=`` or ``grad()``, or no result
+                requires any.
+        """
         if PASS.partial:
             raise RuntimeError(
                 "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or "
@@ -474,6 +505,10 @@ def checkpoint_sequential(
 
     Returns:
         what the last function returns.
+
+    Raises:
+        ValueError: another keyword argument.
+        CheckpointError, RuntimeError: as :func:`checkpoint`.
 
     Source: https://pytorch.org/docs/stable/checkpoint.html
     """

@@ -31,7 +31,10 @@ __all__ = [
 
 
 class ImageReadMode(Enum):
-    """The channels to read: those of the file, or these."""
+    """The channels to read: those of the file, or these.
+
+    ``UNCHANGED``, ``GRAY``, ``GRAY_ALPHA``, ``RGB`` or ``RGB_ALPHA``.
+    """
 
     UNCHANGED = 0
     GRAY = 1
@@ -44,12 +47,24 @@ _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
 def read_file(path: str | os.PathLike[str]) -> Tensor:
-    """The bytes of a file, ``(n,)``."""
+    """The bytes of the file ``path``.
+
+    Returns:
+        ``(n,)``, uint8.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
     return from_numpy(np.fromfile(path, np.uint8))
 
 
 def write_file(filename: str | os.PathLike[str], data: Tensor) -> None:
-    """Write bytes, ``(n,)``, to a file."""
+    """Write bytes to a file.
+
+    Args:
+        filename: the file.
+        data: ``(n,)``, uint8.
+    """
     data.numpy().tofile(filename)
 
 
@@ -104,7 +119,19 @@ def read_image(
     mode: ImageReadMode | str = ImageReadMode.UNCHANGED,
     apply_exif_orientation: bool = False,
 ) -> Tensor:
-    """The image of a file; as ``decode_image``."""
+    """The image of a file; as :func:`decode_image`.
+
+    Args:
+        path: the file.
+        mode, apply_exif_orientation: as there.
+
+    Returns:
+        bytes, ``(channels, H, W)``.
+
+    Raises:
+        RuntimeError: it is not an image, or a damaged one.
+        FileNotFoundError: there is no such file.
+    """
     return decode_image(path, mode, apply_exif_orientation)
 
 
@@ -129,7 +156,14 @@ def _encoded(input: Tensor, kind: str, **options: Any) -> bytes:
 
 
 def encode_png(input: Tensor, compression_level: int = 6) -> Tensor:
-    """The bytes of a PNG file of an image ``(1 or 3, H, W)`` of bytes.
+    """The bytes of a PNG file of an image.
+
+    Args:
+        input: ``(1 or 3, H, W)``, uint8.
+        compression_level: from 0 (fast) to 9 (small).
+
+    Returns:
+        ``(n,)``, uint8.
 
     Raises:
         RuntimeError: another dtype or shape.
@@ -139,7 +173,14 @@ def encode_png(input: Tensor, compression_level: int = 6) -> Tensor:
 
 
 def encode_jpeg(input: Tensor, quality: int = 75) -> Tensor:
-    """The bytes of a JPEG file of an image ``(1 or 3, H, W)`` of bytes.
+    """The bytes of a JPEG file of an image.
+
+    Args:
+        input: ``(1 or 3, H, W)``, uint8.
+        quality: from 1 to 100.
+
+    Returns:
+        ``(n,)``, uint8.
 
     Raises:
         RuntimeError: another dtype or shape.
@@ -148,10 +189,28 @@ def encode_jpeg(input: Tensor, quality: int = 75) -> Tensor:
 
 
 def write_png(input: Tensor, filename: str, compression_level: int = 6) -> None:
-    """Write an image ``(1 or 3, H, W)`` of bytes to a PNG file."""
+    """Write an image to a PNG file.
+
+    Args:
+        input: ``(1 or 3, H, W)``, uint8.
+        filename: the file.
+        compression_level: from 0 (fast) to 9 (small).
+
+    Raises:
+        RuntimeError: another dtype or shape.
+    """
     write_file(filename, encode_png(input, compression_level))
 
 
 def write_jpeg(input: Tensor, filename: str, quality: int = 75) -> None:
-    """Write an image ``(1 or 3, H, W)`` of bytes to a JPEG file."""
+    """Write an image to a JPEG file.
+
+    Args:
+        input: ``(1 or 3, H, W)``, uint8.
+        filename: the file.
+        quality: from 1 to 100.
+
+    Raises:
+        RuntimeError: another dtype or shape.
+    """
     write_file(filename, encode_jpeg(input, quality))

@@ -122,6 +122,74 @@ def test_a_transform_of_ones_own_defines_call_and_inverse() -> None:
     np.testing.assert_allclose(Cube().inv(Cube()(x)).numpy(), x.numpy(), rtol=1e-6)
 
 
+def test_a_coupling_of_ones_own_takes_whole_vectors_by_its_domain() -> None:
+    d = flambeau.distributions
+
+    class Coupling(d.Transform):
+        domain = codomain = d.constraints.real_vector
+        bijective = True
+
+        def _call(self, x: Any) -> Any:
+            return flambeau.stack([x[..., 0], x[..., 1] * (2 * x[..., 0]).exp()], -1)
+
+        def _inverse(self, y: Any) -> Any:
+            return flambeau.stack([y[..., 0], y[..., 1] * (-2 * y[..., 0]).exp()], -1)
+
+        def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+            return 2 * x[..., 0]
+
+    normal = d.MultivariateNormal(flambeau.zeros(2), flambeau.eye(2))
+    flow = d.TransformedDistribution(normal, [Coupling(), Coupling(), d.AffineTransform(0.0, 3.0)])
+    value = flambeau.tensor([[0.3, 3.0], [-0.9, 0.6]])
+    first = value[:, 0] / 3
+    base = flambeau.stack([first, value[:, 1] / 3 * (-4 * first).exp()], -1)
+    expected = normal.log_prob(base) - 4 * first - 2 * np.log(3.0)
+    np.testing.assert_allclose(flow.log_prob(value), expected, rtol=1e-6)
+
+
+DISTRIBUTIONS: dict[str, Any] = {
+    "dims of the transform": lambda t, d: (
+        d.Normal(t.zeros(4, 3), 1.0), d.StickBreakingTransform()),
+    "reshape": lambda t, d: (d.Normal(t.zeros(2, 6), 1.0), d.ReshapeTransform((6,), (2, 3))),
+    "matrix of a vector": lambda t, d: (d.Normal(t.zeros(2, 3), 1.0), d.CorrCholeskyTransform()),
+    "batch of the transform": lambda t, d: (
+        d.Normal(0.0, 1.0), d.AffineTransform(t.zeros(3), t.arange(1.0, 4.0))),
+    "power of a batch": lambda t, d: (
+        d.Exponential(t.ones(1)), d.PowerTransform(t.tensor([0.5, 2.0]))),
+    "one after the other": lambda t, d: (
+        d.Normal(t.zeros(2, 6), 1.0),
+        [d.ExpTransform(), d.ReshapeTransform((6,), (2, 3)), d.AffineTransform(1.0, 2.0)]),
+    "composed": lambda t, d: (
+        d.Normal(t.zeros(2, 3), 1.0),
+        d.ComposeTransform([d.AffineTransform(1.0, 2.0), d.StickBreakingTransform()], 1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_shapes_and_densities_follow_domains_and_codomains(name: str) -> None:
+    pytorch = pytest.importorskip("torch")
+    found: list[list[Any]] = []
+    for t, d in ((flambeau, flambeau.distributions), (pytorch, pytorch.distributions)):
+        t.manual_seed(0)
+        made = d.TransformedDistribution(*DISTRIBUTIONS[name](t, d))
+        wide = made.expand((5, *made.batch_shape))
+        value = made.sample((2,))
+        facts = [tuple(made.batch_shape), tuple(made.event_shape), tuple(wide.batch_shape)]
+        facts += [tuple(wide.event_shape), tuple(made.base_dist.event_shape)]
+        found.append([facts, value, made.log_prob(value), wide.log_prob(wide.sample())])
+    assert found[0][0] == found[1][0]
+    for mine, theirs in zip(found[0][1:], found[1][1:]):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_a_base_of_too_few_dims_is_refused() -> None:
+    d = flambeau.distributions
+    with pytest.raises(ValueError, match="shape with size at least 1, but got"):
+        d.TransformedDistribution(d.Normal(0.0, 1.0), d.StickBreakingTransform())
+    with pytest.raises(ValueError, match="codomain.event_dim"):
+        _ = d.ReshapeTransform((6,), (2, 3)).event_dim
+
+
 def test_a_family_of_ones_own_has_an_entropy_from_its_normalizer() -> None:
     class Mine(flambeau.distributions.ExponentialFamily):
         """The exponential distribution."""
@@ -142,3 +210,15 @@ def test_a_family_of_ones_own_has_an_entropy_from_its_normalizer() -> None:
     rate = flambeau.tensor([0.5, 2.0])
     wanted = flambeau.distributions.Exponential(rate).entropy()
     np.testing.assert_allclose(Mine(rate).entropy().detach().numpy(), wanted.numpy(), rtol=1e-6)
+
+
+def test_bounds_of_a_constraint_are_given_by_position_or_by_name() -> None:
+    constraints = flambeau.distributions.constraints
+    by_name = constraints.interval(lower_bound=0, upper_bound=1)
+    assert by_name == constraints.interval(0, 1) == constraints.interval(0, upper_bound=1)
+    assert repr(by_name) == "Interval(lower_bound=0, upper_bound=1)"
+    for wrong in ({}, {"lower_bound": 0}, {"upper_bound": 1, "least": 0}):
+        with pytest.raises(TypeError, match="Interval takes lower_bound and upper_bound"):
+            constraints.interval(**wrong)
+    with pytest.raises(TypeError, match="LessThan takes upper_bound"):
+        constraints.less_than(0, upper_bound=0)

@@ -48,3 +48,8 @@ def test_measurements_are_compared_in_a_table() -> None:
     assert table[3].split() == ["big", "(1)", "3.00", "us"]
     with pytest.raises(ValueError, match="Python"):
         benchmark.Timer(language="c++")
+
+
+def test_code_for_c_plus_plus_is_refused() -> None:
+    with pytest.raises(ValueError, match="global_setup is C\\+\\+ only, got `x = 1`"):
+        benchmark.Timer("pass", global_setup="x = 1")

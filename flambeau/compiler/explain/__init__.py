@@ -51,6 +51,9 @@ def explain(
         measure: compile the programs a second time with a clock around each kernel, and run them
             on copies of the arrays for up to half a second each.  If False, nothing is compiled or
             run, and times are left out.
+
+    Returns:
+        The explanation, a string with ``facts``.
     """
     from .collect import collect
     from .text import write_text

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...tensor import Tensor
+from ..array_calls import drawn_back
 from ..captured import Argument, Draw, Grad, Program, Result, View
 from ..guards import GuardFailed
 from ..log import described_call
@@ -146,7 +147,8 @@ def _programs(
         study.program.outputs = _outputs(program, teller)
         if arrays is not None:
             study.measure(arrays)
-            outputs = executable([a.copy() for a in arrays])
+            with drawn_back(executable.graph):
+                outputs = executable([a.copy() for a in arrays])
         made.append(study.program)
     executable = executables.get("the backward pass")
     joint = program.joint

@@ -42,6 +42,7 @@ class Kernel:
         arithmetic, traffic: shares of the machine's peaks (of arithmetic, of memory).
         cached: whether its arrays fit in the nearest caches, so that ``traffic`` refers to those.
         obstacles: why it was not joined with what it reads from.
+        number: in the order in which they run.
     """
 
     number: int
@@ -63,7 +64,12 @@ class Kernel:
 
 @dataclass
 class Buffer:
-    """A temporary: it lies at ``offset`` of the arena while kernels ``first`` to ``last`` run."""
+    """A temporary: it lies at ``offset`` of the arena while kernels ``first`` to ``last`` run.
+
+    Attributes:
+        name: of the value that it holds.
+        bytes: its size.
+    """
 
     name: str
     bytes: int
@@ -86,6 +92,9 @@ class Program:
         inputs, outputs, updates: one line each.
         threads: the use of threads, in words.
         seconds: a whole run as it is compiled, measured; ``spread`` the quickest and the slowest.
+        kernels: the loop nests, in the order in which they run.
+        runs: how often the program was run to be measured.
+        not_measured: why it was not, if it was not.
     """
 
     title: str
@@ -121,6 +130,8 @@ class Variant:
         state: whether it is compiled, runs as it is written and why, or waits.
         capture_seconds: of each capture.
         guards: what must hold at a call.
+        summary: what its program is, in words.
+        programs: the program, its backward pass, the check of indices.
     """
 
     number: int
@@ -134,7 +145,14 @@ class Variant:
 
 @dataclass
 class Facts:
-    """All that is known of a compiled function."""
+    """All that is known of a compiled function.
+
+    Attributes:
+        name: of the function.
+        variants: the kinds of arguments and state that it was called with.
+        machine: what the machine does at best; None where nothing was measured.
+        notes: what else there is to say.
+    """
 
     name: str
     variants: list[Variant]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import runtime
+from ..array_calls import drawn_back
 from ..executable import Executable, compile_graph
 from ..program import PROFILE, counter_source, cycle_counter
 
@@ -71,6 +72,11 @@ class Timed:
 
 def measure(executable: Executable, arrays: Sequence[np.ndarray]) -> Timed:
     """Time ``executable`` and its kernels on copies of ``arrays``, one per input of its graph."""
+    with drawn_back(executable.graph):
+        return _measured(executable, arrays)
+
+
+def _measured(executable: Executable, arrays: Sequence[np.ndarray]) -> Timed:
     profiled = compile_graph(executable.graph, profiled=True)
     given = [np.array(a, order="C") for a in arrays]
     updated = [(given[i], given[i].copy()) for i in executable.updated]

@@ -26,7 +26,19 @@ def _deprecated(former: str, name: str) -> None:
 
 
 class autocast(_autocast):
-    """``torch.amp.autocast("cuda", ...)``, by its former name."""
+    """``torch.amp.autocast("cuda", ...)``, by its former name.
+
+    Args:
+        enabled, dtype, cache_enabled: as there.
+
+    Raises:
+        RuntimeError: as there.
+
+    Warns:
+        FutureWarning: always: use the newer name.
+
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
+    """
 
     def __init__(
         self,
@@ -39,7 +51,16 @@ class autocast(_autocast):
 
 
 class GradScaler(_GradScaler):
-    """``torch.amp.GradScaler("cuda", ...)``, by its former name."""
+    """``torch.amp.GradScaler("cuda", ...)``, by its former name.
+
+    Args:
+        init_scale, growth_factor, backoff_factor, growth_interval, enabled: as there.
+
+    Warns:
+        FutureWarning: always: use the newer name.
+
+    Source: https://docs.pytorch.org/docs/2.13/amp.html
+    """
 
     def __init__(
         self,

@@ -13,10 +13,15 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 import flambeau
 from flambeau.nn.functional.node_names import node_called
 from flambeau.ops import activation as _activation
+from flambeau.ops.array_calls import draw_on_arrays
 from flambeau.ops.operation import OPERATIONS
+from flambeau.random import Generator
+from flambeau.random.sampling import uniform
 from flambeau.tensor import Tensor
 from flambeau.tensor.views import write_in_place
 
@@ -291,14 +296,24 @@ def rrelu(
     def rrelu(input: Tensor) -> Tensor:
         if not training:
             return _activation.leaky_relu.function(input, (lower + upper) / 2)
-        # PyTorch draws, for the elements that are not positive only, in double
-        slopes = flambeau.ones(input.numel(), dtype=input.dtype)
-        negative = input.detach().reshape(-1) <= 0
-        drawn = flambeau.empty(int(negative.sum()), dtype=flambeau.float64).uniform_(lower, upper)
-        slopes[negative] = drawn.to(input.dtype)
-        return input * slopes.reshape(input.shape)
+        kind = (tuple(input.shape), input._array.dtype)
+        (slopes,) = draw_on_arrays(
+            _slopes, "rrelu()", (input.detach(),), kind, lower=float(lower), upper=float(upper)
+        )
+        return input * slopes
 
     return _maybe_inplace(rrelu, input, inplace)
+
+
+def _slopes(
+    generator: Generator, input: np.ndarray, lower: float, upper: float
+) -> np.ndarray:  # fmt: skip
+    """Factors: drawn, for the elements that are not positive only, in double, as in PyTorch."""
+    negative = input <= 0
+    factors = np.ones(input.shape, input.dtype)
+    count = int(negative.sum())
+    factors[negative] = uniform(generator, (count,), np.dtype(np.float64), lower, upper)
+    return factors
 
 
 def rrelu_(

@@ -59,6 +59,7 @@ def scaled_dot_product_attention(
 
     Raises:
         RuntimeError: operands that do not fit each other.
+        IndexError: ``enable_gqa`` with operands of fewer than three dims.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/
     torch.nn.functional.scaled_dot_product_attention.html

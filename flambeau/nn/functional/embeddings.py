@@ -12,6 +12,7 @@ import flambeau
 from flambeau.modes import MODES
 from flambeau.nn.functional.node_names import node_called
 from flambeau.ops.embedding import embedding as _embedding
+from flambeau.ops.value_checks import refuse
 from flambeau.tensor import Tensor
 
 __all__ = [
@@ -109,6 +110,7 @@ def embedding_bag(
     Raises:
         ValueError: another ``mode``, or shapes that do not fit.
         NotImplementedError: ``per_sample_weights`` with another mode than ``"sum"``.
+        RuntimeError: ``offsets`` that do not begin at 0 or go beyond the input.
     """
     if weight.dtype == flambeau.int64 and input.is_floating_point():
         warnings.warn(
@@ -138,7 +140,7 @@ def embedding_bag(
                              "a mini-batch of fixed length sequences. However, found offsets of "
                              f"type {type(offsets)}")  # fmt: skip
         bags, size = input.shape
-        starts = [i * size for i in range(bags + 1)]
+        starts = flambeau.arange(bags) * size
         input = input.reshape(-1)
         if per_sample_weights is not None:
             per_sample_weights = per_sample_weights.reshape(-1)
@@ -147,9 +149,11 @@ def embedding_bag(
             raise ValueError("offsets has to be a 1D Tensor but got None")
         if offsets.dim() != 1:
             raise ValueError("offsets has to be a 1D Tensor")
-        starts = offsets.tolist()
-        if not include_last_offset:
-            starts.append(input.numel())
+        starts = offsets.long()
+        bags = starts.numel() - bool(include_last_offset)
+        if bags < 0:
+            raise RuntimeError("include_last_offset: number of offset should be at least 1")
+        _check_offsets(starts, input.numel())
     else:
         raise ValueError(
             f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}"
@@ -159,36 +163,54 @@ def embedding_bag(
     rows = embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(-1)
-    bag_of = flambeau.tensor(
-        [bag for bag, (a, b) in enumerate(zip(starts, starts[1:])) for _ in range(b - a)],
-        dtype=flambeau.int64,
-    )
-    bags = len(starts) - 1
+    # places at which bags begin count up what bag each index is in; with the last offset, what
+    # is behind it is in a bag of its own, which is left out
+    places = bags + bool(include_last_offset)
+    marks = flambeau.zeros(input.numel() + 1, dtype=flambeau.int64)
+    ones = flambeau.ones(starts.numel(), dtype=flambeau.int64)
+    begun = marks.index_put((starts.clamp(0, input.numel()),), ones, accumulate=True)
+    bag_of = begun.cumsum(0)[:-1] - 1
     kept = None if padding_idx is None else input.ne(padding_idx)
-    zeros = flambeau.zeros((bags, weight.shape[1]), dtype=weight.dtype)
+    counted = flambeau.ones(rows.shape[0], dtype=weight.dtype)
+    if kept is not None:
+        counted = kept.to(weight.dtype)
+    zeros = flambeau.zeros((places, weight.shape[1]), dtype=weight.dtype)
+    if mode != "sum":
+        counts = flambeau.zeros(places, dtype=weight.dtype)
+        counts = counts.index_put((bag_of,), counted, accumulate=True).unsqueeze(-1)
     if mode == "max":
-        return _largest_of_bags(rows, kept, starts, zeros)
+        if kept is not None:
+            rows = rows.where(kept.unsqueeze(-1), -math.inf)
+        within = bag_of.unsqueeze(-1).expand(rows.shape)
+        largest = (zeros - math.inf).scatter_reduce(0, within, rows, "amax")
+        return largest.where(counts > 0, 0)[:bags]
     if kept is not None:
         rows = rows.where(kept.unsqueeze(-1), 0)
     sums = zeros.index_put((bag_of,), rows, accumulate=True)
-    if mode == "sum":
-        return sums
-    ones = flambeau.ones(rows.shape[0], dtype=weight.dtype)
-    if kept is not None:
-        ones = kept.to(weight.dtype)
-    counts = flambeau.zeros(bags, dtype=weight.dtype).index_put((bag_of,), ones, accumulate=True)
-    return sums / counts.clamp(min=1).unsqueeze(-1)
+    if mode == "mean":
+        sums = sums / counts.clamp(min=1)
+    return sums[:bags]
 
 
-def _largest_of_bags(rows: Tensor, kept: Tensor | None, starts: list[int], zeros: Tensor) -> Tensor:
-    found = []
-    for i, (start, end) in enumerate(zip(starts, starts[1:])):
-        if start == end:
-            found.append(zeros[i])
-        elif kept is None:
-            found.append(rows[start:end].amax(0))
-        else:
-            counted = kept[start:end]
-            largest = rows[start:end].where(counted.unsqueeze(-1), -math.inf).amax(0)
-            found.append(largest.where(counted.any(), 0))
-    return flambeau.stack(found)
+def _check_offsets(starts: Tensor, count: int) -> None:
+    """Bags begin with the first index, and within the others."""
+    if not starts.numel():
+        return
+    first, last = starts[0], starts[-1]
+    refuse(
+        first.ne(0), RuntimeError,
+        "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
+        "position 0",
+        lambda: (
+            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
+            f"position 0. However, got {int(first)}"
+        ),
+    )  # fmt: skip
+    refuse(
+        last > count, RuntimeError,
+        f"offsets[-1] can not be greater than input's length {count}",
+        lambda: (
+            f"offsets[-1] can not be greater than input's length {count} but got offsets[-1] of "
+            f"{int(last)}"
+        ),
+    )  # fmt: skip

@@ -1,4 +1,7 @@
-"""Attention with several heads, as a function of all its weights."""
+"""Attention with several heads, as a function of all its weights.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 None by default, as PyTorch's functions of these names do it (though their signatures say mean).
 All else, shapes and errors too, is as in the function of the same name in
 :mod:`flambeau.nn.functional`.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html
 """
 
 from __future__ import annotations

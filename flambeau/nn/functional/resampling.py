@@ -1,4 +1,7 @@
-"""Images and sequences at other sizes (``interpolate``)."""
+"""Images and sequences at other sizes (``interpolate``).
+
+Source: https://docs.pytorch.org/docs/2.13/nn.functional.html
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,8 @@ def interpolate(
 
     Raises:
         ValueError, NotImplementedError: for arguments that do not fit each other.
+        TypeError: ``size`` is no integer, or no tuple of them.
+        RuntimeError: a size that is not positive, or no channel.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.interpolate.html
     """

@@ -7,17 +7,40 @@ from typing import Any
 import flambeau
 from flambeau.ops import ctc as _ctc
 from flambeau.ops.loss import check_reduction
+from flambeau.ops.matrix_checks import concrete
+from flambeau.ops.value_checks import refuse
 from flambeau.tensor import Tensor
 
 __all__ = ["ctc_loss"]
 
 
-def _numbers(lengths: Any, name: str) -> list[int]:
+def _lengths(lengths: Any, name: str) -> Tensor:
+    """Lengths as int64 in a row."""
     if isinstance(lengths, Tensor):
         if lengths.is_floating_point():
             raise RuntimeError(f"{name} must be integral")
-        lengths = lengths.reshape(-1).tolist()
-    return [int(n) for n in lengths]
+        return lengths.reshape(-1).long()
+    return flambeau.tensor([int(n) for n in lengths], dtype=flambeau.int64)
+
+
+def _check_lengths(lengths: Tensor, name: str, most: int | None) -> None:
+    """Refuse what is below 0, or above ``most``."""
+    known = concrete(lengths)
+    words = f"Expected {name}_lengths to have value at least 0"
+    behind = "(while checking arguments for ctc_loss"
+
+    def negative() -> str:
+        place, value = next((i, int(n)) for i, n in enumerate(known) if n < 0)  # type: ignore[arg-type]
+        return f"{words}, but got value {value} {behind}, sequence {place})"
+
+    refuse(lengths < 0, RuntimeError, f"{words} {behind})", negative)
+    if most is None:
+        return
+    limit = f"Expected {name}_lengths to have value at most {most}"
+    refuse(
+        lengths > most, RuntimeError, f"{limit} {behind})",
+        lambda: f"{limit}, but got value {int(lengths.max())} {behind})",
+    )  # fmt: skip
 
 
 def ctc_loss(
@@ -61,82 +84,89 @@ def ctc_loss(
     if alone:
         log_probs, targets = log_probs.unsqueeze(1), targets.reshape(1, -1)
     steps, batch, classes = log_probs.shape
-    lengths = _numbers(input_lengths, "input_lengths")
-    counts = _numbers(target_lengths, "target_lengths")
+    lengths = _lengths(input_lengths, "input_lengths")
+    counts = _lengths(target_lengths, "target_lengths")
     if not 0 <= blank < classes:
         raise RuntimeError("blank must be in label range")
     targets = targets.long()
-    if len(lengths) != batch:
+    if lengths.numel() != batch:
         raise RuntimeError("input_lengths must be of size batch_size")
-    if len(counts) != batch:
+    if counts.numel() != batch:
         raise RuntimeError("target_lengths must be of size batch_size")
-    for name, values, most in (("input", lengths, steps), ("target", counts, None)):
-        for i, n in enumerate(values):
-            if n < 0:
-                raise RuntimeError(
-                    f"Expected {name}_lengths to have value at least 0, but got value {n} "
-                    f"(while checking arguments for ctc_loss, sequence {i})"
-                )
-            if most is not None and n > most:
-                raise RuntimeError(
-                    f"Expected input_lengths to have value at most {most}, but got value {n} "
-                    "(while checking arguments for ctc_loss)"
-                )
-    states, skip = _states(targets, counts, blank)
-    every = flambeau.tensor
+    _check_lengths(lengths, "input", steps)
+    _check_lengths(counts, "target", None)
+    known = concrete(counts)
+    longest = None if known is None else int(known.max(initial=0))
+    states, skip = _states(targets, counts, longest, steps, blank)
+    # of a target that is longer than what is looked at, no alignment is short enough anyway
+    most = (states.shape[1] - 1) // 2
     likelihood = _ctc.ctc_likelihood.function(
-        log_probs, states, skip, every(lengths, dtype=flambeau.int64),
-        every([2 * n + 1 for n in counts], dtype=flambeau.int64),
-    )  # fmt: skip
+        log_probs, states, skip, lengths, 2 * counts.clamp(max=most) + 1
+    )
+    if longest is None:
+        likelihood = likelihood.where(counts <= most, _ctc.NEVER)
     possible = likelihood > _ctc.NEVER / 2
     if log_probs.requires_grad and flambeau.is_grad_enabled():
         # PyTorch's gradient is that of the logits under a log_softmax: the probabilities are
         # added to it, by a term whose value is 0
-        running = flambeau.arange(steps).unsqueeze(1) < every(lengths)
+        running = flambeau.arange(steps).unsqueeze(1) < lengths
         total = (log_probs.exp() * running.unsqueeze(-1)).sum((0, 2))
         likelihood = likelihood - (total - total.detach())
     worst = flambeau.full_like(likelihood, 0.0 if zero_infinity else float("inf"))
     losses = flambeau.where(possible, -likelihood, worst)
     if reduction == "mean":
-        divisor = every(counts, dtype=losses.dtype).clamp_min(1)
+        divisor = counts.to(losses.dtype).clamp_min(1)
         return (losses / divisor).mean()
     if reduction == "sum":
         return losses.sum()
     return losses.squeeze(0) if alone else losses
 
 
-def _states(targets: Tensor, counts: list[int], blank: int) -> tuple[Tensor, Tensor]:
-    """Labels with blanks around and between them, and where a blank may be left out."""
-    longest = max(counts, default=0)
-    batch = len(counts)
+def _states(
+    targets: Tensor, counts: Tensor, longest: int | None, steps: int, blank: int
+) -> tuple[Tensor, Tensor]:
+    """Labels with blanks around and between them, and where a blank may be left out.
+
+    Args:
+        longest: the largest of ``counts``; None if it is not known yet.
+        steps: how many times there are: of longer targets only so many labels matter.
+    """
+    batch = counts.shape[0]
     if targets.dim() == 1:
-        if targets.numel() != sum(counts):
-            raise RuntimeError(
-                f"Expected tensor to have size {sum(counts)} at dimension 0, but got size "
-                f"{targets.numel()} for argument #2 'targets' (while checking arguments for "
-                "ctc_loss)"
-            )
+        total = targets.numel()
+        refuse(
+            counts.sum() != total, RuntimeError,
+            f"Expected target_lengths to sum up to {total}, the size of argument #2 'targets' "
+            "(while checking arguments for ctc_loss)",
+            lambda: (
+                f"Expected tensor to have size {int(counts.sum())} at dimension 0, but got size "
+                f"{total} for argument #2 'targets' (while checking arguments for ctc_loss)"
+            ),
+        )  # fmt: skip
+        longest = min(total, steps) if longest is None else longest
         flat = flambeau.nn.functional.pad(targets.long(), (0, 1), value=0)
-        start, rows = 0, []
-        for n in counts:
-            rows.append([start + min(i, max(n - 1, 0)) for i in range(longest)])
-            start += n
-        index = flambeau.tensor(rows, dtype=flambeau.int64).reshape(batch, longest)
-        labels = flat[index.clamp_max(max(targets.numel() - 1, 0))]
+        starts = counts.cumsum(0) - counts
+        within = flambeau.minimum(flambeau.arange(longest), (counts - 1).clamp(min=0).unsqueeze(1))
+        labels = flat[(starts.unsqueeze(1) + within).clamp(min=0, max=max(total - 1, 0))]
     else:
         if targets.dim() != 2 or targets.shape[0] != batch:
             raise RuntimeError(
                 f"Expected targets to be of size (N, S) with N={batch}, or one-dimensional, but "
                 f"got {list(targets.shape)}"
             )
-        if targets.shape[1] < longest:
-            raise RuntimeError(
+        width = targets.shape[1]
+        behind = "for argument #2 'targets' (while checking arguments for ctc_loss)"
+        refuse(
+            counts > width, RuntimeError,
+            f"Expected no target_lengths above {width}, the size of dimension 1 {behind}",
+            lambda: (
                 f"Expected tensor to have size at least {longest} at dimension 1, but got size "
-                f"{targets.shape[1]} for argument #2 'targets' (while checking arguments for "
-                "ctc_loss)"
-            )
+                f"{width} {behind}"
+            ),
+        )  # fmt: skip
+        longest = min(width, steps) if longest is None else longest
         labels = targets[:, :longest].long()
-        real = flambeau.arange(longest) < flambeau.tensor(counts).unsqueeze(1)
+        real = flambeau.arange(longest) < counts.unsqueeze(1)
         labels = flambeau.where(real, labels, flambeau.full_like(labels, blank))
     blanks = flambeau.full((batch, longest, 1), blank, dtype=flambeau.int64)
     pairs = flambeau.cat([blanks, labels.unsqueeze(-1)], -1).reshape(batch, 2 * longest)

@@ -13,6 +13,7 @@ import flambeau
 from flambeau.nn.functional.node_names import node_called
 from flambeau.nn.functional.pooling import avg_pool1d, avg_pool2d, avg_pool3d
 from flambeau.ops.dims import repeated
+from flambeau.ops.index_checks import require_in_range
 from flambeau.tensor import Tensor
 
 __all__ = [
@@ -89,14 +90,13 @@ def _max_unpool(
     for n in size:
         count *= n
     flat = indices.flatten(-dims)
-    if indices.numel():
-        low, high = int(indices.min()), int(indices.max())
-        if low < 0 or high >= count:
-            wrong = low if low < 0 else high
-            raise RuntimeError(
-                f"Found an invalid max index: {wrong} (output volumes are of size "
-                f"{'x'.join(str(n) for n in size)}"
-            )
+    volume = "x".join(str(n) for n in size)
+    require_in_range(
+        indices._array, 0, count,
+        lambda wrong: RuntimeError(
+            f"Found an invalid max index: {wrong} (output volumes are of size {volume}"
+        ), None,
+    )  # fmt: skip
     zeros = input.new_zeros((*input.shape[:-dims], count))
     result = zeros.scatter(-1, flat, input.flatten(-dims))
     return result.reshape(*input.shape[:-dims], *size)
@@ -360,6 +360,9 @@ def fractional_max_pool2d_with_indices(
 
     ``kernel_size``, ``output_size`` and ``output_ratio`` are as there; ``return_indices`` changes
     nothing. Returns maxima and places.
+
+    Raises:
+        ValueError, RuntimeError: as there.
     """
     return _fractional_max_pool(2, input, kernel_size, output_size, output_ratio, _random_samples)
 
@@ -376,6 +379,9 @@ def fractional_max_pool3d_with_indices(
 
     ``kernel_size``, ``output_size`` and ``output_ratio`` are as there; ``return_indices`` changes
     nothing. Returns maxima and places.
+
+    Raises:
+        ValueError, RuntimeError: as there.
     """
     return _fractional_max_pool(3, input, kernel_size, output_size, output_ratio, _random_samples)
 

@@ -67,6 +67,9 @@ class Threshold(Module):
         value: what stands below it.
         inplace: whether the input itself is changed.
 
+    Shape:
+        - Input and output: ``(*)``
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Threshold.html
     """
 
@@ -94,6 +97,9 @@ class ReLU(_MaybeInplace):
     Args:
         inplace: whether the input itself is changed.
 
+    Shape:
+        - Input and output: ``(*)``
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ReLU.html
     """
 
@@ -108,6 +114,12 @@ class RReLU(Module):
         lower: the smallest slope.
         upper: the largest slope; in evaluation the slope is the mean of the two.
         inplace: whether the input itself is changed.
+
+    Shape:
+        - Input and output: ``(*)``
+
+    Raises:
+        RuntimeError: ``lower`` is above ``upper``, in the call.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RReLU.html
     """
@@ -139,6 +151,13 @@ class Hardtanh(Module):
         min_val: the lower bound.
         max_val: the upper bound.
         inplace: whether the input itself is changed.
+        min_value, max_value: deprecated names of the bounds.
+
+    Shape:
+        - Input and output: ``(*)``
+
+    Raises:
+        AssertionError: ``max_val`` is not above ``min_val``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Hardtanh.html
     """
@@ -190,6 +209,9 @@ class ReLU6(Hardtanh):
     Args:
         inplace: whether the input itself is changed.
 
+    Shape:
+        - Input and output: ``(*)``
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ReLU6.html
     """
 
@@ -204,6 +226,9 @@ class Sigmoid(Module):
     """The logistic function ``1 / (1 + exp(-x))``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Sigmoid.html
+
+    Shape:
+        - Input and output: ``(*)``
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -215,6 +240,9 @@ class Hardsigmoid(Module):
 
     Args:
         inplace: whether the input itself is changed.
+
+    Shape:
+        - Input and output: ``(*)``
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Hardsigmoid.html
     """
@@ -233,6 +261,9 @@ class Tanh(Module):
     """The hyperbolic tangent.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Tanh.html
+
+    Shape:
+        - Input and output: ``(*)``
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -244,6 +275,9 @@ class SiLU(_MaybeInplace):
 
     Args:
         inplace: whether the input itself is changed.
+
+    Shape:
+        - Input and output: ``(*)``
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.SiLU.html
     """
@@ -258,6 +292,9 @@ class Mish(_MaybeInplace):
     Args:
         inplace: whether the input itself is changed.
 
+    Shape:
+        - Input and output: ``(*)``
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Mish.html
     """
 
@@ -270,6 +307,9 @@ class Hardswish(Module):
 
     Args:
         inplace: whether the input itself is changed.
+
+    Shape:
+        - Input and output: ``(*)``
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Hardswish.html
     """
@@ -290,6 +330,9 @@ class ELU(Module):
     Args:
         alpha: the negative saturation value.
         inplace: whether the input itself is changed.
+
+    Shape:
+        - Input and output: ``(*)``
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ELU.html
     """
@@ -317,6 +360,9 @@ class CELU(Module):
         alpha: the negative saturation value.
         inplace: whether the input itself is changed.
 
+    Shape:
+        - Input and output: ``(*)``
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CELU.html
     """
 
@@ -342,6 +388,9 @@ class SELU(_MaybeInplace):
     Args:
         inplace: whether the input itself is changed.
 
+    Shape:
+        - Input and output: ``(*)``
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.SELU.html
     """
 
@@ -358,6 +407,9 @@ class GLU(Module):
     Shape:
         - Input: ``(*, N, *)`` with N even
         - Output: ``(*, N / 2, *)``
+
+    Raises:
+        RuntimeError: N is odd.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GLU.html
     """
@@ -381,6 +433,12 @@ class GELU(Module):
     Args:
         approximate: ``"none"``, or ``"tanh"`` for an approximation by the hyperbolic tangent.
 
+    Shape:
+        - Input and output: ``(*)``
+
+    Raises:
+        RuntimeError: another ``approximate``.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GELU.html
     """
 
@@ -402,6 +460,9 @@ class Hardshrink(Module):
 
     Args:
         lambd: the bound.
+
+    Shape:
+        - Input and output: ``(*)``
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Hardshrink.html
     """
@@ -426,6 +487,9 @@ class LeakyReLU(Module):
         negative_slope: the slope below 0.
         inplace: whether the input itself is changed.
 
+    Shape:
+        - Input and output: ``(*)``
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LeakyReLU.html
     """
 
@@ -449,6 +513,9 @@ class LogSigmoid(Module):
     """The logarithm of the logistic function.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LogSigmoid.html
+
+    Shape:
+        - Input and output: ``(*)``
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -461,6 +528,9 @@ class Softplus(Module):
     Args:
         beta: how sharp the bend is.
         threshold: above it the function is linear.
+
+    Shape:
+        - Input and output: ``(*)``
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Softplus.html
     """
@@ -486,6 +556,12 @@ class Softshrink(Module):
     Args:
         lambd: the bound, at least 0.
 
+    Shape:
+        - Input and output: ``(*)``
+
+    Raises:
+        RuntimeError: ``lambd`` is negative, in the call.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Softshrink.html
     """
 
@@ -508,9 +584,16 @@ class PReLU(Module):
     Args:
         num_parameters: 1, or the number of channels (dimension 1 of the input).
         init: the first value of the slopes.
+        device, dtype: of the parameters (None: the default ones).
+
+    Shape:
+        - Input and output: ``(*)``, with ``num_parameters`` channels in dim 1 unless that is 1
 
     Attributes:
         weight: the slopes, ``(num_parameters,)``.
+
+    Raises:
+        RuntimeError: another number of slopes than of channels.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.PReLU.html
     """
@@ -541,6 +624,9 @@ class Softsign(Module):
     """``x / (1 + |x|)``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Softsign.html
+
+    Shape:
+        - Input and output: ``(*)``
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -551,6 +637,9 @@ class Tanhshrink(Module):
     """``x - tanh(x)``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Tanhshrink.html
+
+    Shape:
+        - Input and output: ``(*)``
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -579,6 +668,9 @@ class Softmin(_AlongDimension):
     Args:
         dim: the dimension along which the results sum to 1.
 
+    Shape:
+        - Input and output: ``(*)``
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Softmin.html
     """
 
@@ -591,6 +683,9 @@ class Softmax(_AlongDimension):
 
     Args:
         dim: the dimension along which the results sum to 1.
+
+    Shape:
+        - Input and output: ``(*)``
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Softmax.html
     """
@@ -605,6 +700,9 @@ class Softmax2d(Module):
     Shape:
         - Input: ``(N, C, H, W)`` or ``(C, H, W)``
         - Output: the same
+
+    Raises:
+        ValueError: an input of another number of dims.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Softmax2d.html
     """
@@ -622,6 +720,9 @@ class LogSoftmax(_AlongDimension):
 
     Args:
         dim: the dimension along which the exponentials of the results sum to 1.
+
+    Shape:
+        - Input and output: ``(*)``
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LogSoftmax.html
     """

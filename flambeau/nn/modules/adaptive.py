@@ -32,11 +32,15 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         cutoffs: where the clusters begin.
         div_value: how much smaller each cluster's inner size is than the one before's.
         head_bias: whether the scores of frequent classes and clusters have a bias.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(N, in_features)`` or ``(in_features)``; targets ``(N)`` or ``()``
         - Output: a pair: ``output`` ``(N)``, the log-probabilities of the targets, and ``loss``,
           minus their mean
+
+    Raises:
+        ValueError: ``cutoffs`` are not increasing integers from 1 to ``n_classes - 1``.
 
     Source: Grave et al., Efficient softmax approximation for GPUs, 2016;
     https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveLogSoftmaxWithLoss.html
@@ -97,6 +101,18 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             scores.reset_parameters()
 
     def forward(self, input_: Tensor, target_: Tensor) -> _ASMoutput:
+        """Log-probabilities of the targets, and their loss.
+
+        Args:
+            input_: ``(N, in_features)`` or ``(in_features)``.
+            target_: ``(N)`` or ``()``, classes.
+
+        Returns:
+            A named tuple: ``output``, ``(N)`` or ``()``, and ``loss``, a 0-d tensor.
+
+        Raises:
+            RuntimeError: shapes that do not fit, or a target that is no class.
+        """
         wanted = target_.dim()
         if wanted == 1:
             if input_.shape[0] != target_.shape[0]:

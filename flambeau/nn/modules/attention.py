@@ -28,11 +28,16 @@ class MultiheadAttention(Module):
         kdim: width of keys (default: ``embed_dim``).
         vdim: width of values (default: ``embed_dim``).
         batch_first: whether the batch is the first dimension, not the second.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Query: ``(L, N, E)``, ``(N, L, E)`` if ``batch_first``, or ``(L, E)``
         - Key, value: the same with S for L and ``kdim``, ``vdim`` for E
         - Output: as the query; weights: ``(N, L, S)``, or ``(N, num_heads, L, S)``
+
+    Raises:
+        ValueError: ``embed_dim`` or ``num_heads`` is not positive.
+        AssertionError: ``num_heads`` does not divide ``embed_dim``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiheadAttention.html
     """
@@ -141,6 +146,13 @@ class MultiheadAttention(Module):
                 added to the scores.
             average_attn_weights: whether the returned weights are the mean over the heads.
             is_causal: a hint that ``attn_mask`` is the causal one.
+
+        Returns:
+            The result, of the query's shape, and the weights, or None without ``need_weights``.
+
+        Raises:
+            AssertionError: operands or masks whose shapes or dtypes do not fit.
+            RuntimeError: ``is_causal`` without ``attn_mask``, or an ``attn_mask`` of another shape.
         """
         turned = self.batch_first and query.dim() == 3
         if turned:

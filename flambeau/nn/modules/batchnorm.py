@@ -132,15 +132,15 @@ class _BatchNorm(_NormBase):
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
         momentum: Any = 0.0 if self.momentum is None else self.momentum
+        own: Any = self._parameters
+        buffers = self._buffers
         if self.training and self.track_running_stats:
-            count = self.num_batches_tracked
+            count = buffers.get("num_batches_tracked")
             if count is not None:
                 count_batch(count)
                 if self.momentum is None:  # a cumulative average
                     is_known = type(count._array) is np.ndarray
                     momentum = 1.0 / (float(count) if is_known else count.double())
-        own: Any = self._parameters
-        buffers = self._buffers
         try:  # `self.weight` takes four times as long; it may have been parametrized away
             weight, bias = own["weight"], own["bias"]
             mean, variance = buffers["running_mean"], buffers["running_var"]
@@ -174,10 +174,14 @@ class BatchNorm1d(_BatchNorm):
         affine: whether a scale and an offset per feature are learned.
         track_running_stats: whether running averages are kept; if not, evaluation uses batches too.
         bias: whether there is an offset, if ``affine``.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(N, C)`` or ``(N, C, L)``
         - Output: the same
+
+    Raises:
+        ValueError: an input of another number of dims, or one value per channel in training.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.BatchNorm1d.html
     """
@@ -188,11 +192,18 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """Batch normalization of images with channels; the arguments are :class:`BatchNorm1d`'s.
+    """Batch normalization of images with channels (Ioffe and Szegedy, 2015).
+
+    Args:
+        num_features, eps, momentum, affine, track_running_stats, bias, device, dtype: as for
+            :class:`BatchNorm1d`.
 
     Shape:
         - Input: ``(N, C, H, W)``
         - Output: the same
+
+    Raises:
+        ValueError: an input of another number of dims, or one value per channel in training.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.BatchNorm2d.html
     """
@@ -203,11 +214,18 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    """Batch normalization of volumes with channels; the arguments are :class:`BatchNorm1d`'s.
+    """Batch normalization of volumes with channels (Ioffe and Szegedy, 2015).
+
+    Args:
+        num_features, eps, momentum, affine, track_running_stats, bias, device, dtype: as for
+            :class:`BatchNorm1d`.
 
     Shape:
         - Input: ``(N, C, D, H, W)``
         - Output: the same
+
+    Raises:
+        ValueError: an input of another number of dims, or one value per channel in training.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.BatchNorm3d.html
     """
@@ -260,19 +278,52 @@ class _LazyNormBase(LazyModuleMixin):
 
 
 class LazyBatchNorm1d(_LazyNormBase, BatchNorm1d):  # type: ignore[misc]
-    """A :class:`BatchNorm1d` that takes ``num_features`` from its first input."""
+    """A :class:`BatchNorm1d` that takes ``num_features`` from its first input.
+
+    Args:
+        eps, momentum, affine, track_running_stats, bias, device, dtype: as for
+            :class:`BatchNorm1d`.
+
+    Shape:
+        - Input: ``(N, C)`` or ``(N, C, L)``
+        - Output: the same
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyBatchNorm1d.html
+    """
 
     cls_to_become = BatchNorm1d
 
 
 class LazyBatchNorm2d(_LazyNormBase, BatchNorm2d):  # type: ignore[misc]
-    """A :class:`BatchNorm2d` that takes ``num_features`` from its first input."""
+    """A :class:`BatchNorm2d` that takes ``num_features`` from its first input.
+
+    Args:
+        eps, momentum, affine, track_running_stats, bias, device, dtype: as for
+            :class:`BatchNorm1d`.
+
+    Shape:
+        - Input: ``(N, C, H, W)``
+        - Output: the same
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyBatchNorm2d.html
+    """
 
     cls_to_become = BatchNorm2d
 
 
 class LazyBatchNorm3d(_LazyNormBase, BatchNorm3d):  # type: ignore[misc]
-    """A :class:`BatchNorm3d` that takes ``num_features`` from its first input."""
+    """A :class:`BatchNorm3d` that takes ``num_features`` from its first input.
+
+    Args:
+        eps, momentum, affine, track_running_stats, bias, device, dtype: as for
+            :class:`BatchNorm1d`.
+
+    Shape:
+        - Input: ``(N, C, D, H, W)``
+        - Output: the same
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyBatchNorm3d.html
+    """
 
     cls_to_become = BatchNorm3d
 
@@ -284,12 +335,16 @@ class SyncBatchNorm(_BatchNorm):
     any number of dims.
 
     Args:
-        num_features, eps, momentum, affine, track_running_stats: as for :class:`BatchNorm1d`.
+        num_features, eps, momentum, affine, track_running_stats, bias, device, dtype: as for
+            :class:`BatchNorm1d`.
         process_group: kept for programs that read it.
 
     Shape:
         - Input: ``(N, C, *)``
         - Output: the same
+
+    Raises:
+        ValueError: an input with fewer than two dims, or one value per channel in training.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.SyncBatchNorm.html
     """
@@ -318,7 +373,15 @@ class SyncBatchNorm(_BatchNorm):
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
-        """``module`` with every batch normalization inside replaced by a SyncBatchNorm."""
+        """``module`` with every batch normalization inside replaced by a SyncBatchNorm.
+
+        Args:
+            module: any module; it is changed if it is no batch normalization itself.
+            process_group: kept by the new modules.
+
+        Returns:
+            ``module``, or what stands for it.
+        """
         result = module
         if isinstance(module, _BatchNorm):
             made: Any = cls(

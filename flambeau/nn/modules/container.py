@@ -1,4 +1,7 @@
-"""Containers of modules and parameters: ``Sequential``, ``ModuleList``, ``ParameterDict``, ..."""
+"""Containers of modules and parameters: ``Sequential``, ``ModuleList``, ``ParameterDict``, ...
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,11 @@ __all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterL
 
 
 class Container(Module):
-    """Deprecated: a :class:`Module` with the given submodules."""
+    """Deprecated: a :class:`Module` with the given submodules.
+
+    Args:
+        kwargs: the submodules by their names.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__()
@@ -45,6 +52,13 @@ class Sequential(Module):
 
     Args:
         *args: the modules, named "0", "1", ...; or one ``OrderedDict`` of names and modules.
+
+    Shape:
+        - Input: what the first module takes
+        - Output: what the last one returns
+
+    Raises:
+        TypeError: one of them is no module.
 
     Example::
 
@@ -135,18 +149,31 @@ class Sequential(Module):
         return list(self) * times
 
     def pop(self, key: int | slice) -> Module:
-        """Remove the module at ``key`` and return it."""
+        """Remove the module at ``key`` and return it.
+
+        Raises:
+            IndexError: there is none.
+        """
         module = self[key]
         del self[key]
         return module
 
     def append(self, module: Module) -> Self:
-        """Add ``module`` at the end; return the container."""
+        """Add ``module`` at the end; return the container.
+
+        Raises:
+            TypeError: ``module`` is no module.
+        """
         self.add_module(str(len(self)), module)
         return self
 
     def insert(self, index: int, module: Module) -> Self:
-        """Put ``module`` in front of the module at ``index``; return the container."""
+        """Put ``module`` in front of the module at ``index``; return the container.
+
+        Raises:
+            AssertionError: ``module`` is no module.
+            IndexError: ``index`` is outside the container.
+        """
         if not isinstance(module, Module):
             raise AssertionError(f"module should be of type: {Module}")
         size = len(self)
@@ -169,6 +196,9 @@ class ModuleList(Module):
 
     Args:
         modules: the modules, if any.
+
+    Raises:
+        TypeError: one of them is no module, or ``modules`` is no iterable.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ModuleList.html
     """
@@ -256,7 +286,11 @@ class ModuleList(Module):
         return module
 
     def extend(self, modules: Iterable[Module]) -> Self:
-        """Add all ``modules`` at the end; return the list."""
+        """Add all ``modules`` at the end; return the list.
+
+        Raises:
+            TypeError: one of them is no module, or ``modules`` is no iterable.
+        """
         if not isinstance(modules, Iterable):
             raise TypeError(
                 "ModuleList.extend should be called with an iterable, but got "
@@ -273,6 +307,9 @@ class ModuleDict(Module):
 
     Args:
         modules: a mapping of names and modules, or an iterable of pairs.
+
+    Raises:
+        TypeError, ValueError: as :meth:`update`.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ModuleDict.html
     """
@@ -307,7 +344,11 @@ class ModuleDict(Module):
         self._modules.clear()
 
     def pop(self, key: str) -> Module:
-        """Remove the module ``key`` and return it."""
+        """Remove the module ``key`` and return it.
+
+        Raises:
+            KeyError: there is none.
+        """
         module = self[key]
         del self[key]
         return module
@@ -330,6 +371,7 @@ class ModuleDict(Module):
         Raises:
             TypeError: ``modules`` is no iterable, or an element of it is no iterable.
             ValueError: an element has not two elements itself.
+            KeyError: a name with a dot, or that of another attribute.
         """
         for key, module in _pairs("ModuleDict", modules):
             self[key] = module
@@ -381,6 +423,10 @@ class ParameterList(Module):
 
     Args:
         values: the parameters; tensors among them become parameters.
+
+    Raises:
+        TypeError: ``values`` is a tensor, or cannot be iterated over.
+        RuntimeError: when called.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ParameterList.html
     """
@@ -450,6 +496,10 @@ class ParameterDict(Module):
     Args:
         parameters: a mapping of names and parameters, or an iterable of pairs; tensors among them
             become parameters.
+
+    Raises:
+        TypeError, ValueError: as :meth:`update`.
+        RuntimeError: when called.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ParameterDict.html
     """
@@ -555,7 +605,13 @@ class ParameterDict(Module):
         return (self[key] for key in self._keys)
 
     def update(self, parameters: Any) -> None:
-        """Add the parameters of a mapping, or of an iterable of pairs, replacing equal names."""
+        """Add the parameters of a mapping, or of an iterable of pairs, replacing equal names.
+
+        Raises:
+            TypeError: ``parameters`` is no iterable, an element of it is none, or a name is no
+                string.
+            ValueError: an element has not two elements itself.
+        """
         for key, value in _pairs("ParametersDict", parameters):
             self[key] = value
 

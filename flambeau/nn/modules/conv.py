@@ -226,6 +226,7 @@ class Conv1d(_Conv):
         groups: groups of channels that do not see each other.
         bias: whether an offset per filter is learned.
         padding_mode: what is added: ``"zeros"``, ``"reflect"``, ``"replicate"``, ``"circular"``.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(N, C_in, L)`` or ``(C_in, L)``
@@ -237,6 +238,10 @@ class Conv1d(_Conv):
             k = sqrt(groups / (in_channels * kernel_size)).
         bias: ``(out_channels,)``, from the same distribution.
 
+    Raises:
+        ValueError: ``groups`` that do not divide the channels, another ``padding`` string,
+            ``"same"`` with a stride, or another ``padding_mode``.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Conv1d.html
     """
 
@@ -247,7 +252,10 @@ class Conv1d(_Conv):
 class Conv2d(_Conv):
     """Convolution (cross-correlation) over two dimensions.
 
-    The arguments are those of :class:`Conv1d`; sizes are one number or a pair (height, width).
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode, device, dtype: as for :class:`Conv1d`; sizes are one number or a pair
+            (height, width).
 
     Shape:
         - Input: ``(N, C_in, H, W)`` or ``(C_in, H, W)``
@@ -259,6 +267,10 @@ class Conv2d(_Conv):
             k = sqrt(groups / (in_channels * product of kernel_size)).
         bias: ``(out_channels,)``, from the same distribution.
 
+    Raises:
+        ValueError: ``groups`` that do not divide the channels, another ``padding`` string,
+            ``"same"`` with a stride, or another ``padding_mode``.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Conv2d.html
     """
 
@@ -269,7 +281,10 @@ class Conv2d(_Conv):
 class Conv3d(_Conv):
     """Convolution (cross-correlation) over three dimensions.
 
-    The arguments are those of :class:`Conv1d`; sizes are one number or a triple.
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode, device, dtype: as for :class:`Conv1d`; sizes are one number or a triple
+            (depth, height, width).
 
     Shape:
         - Input: ``(N, C_in, D, H, W)`` or ``(C_in, D, H, W)``
@@ -279,6 +294,10 @@ class Conv3d(_Conv):
         weight: ``(out_channels, in_channels / groups, *kernel_size)``, from U(-k, k) with
             k = sqrt(groups / (in_channels * product of kernel_size)).
         bias: ``(out_channels,)``, from the same distribution.
+
+    Raises:
+        ValueError: ``groups`` that do not divide the channels, another ``padding`` string,
+            ``"same"`` with a stride, or another ``padding_mode``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Conv3d.html
     """
@@ -374,6 +393,8 @@ class _ConvTranspose(_ConvNd):
 class ConvTranspose1d(_ConvTranspose):
     """Transposed convolution along one dimension: the gradient of :class:`Conv1d`.
 
+    The call takes ``output_size``, too: which of the sizes that lead to this input the result gets.
+
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output.
@@ -384,6 +405,8 @@ class ConvTranspose1d(_ConvTranspose):
         groups: groups of channels that do not see each other.
         bias: whether an offset per output channel is learned.
         dilation: distance between the elements that a filter writes.
+        padding_mode: ``"zeros"``, the only one.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(N, C_in, L)`` or ``(C_in, L)``
@@ -393,6 +416,10 @@ class ConvTranspose1d(_ConvTranspose):
     Attributes:
         weight: ``(in_channels, out_channels / groups, kernel_size)``.
         bias: ``(out_channels,)``.
+
+    Raises:
+        ValueError: ``groups`` that do not divide the channels, another ``padding_mode``, or in the
+            call an ``output_size`` that does not lead to this input.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConvTranspose1d.html
     """
@@ -404,15 +431,25 @@ class ConvTranspose1d(_ConvTranspose):
 class ConvTranspose2d(_ConvTranspose):
     """Transposed convolution over two dimensions: the gradient of :class:`Conv2d`.
 
-    The arguments are those of :class:`ConvTranspose1d`; sizes are one number or a pair.
+    The call takes ``output_size``, too: which of the sizes that lead to this input the result gets.
+
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
+            dilation, padding_mode, device, dtype: as for :class:`ConvTranspose1d`; sizes are one
+            number or a pair (height, width).
 
     Shape:
         - Input: ``(N, C_in, H, W)`` or ``(C_in, H, W)``
-        - Output: ``(N, C_out, H_out, W_out)`` or ``(C_out, H_out, W_out)``
+        - Output: ``(N, C_out, H_out, W_out)`` or ``(C_out, H_out, W_out)``, sizes as in
+          :class:`ConvTranspose1d`
 
     Attributes:
         weight: ``(in_channels, out_channels / groups, *kernel_size)``.
         bias: ``(out_channels,)``.
+
+    Raises:
+        ValueError: ``groups`` that do not divide the channels, another ``padding_mode``, or in the
+            call an ``output_size`` that does not lead to this input.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConvTranspose2d.html
     """
@@ -424,15 +461,25 @@ class ConvTranspose2d(_ConvTranspose):
 class ConvTranspose3d(_ConvTranspose):
     """Transposed convolution over three dimensions: the gradient of :class:`Conv3d`.
 
-    The arguments are those of :class:`ConvTranspose1d`; sizes are one number or a triple.
+    The call takes ``output_size``, too: which of the sizes that lead to this input the result gets.
+
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
+            dilation, padding_mode, device, dtype: as for :class:`ConvTranspose1d`; sizes are one
+            number or a triple (depth, height, width).
 
     Shape:
         - Input: ``(N, C_in, D, H, W)`` or ``(C_in, D, H, W)``
-        - Output: ``(N, C_out, D_out, H_out, W_out)`` or without N
+        - Output: ``(N, C_out, D_out, H_out, W_out)`` or without N, sizes as in
+          :class:`ConvTranspose1d`
 
     Attributes:
         weight: ``(in_channels, out_channels / groups, *kernel_size)``.
         bias: ``(out_channels,)``.
+
+    Raises:
+        ValueError: ``groups`` that do not divide the channels, another ``padding_mode``, or in the
+            call an ``output_size`` that does not lead to this input.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.ConvTranspose3d.html
     """
@@ -522,36 +569,126 @@ class _LazyConvTranspose(_LazyConvMixin):
 
 
 class LazyConv1d(_LazyConv, Conv1d):  # type: ignore[misc]
-    """A :class:`Conv1d` that takes ``in_channels`` from its first input, then becomes one."""
+    """A :class:`Conv1d` that takes ``in_channels`` from its first input, then becomes one.
+
+    Args:
+        out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
+            dtype: as for :class:`Conv1d`.
+
+    Shape:
+        - Input: ``(N, C_in, L)`` or ``(C_in, L)``
+        - Output: ``(N, C_out, L_out)`` or ``(C_out, L_out)``
+
+    Raises:
+        RuntimeError: a first input of another number of dims.
+        ValueError: as for :class:`Conv1d`.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyConv1d.html
+    """
 
     cls_to_become = Conv1d
 
 
 class LazyConv2d(_LazyConv, Conv2d):  # type: ignore[misc]
-    """A :class:`Conv2d` that takes ``in_channels`` from its first input, then becomes one."""
+    """A :class:`Conv2d` that takes ``in_channels`` from its first input, then becomes one.
+
+    Args:
+        out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
+            dtype: as for :class:`Conv2d`.
+
+    Shape:
+        - Input: ``(N, C_in, H, W)`` or ``(C_in, H, W)``
+        - Output: ``(N, C_out, H_out, W_out)`` or ``(C_out, H_out, W_out)``
+
+    Raises:
+        RuntimeError: a first input of another number of dims.
+        ValueError: as for :class:`Conv2d`.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyConv2d.html
+    """
 
     cls_to_become = Conv2d
 
 
 class LazyConv3d(_LazyConv, Conv3d):  # type: ignore[misc]
-    """A :class:`Conv3d` that takes ``in_channels`` from its first input, then becomes one."""
+    """A :class:`Conv3d` that takes ``in_channels`` from its first input, then becomes one.
+
+    Args:
+        out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device,
+            dtype: as for :class:`Conv3d`.
+
+    Shape:
+        - Input: ``(N, C_in, D, H, W)`` or ``(C_in, D, H, W)``
+        - Output: ``(N, C_out, D_out, H_out, W_out)`` or without N
+
+    Raises:
+        RuntimeError: a first input of another number of dims.
+        ValueError: as for :class:`Conv3d`.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyConv3d.html
+    """
 
     cls_to_become = Conv3d
 
 
 class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):  # type: ignore[misc]
-    """A :class:`ConvTranspose1d` that takes ``in_channels`` from its first input."""
+    """A :class:`ConvTranspose1d` that takes ``in_channels`` from its first input, then becomes one.
+
+    Args:
+        out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation,
+            padding_mode, device, dtype: as for :class:`ConvTranspose1d`.
+
+    Shape:
+        - Input: ``(N, C_in, L)`` or ``(C_in, L)``
+        - Output: ``(N, C_out, L_out)`` or ``(C_out, L_out)``
+
+    Raises:
+        RuntimeError: a first input of another number of dims.
+        ValueError: as for :class:`ConvTranspose1d`.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyConvTranspose1d.html
+    """
 
     cls_to_become = ConvTranspose1d
 
 
 class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):  # type: ignore[misc]
-    """A :class:`ConvTranspose2d` that takes ``in_channels`` from its first input."""
+    """A :class:`ConvTranspose2d` that takes ``in_channels`` from its first input, then becomes one.
+
+    Args:
+        out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation,
+            padding_mode, device, dtype: as for :class:`ConvTranspose2d`.
+
+    Shape:
+        - Input: ``(N, C_in, H, W)`` or ``(C_in, H, W)``
+        - Output: ``(N, C_out, H_out, W_out)`` or ``(C_out, H_out, W_out)``
+
+    Raises:
+        RuntimeError: a first input of another number of dims.
+        ValueError: as for :class:`ConvTranspose2d`.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyConvTranspose2d.html
+    """
 
     cls_to_become = ConvTranspose2d
 
 
 class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):  # type: ignore[misc]
-    """A :class:`ConvTranspose3d` that takes ``in_channels`` from its first input."""
+    """A :class:`ConvTranspose3d` that takes ``in_channels`` from its first input, then becomes one.
+
+    Args:
+        out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation,
+            padding_mode, device, dtype: as for :class:`ConvTranspose3d`.
+
+    Shape:
+        - Input: ``(N, C_in, D, H, W)`` or ``(C_in, D, H, W)``
+        - Output: ``(N, C_out, D_out, H_out, W_out)`` or without N
+
+    Raises:
+        RuntimeError: a first input of another number of dims.
+        ValueError: as for :class:`ConvTranspose3d`.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyConvTranspose3d.html
+    """
 
     cls_to_become = ConvTranspose3d

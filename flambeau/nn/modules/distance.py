@@ -18,7 +18,7 @@ class PairwiseDistance(Module):
         keepdim: whether the last dimension is kept.
 
     Shape:
-        - Input1, input2: ``(N, D)`` or ``(D)``
+        - Input x1, x2: ``(N, D)`` or ``(D)``
         - Output: ``(N)`` or ``()`` (``(N, 1)`` or ``(1)`` if ``keepdim``)
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.PairwiseDistance.html
@@ -46,8 +46,11 @@ class CosineSimilarity(Module):
         eps: the least value of each norm that is divided by.
 
     Shape:
-        - Input1, input2: ``(*, D, *)``
+        - Input x1, x2: ``(*, D, *)``
         - Output: ``(*, *)``
+
+    Raises:
+        RuntimeError: neither input is of a floating-point dtype.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CosineSimilarity.html
     """

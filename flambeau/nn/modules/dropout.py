@@ -42,6 +42,9 @@ class Dropout(_DropoutNd):
         - Input: ``(*)``
         - Output: the same
 
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Dropout.html
     """
 
@@ -59,6 +62,10 @@ class Dropout1d(_DropoutNd):
     Shape:
         - Input: ``(N, C, L)`` or ``(C, L)``
         - Output: the same
+
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
+        RuntimeError: in the call, an input that has neither two nor three dims.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Dropout1d.html
     """
@@ -78,6 +85,9 @@ class Dropout2d(_DropoutNd):
         - Input: ``(N, C, H, W)`` or ``(N, C, L)``
         - Output: the same
 
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Dropout2d.html
     """
 
@@ -96,6 +106,9 @@ class Dropout3d(_DropoutNd):
         - Input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``
         - Output: the same
 
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Dropout3d.html
     """
 
@@ -108,11 +121,14 @@ class AlphaDropout(_DropoutNd):
 
     Args:
         p: the probability that an element is set to SELU's negative saturation value.
-        inplace: whether the input itself is changed.
+        inplace: kept, but as in PyTorch the input itself is not changed.
 
     Shape:
         - Input: ``(*)``
         - Output: the same
+
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AlphaDropout.html
     """
@@ -126,11 +142,14 @@ class FeatureAlphaDropout(_DropoutNd):
 
     Args:
         p: the probability that a channel is set to SELU's negative saturation value.
-        inplace: whether the input itself is changed.
+        inplace: kept, but as in PyTorch the input itself is not changed.
 
     Shape:
         - Input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``
         - Output: the same
+
+    Raises:
+        ValueError: ``p`` is outside [0, 1].
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FeatureAlphaDropout.html
     """

@@ -50,6 +50,9 @@ class Unflatten(Module):
         - Input: ``(*, S_dim, *)``
         - Output: ``(*, U_1, ..., U_n, *)`` with U = ``unflattened_size``
 
+    Raises:
+        TypeError: ``unflattened_size`` is no tuple or list of integers.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Unflatten.html
     """
 

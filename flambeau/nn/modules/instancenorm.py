@@ -81,10 +81,15 @@ class InstanceNorm1d(_InstanceNorm):
         affine: whether a scale and an offset per channel are learned.
         track_running_stats: whether running averages are kept and used in evaluation.
         bias: whether there is an offset, if ``affine``.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(N, C, L)`` or ``(C, L)``
         - Output: the same
+
+    Raises:
+        ValueError: another number of dims, one element per channel in training, or another number
+            of channels if ``affine``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.InstanceNorm1d.html
     """
@@ -93,11 +98,19 @@ class InstanceNorm1d(_InstanceNorm):
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """Instance normalization of images; the arguments are those of :class:`InstanceNorm1d`.
+    """Instance normalization of images (Ulyanov et al., 2016).
+
+    Args:
+        num_features, eps, momentum, affine, track_running_stats, bias, device, dtype: as for
+            :class:`InstanceNorm1d`.
 
     Shape:
         - Input: ``(N, C, H, W)`` or ``(C, H, W)``
         - Output: the same
+
+    Raises:
+        ValueError: another number of dims, one element per channel in training, or another number
+            of channels if ``affine``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.InstanceNorm2d.html
     """
@@ -106,11 +119,19 @@ class InstanceNorm2d(_InstanceNorm):
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Instance normalization of volumes; the arguments are those of :class:`InstanceNorm1d`.
+    """Instance normalization of volumes (Ulyanov et al., 2016).
+
+    Args:
+        num_features, eps, momentum, affine, track_running_stats, bias, device, dtype: as for
+            :class:`InstanceNorm1d`.
 
     Shape:
         - Input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``
         - Output: the same
+
+    Raises:
+        ValueError: another number of dims, one element per channel in training, or another number
+            of channels if ``affine``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.InstanceNorm3d.html
     """
@@ -119,18 +140,51 @@ class InstanceNorm3d(_InstanceNorm):
 
 
 class LazyInstanceNorm1d(_LazyNormBase, InstanceNorm1d):  # type: ignore[misc]
-    """An :class:`InstanceNorm1d` that takes ``num_features`` from its first input."""
+    """An :class:`InstanceNorm1d` that takes ``num_features`` from its first input.
+
+    Args:
+        eps, momentum, affine, track_running_stats, bias, device, dtype: as for
+            :class:`InstanceNorm1d`, with the defaults of :class:`LazyBatchNorm1d`.
+
+    Shape:
+        - Input: ``(N, C, L)`` or ``(C, L)``
+        - Output: the same
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyInstanceNorm1d.html
+    """
 
     cls_to_become = InstanceNorm1d
 
 
 class LazyInstanceNorm2d(_LazyNormBase, InstanceNorm2d):  # type: ignore[misc]
-    """An :class:`InstanceNorm2d` that takes ``num_features`` from its first input."""
+    """An :class:`InstanceNorm2d` that takes ``num_features`` from its first input.
+
+    Args:
+        eps, momentum, affine, track_running_stats, bias, device, dtype: as for
+            :class:`InstanceNorm1d`, with the defaults of :class:`LazyBatchNorm1d`.
+
+    Shape:
+        - Input: ``(N, C, H, W)`` or ``(C, H, W)``
+        - Output: the same
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyInstanceNorm2d.html
+    """
 
     cls_to_become = InstanceNorm2d
 
 
 class LazyInstanceNorm3d(_LazyNormBase, InstanceNorm3d):  # type: ignore[misc]
-    """An :class:`InstanceNorm3d` that takes ``num_features`` from its first input."""
+    """An :class:`InstanceNorm3d` that takes ``num_features`` from its first input.
+
+    Args:
+        eps, momentum, affine, track_running_stats, bias, device, dtype: as for
+            :class:`InstanceNorm1d`, with the defaults of :class:`LazyBatchNorm1d`.
+
+    Shape:
+        - Input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``
+        - Output: the same
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyInstanceNorm3d.html
+    """
 
     cls_to_become = InstanceNorm3d

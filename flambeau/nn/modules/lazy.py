@@ -17,6 +17,9 @@ class LazyModuleMixin:
     ``UninitializedParameter`` and defines ``initialize_parameters``, which gets the first input.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.modules.lazy.LazyModuleMixin.html
+
+    Args:
+        args, kwargs: what the class behind it is made with.
     """
 
     cls_to_become: type[Any] | None = None
@@ -48,7 +51,14 @@ class LazyModuleMixin:
                     tensor.materialize(loaded.shape)
 
     def initialize_parameters(self: Any, *args: Any, **kwargs: Any) -> None:
-        """Give the parameters the shapes that the first call's arguments ask for."""
+        """Give the parameters the shapes that the first call's arguments ask for.
+
+        Args:
+            args, kwargs: those of the first call.
+
+        Raises:
+            NotImplementedError: a subclass does not define it.
+        """
         raise NotImplementedError(
             f"initialize_parameters is not implemented for {type(self).__name__}"
         )

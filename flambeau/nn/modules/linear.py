@@ -19,6 +19,9 @@ __all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 class Identity(Module):
     """Returns its input; takes and ignores any arguments at construction.
 
+    Args:
+        args, kwargs: anything.
+
     Shape:
         - Input: ``(*)``
         - Output: ``(*)``, the input itself
@@ -40,6 +43,7 @@ class Linear(Module):
         in_features: size of each input sample.
         out_features: size of each output sample.
         bias: whether ``b`` is learned (if not, it is absent).
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(*, in_features)``
@@ -48,6 +52,9 @@ class Linear(Module):
     Attributes:
         weight: ``(out_features, in_features)``, from U(-k, k) with k = 1 / sqrt(in_features).
         bias: ``(out_features,)``, from the same distribution.
+
+    Raises:
+        RuntimeError: an input whose last dim is not ``in_features``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Linear.html
     """
@@ -110,6 +117,7 @@ class Bilinear(Module):
         in2_features: size of each second input sample.
         out_features: size of each output sample.
         bias: whether ``b`` is learned.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input1: ``(*, in1_features)``, input2: ``(*, in2_features)``, all but the last dim equal
@@ -119,6 +127,10 @@ class Bilinear(Module):
         weight: ``(out_features, in1_features, in2_features)``, from U(-k, k) with
             k = 1 / sqrt(in1_features).
         bias: ``(out_features,)``, from the same distribution.
+
+    Raises:
+        ValueError: ``in1_features`` is below 1.
+        RuntimeError: inputs whose dims do not fit.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Bilinear.html
     """
@@ -174,6 +186,11 @@ class LazyLinear(LazyModuleMixin, Linear):
     Args:
         out_features: size of each output sample.
         bias: whether ``b`` is learned.
+        device, dtype: of the parameters (None: the default ones).
+
+    Shape:
+        - Input: ``(*, in_features)``
+        - Output: ``(*, out_features)``
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LazyLinear.html
     """

@@ -15,6 +15,14 @@ class LinearCrossEntropyOptions:
     The numbers do not depend on it; flambeau makes all scores at once whatever is asked for.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LinearCrossEntropyOptions.html
+
+    Args:
+        allow_retain_graph: whether its backward pass may run again.
+        batch_chunk_size: rows that are put together.
+        chunking_method: how they are chosen.
+        acc_policy: ``"accurate"``, ``"balanced"``, ``"compact"`` or ``"auto"``: in what sums are
+            kept.
+        acc_dtype: the dtype of the sums.
     """
 
     allow_retain_graph: bool = False

@@ -75,9 +75,16 @@ class _WeightedLoss(_Loss):
 class L1Loss(_Loss):
     """The absolute error ``|x - y|``.
 
+    Args:
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+
     Shape:
         - Input, target: ``(*)``
         - Output: ``()``, or ``(*)`` if ``reduction="none"``
+
+    Raises:
+        ValueError: ``reduction`` is none of the three, in the call.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.L1Loss.html
     """
@@ -89,9 +96,16 @@ class L1Loss(_Loss):
 class MSELoss(_Loss):
     """The squared error ``(x - y)^2``.
 
+    Args:
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+
     Shape:
         - Input, target: ``(*)``
         - Output: ``()``, or ``(*)`` if ``reduction="none"``
+
+    Raises:
+        ValueError: ``reduction`` is none of the three, in the call.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MSELoss.html
     """
@@ -106,11 +120,17 @@ class NLLLoss(_WeightedLoss):
     Args:
         weight: a weight per class, ``(C,)``.
         ignore_index: a target that counts nothing.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input: ``(N, C)``, ``(C)`` or ``(N, C, d1, ..., dK)``
         - Target: ``(N)``, ``()`` or ``(N, d1, ..., dK)``, classes from 0 to C - 1
         - Output: ``()``, or the target's shape if ``reduction="none"``
+
+    Raises:
+        ValueError: batch sizes that differ.
+        IndexError: a target that is no class.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.NLLLoss.html
     """
@@ -141,6 +161,14 @@ class NLLLoss(_WeightedLoss):
 class NLLLoss2d(NLLLoss):
     """Deprecated: :class:`NLLLoss` takes images too.
 
+    Args:
+        weight, size_average, ignore_index, reduce, reduction: as there.
+
+    Shape:
+        - Input: ``(N, C, H, W)``
+        - Target: ``(N, H, W)``
+        - Output: ``()``, or the target's shape if ``reduction="none"``
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.NLLLoss2d.html
     """
 
@@ -168,6 +196,8 @@ class PoissonNLLLoss(_Loss):
         log_input: whether the input is the logarithm of the rate.
         full: whether Stirling's approximation of ``log(target!)`` is added.
         eps: keeps the logarithm finite if ``log_input`` is False.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input, target: ``(*)``
@@ -195,6 +225,7 @@ class PoissonNLLLoss(_Loss):
         self.eps = eps
 
     def forward(self, log_input: Tensor, target: Tensor) -> Tensor:
+        """The loss of the (log) rates ``log_input`` (*) with the counts ``target`` (*)."""
         return F.poisson_nll_loss(
             log_input,
             target,
@@ -211,11 +242,15 @@ class GaussianNLLLoss(_Loss):
     Args:
         full: whether the constant term is added.
         eps: the least variance.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
 
     Shape:
         - Input (the means): ``(*)``; target: ``(*)``; var: ``(*)``, or with a last dimension of 1,
           or without it
         - Output: ``()``, or ``(*)`` if ``reduction="none"``
+
+    Raises:
+        ValueError: a negative variance or one of another shape, in the call.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GaussianNLLLoss.html
     """
@@ -241,6 +276,7 @@ class KLDivLoss(_Loss):
         log_target: whether the target is log probabilities too.
         reduction: ``"batchmean"`` (the sum divided by the batch size) is the divergence;
             ``"mean"`` divides by the number of all elements.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input, target: ``(*)``
@@ -268,10 +304,16 @@ class BCELoss(_WeightedLoss):
 
     Args:
         weight: a weight per element, broadcast to the input.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input, target: ``(*)``, from 0 to 1
         - Output: ``()``, or ``(*)`` if ``reduction="none"``
+
+    Raises:
+        ValueError: a target of another shape.
+        RuntimeError: inputs outside [0, 1].
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.BCELoss.html
     """
@@ -286,10 +328,15 @@ class BCEWithLogitsLoss(_Loss):
     Args:
         weight: a weight per element, broadcast to the input.
         pos_weight: a weight of positive targets, broadcast to the input.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input, target: ``(*)``
         - Output: ``()``, or ``(*)`` if ``reduction="none"``
+
+    Raises:
+        ValueError: a target of another shape.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.BCEWithLogitsLoss.html
     """
@@ -324,6 +371,8 @@ class HingeEmbeddingLoss(_Loss):
 
     Args:
         margin: the margin.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input, target: ``(*)``
@@ -351,10 +400,17 @@ class HingeEmbeddingLoss(_Loss):
 class MultiLabelMarginLoss(_Loss):
     """A hinge loss between the target classes of a sample, several, and all others.
 
+    Args:
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
+
     Shape:
         - Input: ``(N, C)`` or ``(C)``
         - Target: the same, classes in front, then -1
         - Output: ``()``, or ``(N)`` if ``reduction="none"``
+
+    Raises:
+        RuntimeError: a target of another shape.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiLabelMarginLoss.html
     """
@@ -368,10 +424,15 @@ class SmoothL1Loss(_Loss):
 
     Args:
         beta: where the two parts meet, at least 0.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input, target: ``(*)``
         - Output: ``()``, or ``(*)`` if ``reduction="none"``
+
+    Raises:
+        RuntimeError: ``beta`` is negative, in the call.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.SmoothL1Loss.html
     """
@@ -395,10 +456,15 @@ class HuberLoss(_Loss):
 
     Args:
         delta: where the two parts meet, more than 0.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
 
     Shape:
         - Input, target: ``(*)``
         - Output: ``()``, or ``(*)`` if ``reduction="none"``
+
+    Raises:
+        TypeError: ``delta`` is no number.
+        RuntimeError: ``delta`` is not positive, in the call.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.HuberLoss.html
     """
@@ -415,6 +481,10 @@ class HuberLoss(_Loss):
 
 class SoftMarginLoss(_Loss):
     """``log(1 + exp(-y * x))`` with targets 1 and -1.
+
+    Args:
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input, target: ``(*)``
@@ -434,12 +504,19 @@ class CrossEntropyLoss(_WeightedLoss):
         weight: a weight per class, ``(C,)``.
         ignore_index: a target class that counts nothing.
         label_smoothing: how much of the target is spread evenly over all classes, from 0 to 1.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input: ``(N, C)``, ``(C)`` or ``(N, C, d1, ..., dK)``
         - Target: classes from 0 to C - 1, ``(N)``, ``()`` or ``(N, d1, ..., dK)``; or
           probabilities, of the input's shape
         - Output: ``()``, or the shape of target classes if ``reduction="none"``
+
+    Raises:
+        ValueError: batch sizes that differ.
+        IndexError: a target that is no class.
+        RuntimeError: ``label_smoothing`` outside [0, 1], or a target of the wrong dtype.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CrossEntropyLoss.html
     """
@@ -476,6 +553,8 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
 
     Args:
         weight: a weight per class, ``(C,)``.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input, target: ``(N, C)``
@@ -495,11 +574,16 @@ class CosineEmbeddingLoss(_Loss):
 
     Args:
         margin: the margin, from -1 to 1.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input1, input2: ``(N, D)`` or ``(D)``
         - Target: ``(N)`` or ``()``
         - Output: ``()``, or the target's shape if ``reduction="none"``
+
+    Raises:
+        RuntimeError: numbers of dims that do not fit each other.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CosineEmbeddingLoss.html
     """
@@ -527,10 +611,15 @@ class MarginRankingLoss(_Loss):
 
     Args:
         margin: the margin.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input1, input2, target: ``(N)`` or ``()``
         - Output: ``()``, or the input's shape if ``reduction="none"``
+
+    Raises:
+        RuntimeError: numbers of dims that differ.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MarginRankingLoss.html
     """
@@ -560,11 +649,16 @@ class MultiMarginLoss(_WeightedLoss):
         p: the exponent of the hinge, 1 or 2.
         margin: the margin.
         weight: a weight per class, ``(C,)``.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Input: ``(N, C)`` or ``(C)``
         - Target: ``(N)`` or ``()``
         - Output: ``()``, or the target's shape if ``reduction="none"``
+
+    Raises:
+        ValueError: another ``p``, or a ``weight`` that has not one dim.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiMarginLoss.html
     """
@@ -611,10 +705,16 @@ class TripletMarginLoss(_Loss):
         p: the exponent of the norm.
         eps: added to differences, so that their norm is not 0.
         swap: whether the nearer of anchor and positive is compared with the negative.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        size_average, reduce: deprecated; they name a ``reduction`` together.
 
     Shape:
         - Anchor, positive, negative: ``(N, D)`` or ``(D)``
         - Output: ``()``, or ``(N)`` if ``reduction="none"``
+
+    Raises:
+        ValueError: ``margin`` is not above 0.
+        RuntimeError: numbers of dims that differ.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TripletMarginLoss.html
     """
@@ -664,10 +764,15 @@ class TripletMarginWithDistanceLoss(_Loss):
         distance_function: of two tensors (default: :class:`PairwiseDistance`).
         margin: the margin, more than 0.
         swap: whether the nearer of anchor and positive is compared with the negative.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
 
     Shape:
         - Anchor, positive, negative: ``(N, *)``
         - Output: ``()``, or what the distance returns if ``reduction="none"``
+
+    Raises:
+        ValueError: ``margin`` is not above 0.
+        RuntimeError: numbers of dims that differ.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TripletMarginWithDistanceLoss.html
     """
@@ -739,6 +844,20 @@ class CTCLoss(_Loss):
     def forward(
         self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any
     ) -> Tensor:
+        """The loss of aligned sequences.
+
+        Args:
+            log_probs: ``(T, N, C)`` or ``(T, C)``.
+            targets: ``(N, S)``, or all of them one after the other; classes, not the blank.
+            input_lengths, target_lengths: ``(N)``.
+
+        Returns:
+            A 0-d tensor, or ``(N)`` for ``"none"``.
+
+        Raises:
+            ValueError: another ``reduction``.
+            RuntimeError: lengths, labels or shapes that do not fit each other.
+        """
         return F.ctc_loss(
             log_probs,
             targets,
@@ -760,11 +879,15 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         bias: whether the map has a bias.
         reduction, weight, ignore_index, label_smoothing: as for :class:`CrossEntropyLoss`.
         options: see :class:`LinearCrossEntropyOptions`.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
-        - Input: ``(in_features)`` or ``(N, in_features)``; targets ``()``, ``(N)`` or
+        - Input: ``(in_features)`` or ``(N, in_features)``; target ``()``, ``(N)`` or
           ``(N, *out_features)``, or probabilities ``(N, C, *out_features)``
         - Output: a number, or the targets' shape for ``"none"``
+
+    Raises:
+        RuntimeError: a ``weight`` of another shape, or ``label_smoothing`` outside [0, 1].
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LinearCrossEntropyLoss.html
     """

@@ -7,6 +7,8 @@ can do with them is spread over four files: here registration, look-up, iteratio
 
 The private attributes (``_parameters``, ``_forward_hooks``, ...) are PyTorch's, in its order,
 because pickles of whole modules are exchanged in both directions.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
 """
 
 from __future__ import annotations
@@ -57,6 +59,9 @@ def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> Remova
     """Call ``hook(module, name, buffer)`` whenever any module registers a buffer.
 
     What the hook returns, unless None, is registered in the buffer's place.
+
+    Returns:
+        A handle whose ``remove()`` takes the hook away.
     """
     return _register_global(_buffer_registration_hooks, hook)
 
@@ -65,6 +70,9 @@ def register_module_module_registration_hook(hook: Callable[..., Any]) -> Remova
     """Call ``hook(module, name, submodule)`` whenever any module registers a submodule.
 
     What the hook returns, unless None, is registered in the submodule's place.
+
+    Returns:
+        A handle whose ``remove()`` takes the hook away.
     """
     return _register_global(_module_registration_hooks, hook)
 
@@ -73,6 +81,9 @@ def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> Rem
     """Call ``hook(module, name, parameter)`` whenever any module registers a parameter.
 
     What the hook returns, unless None, is registered in the parameter's place.
+
+    Returns:
+        A handle whose ``remove()`` takes the hook away.
     """
     return _register_global(_parameter_registration_hooks, hook)
 
@@ -103,8 +114,14 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
     ``model(x)`` runs ``forward`` with the hooks around it. An error raised on the way names the
     path to the module it came from.
 
+    Args:
+        args, kwargs: none, unless a class sets ``call_super_init``: then those of the next base.
+
     Attributes:
         training: whether the module is in training mode (dropout and batch normalization differ).
+
+    Raises:
+        TypeError: there are any other arguments.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
     """
@@ -178,6 +195,7 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
             TypeError: ``param`` is no :class:`Parameter`.
             KeyError: the name is taken, empty or has a dot.
             ValueError: ``param`` is the result of a computation, not a leaf.
+            AttributeError: ``Module.__init__`` has not been called yet.
         """
         if "_parameters" not in self.__dict__:
             raise AttributeError("cannot assign parameter before Module.__init__() call")
@@ -211,6 +229,7 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
         Raises:
             TypeError: ``tensor`` is no tensor.
             KeyError: the name is taken, empty or has a dot.
+            AttributeError: ``Module.__init__`` has not been called yet.
         """
         if "_buffers" not in self.__dict__:
             raise AttributeError("cannot assign buffer before Module.__init__() call")
@@ -230,8 +249,12 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
     def add_module(self, name: str, module: Module | None) -> None:
         """Register ``module`` as the submodule ``name``; it is then also an attribute.
 
+        Args:
+            name: a name without dots that no other attribute has.
+            module: the submodule, or None for one that is absent.
+
         Raises:
-            TypeError: ``module`` is no :class:`Module`.
+            TypeError: ``module`` is no :class:`Module`, or ``name`` no string.
             KeyError: the name is taken, empty or has a dot.
         """
         if not isinstance(module, Module) and module is not None:
@@ -450,7 +473,11 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
-        """Iterate over ``(name, buffer)``; the arguments are those of :meth:`named_parameters`."""
+        """Iterate over ``(name, buffer)``.
+
+        Args:
+            prefix, recurse, remove_duplicate: as for :meth:`named_parameters`.
+        """
         yield from self._named_members(
             lambda module: module._buffers.items(), prefix, recurse, remove_duplicate
         )
@@ -496,14 +523,25 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
                 yield from module.named_modules(memo, path, remove_duplicate)
 
     def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
-        """Iterate over this module and all below it, parents first."""
+        """Iterate over this module and all below it, parents first.
+
+        Args:
+            remove_duplicate: whether a module that is reached twice is given once.
+        """
         for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     # -- modes ----------------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode (or evaluation mode, ``mode=False``) here and in all submodules."""
+        """Set training mode (or evaluation mode, ``mode=False``) here and in all submodules.
+
+        Returns:
+            The module.
+
+        Raises:
+            ValueError: ``mode`` is no bool.
+        """
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
         self.training = mode
@@ -516,7 +554,14 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Set, for every parameter, whether its gradient is computed; return the module."""
+        """Set, for every parameter, whether its gradient is computed: ``requires_grad``.
+
+        Returns:
+            The module.
+
+        Raises:
+            RuntimeError: a parameter of integers is to have one.
+        """
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self

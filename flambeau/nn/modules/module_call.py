@@ -3,6 +3,8 @@
 Hooks are PyTorch's: forward pre-hooks, forward hooks, full backward (pre-)hooks, on one module or
 on all modules, with keyword arguments, in front of the others, or called even when ``forward``
 raised.  A module without hooks pays for one test.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
 """
 
 from __future__ import annotations
@@ -52,6 +54,9 @@ def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandl
     """Call ``hook(module, args)`` before every module's ``forward``.
 
     What the hook returns, unless None, replaces the positional arguments.
+
+    Returns:
+        A handle whose ``remove()`` takes the hook away.
     """
     return _register_global(_GlobalHook("forward_pre", hook))
 
@@ -65,6 +70,9 @@ def register_module_forward_hook(
         hook: what it returns, unless None, replaces the output.
         with_kwargs: whether the hook is called as ``hook(module, args, kwargs, output)``.
         always_call: whether the hook is called even if ``forward`` raised.
+
+    Returns:
+        A handle whose ``remove()`` takes the hook away.
     """
     return _register_global(_GlobalHook("forward", hook, with_kwargs, always_call))
 
@@ -79,7 +87,14 @@ def _check_global_backward_kind(full: bool) -> None:
 
 
 def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Deprecated form of :func:`register_module_full_backward_hook`."""
+    """Deprecated form of :func:`register_module_full_backward_hook`, with the same ``hook``.
+
+    Returns:
+        A handle whose ``remove()`` takes the hook away.
+
+    Raises:
+        RuntimeError: there are full backward hooks on all modules.
+    """
     _check_global_backward_kind(full=False)
     return _register_global(_GlobalHook("backward", hook))
 
@@ -88,6 +103,9 @@ def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> Removabl
     """Call ``hook(module, grad_output)`` before every module's backward pass.
 
     What the hook returns, unless None, replaces ``grad_output``.
+
+    Returns:
+        A handle whose ``remove()`` takes the hook away.
     """
     return _register_global(_GlobalHook("full_backward_pre", hook))
 
@@ -96,6 +114,12 @@ def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHan
     """Call ``hook(module, grad_input, grad_output)`` after every module's backward pass.
 
     What the hook returns, unless None, replaces ``grad_input``.
+
+    Returns:
+        A handle whose ``remove()`` takes the hook away.
+
+    Raises:
+        RuntimeError: there are deprecated backward hooks on all modules.
     """
     _check_global_backward_kind(full=True)
     return _register_global(_GlobalHook("full_backward", hook))
@@ -155,7 +179,11 @@ class ModuleCall:
             raise
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compile this module's calls; the arguments are those of ``torch.compile``."""
+        """Compile this module's calls.
+
+        Args:
+            args, kwargs: those of :func:`torch.compile` behind the function.
+        """
         import flambeau
 
         self._compiled_call_impl = flambeau.compile(self._call_impl, *args, **kwargs)
@@ -372,6 +400,12 @@ class ModuleCall:
         """Deprecated: use :meth:`register_full_backward_hook`.
 
         The hook sees the gradients of the last operation in ``forward``, not the module's.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+
+        Raises:
+            RuntimeError: the module has full backward hooks.
         """
         return self._register_backward_hook(hook, full=False, prepend=False)
 

@@ -1,4 +1,7 @@
-"""Changing the dtype or device of all of a module's parameters and buffers."""
+"""Changing the dtype or device of all of a module's parameters and buffers.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
+"""
 
 from __future__ import annotations
 
@@ -59,15 +62,17 @@ class ModuleConversion:
         """Move or cast the parameters and buffers, in place; return the module.
 
         Called as ``to(device)``, ``to(dtype)``, ``to(device, dtype)`` or ``to(tensor)``, also with
-        ``non_blocking`` and ``memory_format``.
+        ``non_blocking``, ``copy`` and ``memory_format``.
 
         Args:
+            args, kwargs: these, by position or by name:
             device: where parameters and buffers go.
             dtype: a floating point or complex dtype, for those that are floating point or complex.
             tensor: one whose device and dtype are taken.
+            memory_format: that of parameters and buffers with four or five dims.
 
         Raises:
-            TypeError: the dtype is neither floating point nor complex.
+            TypeError: the dtype is neither floating point nor complex, or the arguments are others.
         """
         device, dtype, non_blocking, memory_format = _conversion_of(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
@@ -101,7 +106,15 @@ class ModuleConversion:
         return self._apply(convert)
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
-        """Move to ``device`` without copying: parameters and buffers are then uninitialised."""
+        """Move to ``device`` without copying: parameters and buffers are then uninitialised.
+
+        Args:
+            device: where they go.
+            recurse: whether submodules go with it.
+
+        Returns:
+            The module.
+        """
         return self._apply(lambda tensor: flambeau.empty_like(tensor, device=device), recurse)
 
     def cpu(self) -> Self:

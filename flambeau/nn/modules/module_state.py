@@ -1,4 +1,7 @@
-"""Saving a module to a state dict and loading it from one; copying and pickling."""
+"""Saving a module to a state dict and loading it from one; copying and pickling.
+
+Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Module.html
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,11 @@ _EXTRA_STATE_KEY = "_extra_state"
 
 
 def type_name(value: Any) -> str:
-    """What PyTorch's messages call the type of ``value``: ``torch.FloatTensor``, ``int``."""
+    """What PyTorch's messages call the type of ``value``: ``torch.FloatTensor``, ``int``.
+
+    Returns:
+        A string.
+    """
     if isinstance(value, Tensor):
         return value.type()
     kind = type(value)
@@ -80,14 +87,25 @@ class ModuleState:
     # -- saving ---------------------------------------------------------------------------------
 
     def get_extra_state(self) -> Any:
-        """State beyond parameters and buffers, to be saved with them: a subclass defines it."""
+        """State beyond parameters and buffers, to be saved with them: a subclass defines it.
+
+        Returns:
+            Anything that ``torch.save`` takes.
+
+        Raises:
+            RuntimeError: the class does not define it.
+        """
         raise RuntimeError(
             "Reached a code path in Module.get_extra_state() that should never be called: a module "
             "with extra state defines get_extra_state() and set_extra_state()."
         )
 
     def set_extra_state(self, state: Any) -> None:
-        """Take back what :meth:`get_extra_state` returned: a subclass defines it."""
+        """Take back the ``state`` that :meth:`get_extra_state` returned: a subclass defines it.
+
+        Raises:
+            RuntimeError: the class does not define it.
+        """
         raise RuntimeError(
             "Reached a code path in Module.set_extra_state() that should never be called: a module "
             "with extra state defines get_extra_state() and set_extra_state()."
@@ -114,9 +132,13 @@ class ModuleState:
             prefix: put in front of every name.
             keep_vars: whether the tensors are the module's own instead of detached ones, which
                 share their memory.
+            args: the three by position, which is deprecated.
 
         Returns:
             The dictionary; its attribute ``_metadata`` holds each module's version.
+
+        Raises:
+            RuntimeError: a hook of :meth:`register_state_dict_post_hook` returned something.
         """
         if args:
             warnings.warn(
@@ -291,6 +313,7 @@ class ModuleState:
             TypeError: ``state_dict`` is no mapping.
             RuntimeError: a key is missing or unexpected (if ``strict``), or a shape differs; all
                 that is wrong is listed.
+            AssertionError: a hook of :meth:`register_load_state_dict_post_hook` returned something.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
@@ -357,12 +380,19 @@ class ModuleState:
         """Call ``hook(module, state_dict, prefix, local_metadata)`` after ``state_dict()``.
 
         The hook changes ``state_dict`` in place and returns None.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
         """
         hook._from_public_api = True  # type: ignore[attr-defined]
         return self._add_hook(self._state_dict_hooks, hook)
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(module, prefix, keep_vars)`` before ``state_dict()`` collects anything."""
+        """Call ``hook(module, prefix, keep_vars)`` before ``state_dict()`` collects anything.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+        """
         return self._add_hook(self._state_dict_pre_hooks, hook)
 
     def _register_load_state_dict_pre_hook(
@@ -376,6 +406,9 @@ class ModuleState:
 
         It is called as ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys,
         unexpected_keys, error_msgs)`` and may change all of these in place.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
         """
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
@@ -384,6 +417,9 @@ class ModuleState:
 
         The hook changes ``incompatible_keys.missing_keys`` and ``.unexpected_keys`` in place and
         returns None.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
         """
         return self._add_hook(self._load_state_dict_post_hooks, hook)
 

@@ -23,10 +23,14 @@ class LayerNorm(Module):
         eps: added to the (biased) variance.
         elementwise_affine: whether a scale and an offset per element are learned.
         bias: whether there is an offset, if ``elementwise_affine``.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(N, *, *normalized_shape)``
         - Output: the same
+
+    Raises:
+        RuntimeError: an input that does not end with ``normalized_shape``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LayerNorm.html
     """
@@ -92,10 +96,14 @@ class GroupNorm(Module):
         eps: added to the (biased) variance.
         affine: whether a scale and an offset per channel are learned.
         bias: whether there is an offset, if ``affine``.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(N, C, *)``
         - Output: the same
+
+    Raises:
+        ValueError: ``num_groups`` does not divide ``num_channels``, or groups of one value.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GroupNorm.html
     """
@@ -160,10 +168,14 @@ class RMSNorm(Module):
         normalized_shape: the last dimensions of the input, or the last one as a number.
         eps: added to the mean square; None for the smallest step of the input's dtype at 1.
         elementwise_affine: whether a scale per element is learned.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(N, *, *normalized_shape)``
         - Output: the same
+
+    Raises:
+        RuntimeError: an input x that does not end with ``normalized_shape``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RMSNorm.html
     """
@@ -220,6 +232,9 @@ class LocalResponseNorm(Module):
         - Input: ``(N, C, *)``
         - Output: the same
 
+    Raises:
+        ValueError: an input with fewer than three dims.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LocalResponseNorm.html
     """
 
@@ -249,6 +264,16 @@ class CrossMapLRN2d(LocalResponseNorm):
     taken out of the sum again.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.CrossMapLRN2d.html
+
+    Args:
+        size, alpha, beta, k: as there.
+
+    Shape:
+        - Input: ``(N, C, H, W)``
+        - Output: the same
+
+    Raises:
+        ValueError: an input that has not four dims.
     """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:

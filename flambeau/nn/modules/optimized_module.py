@@ -70,7 +70,14 @@ class OptimizedModule(Module):
     def explain(
         self, html: str | os.PathLike[str] | None = None, measure: bool = True
     ) -> Explanation:
-        """What has been captured and compiled so far; see :meth:`CompiledFunction.explain`."""
+        """What has been captured and compiled so far.
+
+        Args:
+            html, measure: as for :meth:`CompiledFunction.explain`.
+
+        Returns:
+            The explanation, a string.
+        """
         return self._compiled.explain(html, measure)
 
     # -- attributes are the inner module's ----------------------------------------------------

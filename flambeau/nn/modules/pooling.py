@@ -74,6 +74,9 @@ class MaxPool1d(_MaxPoolNd):
           ``L_out = (L + 2 * padding - dilation * (kernel_size - 1) - 1) / stride + 1``, rounded
           down (up if ``ceil_mode``)
 
+    Raises:
+        RuntimeError: an input of another number of dims, or windows that do not fit.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxPool1d.html
     """
 
@@ -92,11 +95,16 @@ class MaxPool1d(_MaxPoolNd):
 class MaxPool2d(_MaxPoolNd):
     """The maximum over windows in two dimensions.
 
-    The arguments are those of :class:`MaxPool1d`; sizes are one number or a pair.
+    Args:
+        kernel_size, stride, padding, dilation, return_indices, ceil_mode: as for
+            :class:`MaxPool1d`; sizes are one number or a pair (height, width).
 
     Shape:
         - Input: ``(N, C, H, W)`` or ``(C, H, W)``
-        - Output: ``(N, C, H_out, W_out)`` or ``(C, H_out, W_out)``
+        - Output: ``(N, C, H_out, W_out)`` or ``(C, H_out, W_out)``, sizes as in :class:`MaxPool1d`
+
+    Raises:
+        RuntimeError: an input of another number of dims, or windows that do not fit.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxPool2d.html
     """
@@ -116,11 +124,16 @@ class MaxPool2d(_MaxPoolNd):
 class MaxPool3d(_MaxPoolNd):
     """The maximum over windows in three dimensions.
 
-    The arguments are those of :class:`MaxPool1d`; sizes are one number or a triple.
+    Args:
+        kernel_size, stride, padding, dilation, return_indices, ceil_mode: as for
+            :class:`MaxPool1d`; sizes are one number or a triple (depth, height, width).
 
     Shape:
         - Input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``
-        - Output: ``(N, C, D_out, H_out, W_out)`` or ``(C, D_out, H_out, W_out)``
+        - Output: ``(N, C, D_out, H_out, W_out)`` or without N, sizes as in :class:`MaxPool1d`
+
+    Raises:
+        RuntimeError: an input of another number of dims, or windows that do not fit.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxPool3d.html
     """
@@ -161,6 +174,9 @@ class AvgPool1d(_AvgPoolNd):
         - Output: ``(N, C, L_out)`` or ``(C, L_out)`` with
           ``L_out = (L + 2 * padding - kernel_size) / stride + 1``, rounded down (up if
           ``ceil_mode``)
+
+    Raises:
+        RuntimeError: an input of another number of dims, or windows that do not fit.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AvgPool1d.html
     """
@@ -220,14 +236,17 @@ class _AvgPoolWithDivisor(_AvgPoolNd):
 class AvgPool2d(_AvgPoolWithDivisor):
     """The mean over windows in two dimensions.
 
-    The arguments are those of :class:`AvgPool1d`; sizes are one number or a pair. And:
-
     Args:
-        divisor_override: what the sum of a window is divided by, instead of its size.
+        kernel_size, stride, padding, ceil_mode, count_include_pad: as for :class:`AvgPool1d`; sizes
+            are one number or a pair (height, width).
+        divisor_override: what the sum of a window is divided by, instead of its size; not 0.
 
     Shape:
         - Input: ``(N, C, H, W)`` or ``(C, H, W)``
-        - Output: ``(N, C, H_out, W_out)`` or ``(C, H_out, W_out)``
+        - Output: ``(N, C, H_out, W_out)`` or ``(C, H_out, W_out)``, sizes as in :class:`AvgPool1d`
+
+    Raises:
+        RuntimeError: an input of another number of dims, or windows that do not fit.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AvgPool2d.html
     """
@@ -247,11 +266,17 @@ class AvgPool2d(_AvgPoolWithDivisor):
 class AvgPool3d(_AvgPoolWithDivisor):
     """The mean over windows in three dimensions.
 
-    The arguments are those of :class:`AvgPool2d`; sizes are one number or a triple.
+    Args:
+        kernel_size, stride, padding, ceil_mode, count_include_pad: as for :class:`AvgPool1d`; sizes
+            are one number or a triple (depth, height, width).
+        divisor_override: what the sum of a window is divided by, instead of its size; not 0.
 
     Shape:
         - Input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``
-        - Output: ``(N, C, D_out, H_out, W_out)`` or ``(C, D_out, H_out, W_out)``
+        - Output: ``(N, C, D_out, H_out, W_out)`` or without N, sizes as in :class:`AvgPool1d`
+
+    Raises:
+        RuntimeError: an input of another number of dims, or windows that do not fit.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AvgPool3d.html
     """
@@ -289,6 +314,9 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
         - Input: ``(N, C, L)`` or ``(C, L)``
         - Output: ``(N, C, output_size)`` or ``(C, output_size)``
 
+    Raises:
+        RuntimeError: an input of another number of dims.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveAvgPool1d.html
     """
 
@@ -306,6 +334,9 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
         - Input: ``(N, C, H, W)`` or ``(C, H, W)``
         - Output: ``(N, C, *output_size)`` or ``(C, *output_size)``
 
+    Raises:
+        ValueError, RuntimeError: an input of too few, or of too many dims.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveAvgPool2d.html
     """
 
@@ -322,6 +353,9 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     Shape:
         - Input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``
         - Output: ``(N, C, *output_size)`` or ``(C, *output_size)``
+
+    Raises:
+        ValueError, RuntimeError: an input of too few, or of too many dims.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveAvgPool3d.html
     """
@@ -354,6 +388,9 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
         - Input: ``(N, C, L)`` or ``(C, L)``
         - Output: ``(N, C, output_size)`` or ``(C, output_size)``
 
+    Raises:
+        RuntimeError: an input of another number of dims, or an empty one.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveMaxPool1d.html
     """
 
@@ -372,6 +409,9 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
         - Input: ``(N, C, H, W)`` or ``(C, H, W)``
         - Output: ``(N, C, *output_size)`` or ``(C, *output_size)``
 
+    Raises:
+        ValueError, RuntimeError: an input of too few, or of too many dims, or an empty one.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveMaxPool2d.html
     """
 
@@ -389,6 +429,9 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     Shape:
         - Input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``
         - Output: ``(N, C, *output_size)`` or ``(C, *output_size)``
+
+    Raises:
+        ValueError, RuntimeError: an input of too few, or of too many dims, or an empty one.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.AdaptiveMaxPool3d.html
     """

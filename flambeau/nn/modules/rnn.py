@@ -1,4 +1,7 @@
-"""Recurrent layers: ``RNN``, ``LSTM``, ``GRU``, and the cells that do one step of them."""
+"""Recurrent layers: ``RNN``, ``LSTM``, ``GRU``, and the cells that do one step of them.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,16 @@ class RNNBase(Module):
     have ``_reverse`` behind.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNNBase.html
+
+    Args:
+        mode: ``"RNN_TANH"``, ``"RNN_RELU"``, ``"LSTM"`` or ``"GRU"``.
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size:
+            as for :class:`LSTM`.
+        device, dtype: of the parameters (None: the default ones).
+
+    Raises:
+        TypeError: sizes that are no integers, or flags that are no bools.
+        ValueError: sizes that are not positive, a ``dropout`` outside [0, 1], or another ``mode``.
     """
 
     __constants__ = [
@@ -222,7 +235,16 @@ class RNNBase(Module):
     # -- checks ---------------------------------------------------------------------------------
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
-        """Raise unless ``input`` has the weights' dtype and ``input_size`` features."""
+        """Raise unless ``input`` has the weights' dtype and ``input_size`` features.
+
+        Args:
+            input: ``(T, N, F)``, or the data of a packed batch, ``(elements, F)``.
+            batch_sizes: those of the packed batch, or None.
+
+        Raises:
+            ValueError: another dtype.
+            RuntimeError: another number of dims or of features.
+        """
         weight = self._flat_weights[0]
         if MODES.autocast is None and input.dtype != weight.dtype:
             raise ValueError(
@@ -242,7 +264,11 @@ class RNNBase(Module):
     def get_expected_hidden_size(
         self, input: Tensor, batch_sizes: Tensor | None
     ) -> tuple[int, int, int]:
-        """The shape of the first hidden states."""
+        """The shape of the first hidden states for ``input`` and, if it is packed, ``batch_sizes``.
+
+        Returns:
+            ``(layers * directions, N, P or H)``.
+        """
         width = self.proj_size if self.proj_size > 0 else self.hidden_size
         return (self._states(), self._batch(input, batch_sizes), width)
 
@@ -260,17 +286,37 @@ class RNNBase(Module):
         expected_hidden_size: tuple[int, int, int],
         msg: str = "Expected hidden size {}, got {}",
     ) -> None:
-        """Raise unless ``hx`` is of that shape."""
+        """Raise unless ``hx`` is of ``expected_hidden_size``.
+
+        Args:
+            hx: the states.
+            expected_hidden_size: a shape.
+            msg: the message, with places for both shapes.
+
+        Raises:
+            RuntimeError: with that message.
+        """
         if tuple(hx.size()) != tuple(expected_hidden_size):
             raise RuntimeError(msg.format(expected_hidden_size, list(hx.size())))
 
     def check_forward_args(self, input: Tensor, hidden: Tensor, batch_sizes: Tensor | None) -> None:
-        """Raise unless input and hidden states fit the module and each other."""
+        """Raise unless input and hidden states fit the module and each other.
+
+        Args:
+            input, batch_sizes: as for :meth:`check_input`.
+            hidden: the first hidden states (of LSTM, hidden and cell states).
+
+        Raises:
+            ValueError: another dtype.
+            RuntimeError: another shape.
+        """
         self.check_input(input, batch_sizes)
         self.check_hidden_size(hidden, self.get_expected_hidden_size(input, batch_sizes))
 
     def permute_hidden(self, hx: Tensor, permutation: Tensor | None) -> Tensor:
-        """``hx`` with the sequences in another order."""
+        """``hx`` with the sequences in another order: that of ``permutation``, ``(N,)`` (None: the
+        same).
+        """
         return hx if permutation is None else hx.index_select(1, permutation)
 
     # -- running --------------------------------------------------------------------------------
@@ -360,11 +406,17 @@ class RNN(RNNBase):
         batch_first: whether the batch is the first dimension of input and output.
         dropout: the probability that an output of a layer but the last is dropped in training.
         bidirectional: whether each layer also runs from the end to the beginning.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(T, N, F)``, ``(N, T, F)`` if ``batch_first``, ``(T, F)``, or a packed batch
         - h_0: ``(layers * directions, N, H)``, zeros if not given
         - Output: ``(T, N, directions * H)`` like the input, and h_n like h_0
+
+    Raises:
+        TypeError, ValueError: options of the wrong type or out of range, another ``nonlinearity``,
+            or a ``proj_size``.
+        ValueError, RuntimeError: in the call, an input or states of another shape or dtype.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNN.html
     """
@@ -384,6 +436,19 @@ class RNN(RNNBase):
         super().__init__(f"RNN_{self.nonlinearity.upper()}", *args, **kwargs)
 
     def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
+        """The outputs for the sequence ``input``, and the last states.
+
+        Args:
+            input: see the shapes above, or a ``PackedSequence``.
+            hx: the first hidden states; None for zeros.
+
+        Returns:
+            The outputs (packed if the input is), and h_n.
+
+        Raises:
+            ValueError: another number of dims or dtype of ``input``.
+            RuntimeError: another number of features, or states of another shape.
+        """
         return self._forward_one_state("RNN", input, hx, " tensor")
 
 
@@ -401,11 +466,16 @@ class GRU(RNNBase):
         batch_first: whether the batch is the first dimension of input and output.
         dropout: the probability that an output of a layer but the last is dropped in training.
         bidirectional: whether each layer also runs from the end to the beginning.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(T, N, F)``, ``(N, T, F)`` if ``batch_first``, ``(T, F)``, or a packed batch
         - h_0: ``(layers * directions, N, H)``, zeros if not given
         - Output: ``(T, N, directions * H)`` like the input, and h_n like h_0
+
+    Raises:
+        TypeError, ValueError: options of the wrong type or out of range, or a ``proj_size``.
+        ValueError, RuntimeError: in the call, an input or states of another shape or dtype.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GRU.html
     """
@@ -416,6 +486,19 @@ class GRU(RNNBase):
         super().__init__("GRU", *args, **kwargs)
 
     def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
+        """The outputs for the sequence ``input``, and the last states.
+
+        Args:
+            input: see the shapes above, or a ``PackedSequence``.
+            hx: the first hidden states; None for zeros.
+
+        Returns:
+            The outputs (packed if the input is), and h_n.
+
+        Raises:
+            ValueError: another number of dims or dtype of ``input``.
+            RuntimeError: another number of features, or states of another shape.
+        """
         return self._forward_one_state("GRU", input, hx)
 
 
@@ -434,11 +517,16 @@ class LSTM(RNNBase):
         dropout: the probability that an output of a layer but the last is dropped in training.
         bidirectional: whether each layer also runs from the end to the beginning.
         proj_size: size P of the hidden state, which is then a projection ``W_hr h'`` (0: none).
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(T, N, F)``, ``(N, T, F)`` if ``batch_first``, ``(T, F)``, or a packed batch
         - h_0: ``(layers * directions, N, P or H)``, c_0: with H; zeros if not given
         - Output: ``(T, N, directions * (P or H))`` like the input, and (h_n, c_n) like (h_0, c_0)
+
+    Raises:
+        TypeError, ValueError: options of the wrong type or out of range.
+        ValueError, RuntimeError: in the call, an input or states of another shape or dtype.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LSTM.html
     """
@@ -449,7 +537,11 @@ class LSTM(RNNBase):
     def get_expected_cell_size(
         self, input: Tensor, batch_sizes: Tensor | None
     ) -> tuple[int, int, int]:
-        """The shape of the first cell states."""
+        """The shape of the first cell states for ``input`` and, if it is packed, ``batch_sizes``.
+
+        Returns:
+            ``(layers * directions, N, H)``.
+        """
         return (self._states(), self._batch(input, batch_sizes), self.hidden_size)
 
     def check_forward_args(  # type: ignore[override]
@@ -475,6 +567,19 @@ class LSTM(RNNBase):
         return hx[0].index_select(1, permutation), hx[1].index_select(1, permutation)
 
     def forward(self, input: Any, hx: Any = None) -> Any:
+        """The outputs for the sequence ``input``, and the last states.
+
+        Args:
+            input: see the shapes above, or a ``PackedSequence``.
+            hx: the first hidden and cell states, a pair; None for zeros.
+
+        Returns:
+            The outputs (packed if the input is), and the pair (h_n, c_n).
+
+        Raises:
+            ValueError: another number of dims or dtype of ``input``.
+            RuntimeError: another number of features, or states of another shape.
+        """
         self._update_flat_weights()
         packed = isinstance(input, PackedSequence)
         batch_sizes = sorted_indices = unsorted_indices = None
@@ -518,7 +623,19 @@ class LSTM(RNNBase):
 
 
 class RNNCellBase(Module):
-    """What the cells have in common: weights and biases for ``num_chunks`` gates."""
+    """What the cells have in common: weights and biases for ``num_chunks`` gates.
+
+    Args:
+        input_size: features F of the input.
+        hidden_size: size H of the states.
+        bias: whether there are ``bias_ih`` and ``bias_hh``.
+        num_chunks: how many times H rows the weights have.
+        device, dtype: of the parameters (None: the default ones).
+
+    Attributes:
+        weight_ih, weight_hh: ``(num_chunks * H, F)``, ``(num_chunks * H, H)``.
+        bias_ih, bias_hh: ``(num_chunks * H,)``.
+    """
 
     __constants__ = ["input_size", "hidden_size", "bias"]
 
@@ -610,11 +727,16 @@ class RNNCell(RNNCellBase):
         hidden_size: size H of the hidden state.
         bias: whether there are ``b_ih`` and ``b_hh``.
         nonlinearity: "tanh" or "relu".
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(N, F)`` or ``(F)``
         - Hidden: ``(N, H)`` or ``(H)``, zeros if not given
         - Output: like the hidden state
+
+    Raises:
+        ValueError: an input or states of another number of dims.
+        RuntimeError: other sizes, or another ``nonlinearity``, in the call.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNNCell.html
     """
@@ -636,6 +758,19 @@ class RNNCell(RNNCellBase):
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        """The state after one step.
+
+        Args:
+            input: ``(N, F)`` or ``(F)``.
+            hx: the state before, ``(N, H)`` or ``(H)``; None for zeros.
+
+        Returns:
+            ``(N, H)`` or ``(H)``.
+
+        Raises:
+            ValueError: another number of dims.
+            RuntimeError: the module's ``nonlinearity`` is neither.
+        """
         cells = {"tanh": rnn_tanh_cell, "relu": rnn_relu_cell}
         if self.nonlinearity not in cells:
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
@@ -649,11 +784,16 @@ class LSTMCell(RNNCellBase):
         input_size: features F of the input.
         hidden_size: size H of the states.
         bias: whether there are ``b_ih`` and ``b_hh``.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(N, F)`` or ``(F)``
         - (h, c): each ``(N, H)`` or ``(H)``, zeros if not given
         - Output: (h', c') like (h, c)
+
+    Raises:
+        ValueError: an input or states of another number of dims.
+        RuntimeError: other sizes.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LSTMCell.html
     """
@@ -671,6 +811,18 @@ class LSTMCell(RNNCellBase):
     def forward(
         self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
+        """The states after one step.
+
+        Args:
+            input: ``(N, F)`` or ``(F)``.
+            hx: the pair (h, c) before, ``(N, H)`` or ``(H)``; None for zeros.
+
+        Returns:
+            The pair (h', c'), each like ``hx``'s.
+
+        Raises:
+            ValueError: another number of dims.
+        """
         given = {} if hx is None else {f"hx[{i}]": state for i, state in enumerate(hx)}
         unbatched = self._check_dims("LSTMCell", input, given)
         if unbatched:
@@ -691,11 +843,16 @@ class GRUCell(RNNCellBase):
         input_size: features F of the input.
         hidden_size: size H of the hidden state.
         bias: whether there are ``b_ih`` and ``b_hh``.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(N, F)`` or ``(F)``
         - Hidden: ``(N, H)`` or ``(H)``, zeros if not given
         - Output: like the hidden state
+
+    Raises:
+        ValueError: an input or states of another number of dims.
+        RuntimeError: other sizes.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.GRUCell.html
     """
@@ -711,4 +868,16 @@ class GRUCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        """The state after one step.
+
+        Args:
+            input: ``(N, F)`` or ``(F)``.
+            hx: the state before, ``(N, H)`` or ``(H)``; None for zeros.
+
+        Returns:
+            ``(N, H)`` or ``(H)``.
+
+        Raises:
+            ValueError: another number of dims.
+        """
         return self._step("GRUCell", gru_cell, input, hx)

@@ -62,7 +62,8 @@ class Embedding(_Table):
         max_norm: vectors that are longer are shortened to this, in place, when looked up.
         norm_type: which p-norm ``max_norm`` means.
         scale_grad_by_freq: whether gradients are divided by how often an index occurs in the batch.
-        sparse: whether the gradient is to be a sparse tensor.
+        sparse: asks for a sparse gradient; here gradients are dense, of equal value.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(*)``, integers from 0 to ``num_embeddings - 1``
@@ -70,6 +71,10 @@ class Embedding(_Table):
 
     Attributes:
         weight: ``(num_embeddings, embedding_dim)``, from N(0, 1).
+
+    Raises:
+        AssertionError: ``padding_idx`` is no row.
+        IndexError: in the call, an index that is no row.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Embedding.html
     """
@@ -145,6 +150,9 @@ class Embedding(_Table):
             embeddings: the vectors, ``(num_embeddings, embedding_dim)``.
             freeze: whether they are left as they are in training.
             padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse: as in the constructor.
+
+        Raises:
+            AssertionError: ``embeddings`` is no matrix.
         """
         if embeddings.dim() != 2:
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
@@ -165,6 +173,9 @@ class Embedding(_Table):
 class EmbeddingBag(_Table):
     """Sums, means or maxima of bags of looked-up vectors.
 
+    The call takes ``per_sample_weights``, too: factors of the vectors, of the input's shape, for
+    ``"sum"`` only.
+
     Args:
         num_embeddings: number of vectors.
         embedding_dim: size of each vector.
@@ -172,14 +183,19 @@ class EmbeddingBag(_Table):
         norm_type: which p-norm ``max_norm`` means.
         scale_grad_by_freq: whether gradients are divided by how often an index occurs in the batch.
         mode: ``"sum"``, ``"mean"`` or ``"max"``.
-        sparse: whether the gradient is to be a sparse tensor.
+        sparse: asks for a sparse gradient; here gradients are dense, of equal value.
         include_last_offset: whether ``offsets`` ends with the number of indices.
         padding_idx: an index that is left out of the bags.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(B, N)``: B bags of N indices; or ``(N,)`` with ``offsets`` ``(B,)``, where each
           bag begins
         - Output: ``(B, embedding_dim)``
+
+    Raises:
+        AssertionError: ``padding_idx`` is no row.
+        ValueError, NotImplementedError: in the call, as :func:`torch.nn.functional.embedding_bag`.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.EmbeddingBag.html
     """
@@ -264,7 +280,17 @@ class EmbeddingBag(_Table):
         include_last_offset: bool = False,
         padding_idx: int | None = None,
     ) -> Self:
-        """An embedding bag with the given vectors; ``freeze``: whether training leaves them."""
+        """An embedding bag with the given vectors.
+
+        Args:
+            embeddings: the vectors, ``(num_embeddings, embedding_dim)``.
+            freeze: whether they are left as they are in training.
+            max_norm, norm_type, scale_grad_by_freq, mode, sparse, include_last_offset, padding_idx:
+                as in the constructor.
+
+        Raises:
+            AssertionError: ``embeddings`` is no matrix.
+        """
         if embeddings.dim() != 2:
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
         rows, columns = embeddings.shape

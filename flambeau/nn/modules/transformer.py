@@ -80,10 +80,15 @@ class TransformerEncoderLayer(Module):
         batch_first: whether the batch is the first dimension, not the second.
         norm_first: whether the norms come before attention and network, not behind.
         bias: whether linear layers and norms have offsets.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Input: ``(S, N, E)``, ``(N, S, E)`` if ``batch_first``, or ``(S, E)``
         - Output: the same
+
+    Raises:
+        AssertionError: ``nhead`` does not divide ``d_model``.
+        RuntimeError: another name of an ``activation``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerEncoderLayer.html
     """
@@ -140,6 +145,14 @@ class TransformerEncoderLayer(Module):
             src_mask: ``(S, S)`` or ``(N * nhead, S, S)``: true for places not to look at, or added.
             src_key_padding_mask: ``(N, S)`` or ``(S)``: true, or added, for places to ignore.
             is_causal: a hint that ``src_mask`` is the causal one.
+
+        Returns:
+            The shape of ``src``.
+
+        Raises:
+            AssertionError: masks that are neither bool nor floating point, or operands that do not
+                fit.
+            RuntimeError: a mask of another shape.
         """
         padding = additive_mask(
             src_key_padding_mask, "src_key_padding_mask", src_mask, src.dtype, "src_mask"
@@ -168,12 +181,18 @@ class TransformerEncoderLayer(Module):
 class TransformerDecoderLayer(Module):
     """Self-attention, attention to the encoder's result, and a network of two linear layers.
 
-    The arguments are those of :class:`TransformerEncoderLayer`.
+    Args:
+        d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
+            norm_first, bias, device, dtype: as for :class:`TransformerEncoderLayer`.
 
     Shape:
         - Target: ``(T, N, E)``, ``(N, T, E)`` if ``batch_first``, or ``(T, E)``
         - Memory: the same with S for T
         - Output: as the target
+
+    Raises:
+        AssertionError: ``nhead`` does not divide ``d_model``.
+        RuntimeError: another name of an ``activation``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.TransformerDecoderLayer.html
     """
@@ -238,6 +257,14 @@ class TransformerDecoderLayer(Module):
             tgt_mask, memory_mask: ``(T, T)``, ``(T, S)``: places not to look at.
             tgt_key_padding_mask, memory_key_padding_mask: ``(N, T)``, ``(N, S)``: places to ignore.
             tgt_is_causal, memory_is_causal: hints that the masks are causal ones.
+
+        Returns:
+            The shape of ``tgt``.
+
+        Raises:
+            AssertionError: masks that are neither bool nor floating point, or operands that do not
+                fit.
+            RuntimeError: a mask of another shape.
         """
 
         def attend_self(x: Tensor) -> Tensor:
@@ -337,7 +364,22 @@ class TransformerEncoder(Module):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool | None = None,
     ) -> Tensor:
-        """``src`` through all layers; the masks are those of the layer's ``forward``."""
+        """``src`` through all layers.
+
+        Args:
+            src: the sequence.
+            mask: the ``src_mask`` of the layer's ``forward``.
+            src_key_padding_mask: as there.
+            is_causal: whether ``mask`` is the causal one; None: it is looked at.
+
+        Returns:
+            The shape of ``src``.
+
+        Raises:
+            AssertionError: masks that are neither bool nor floating point, or operands that do not
+                fit.
+            RuntimeError: a mask of another shape.
+        """
         padding = additive_mask(
             src_key_padding_mask, "src_key_padding_mask", mask, src.dtype, "mask"
         )
@@ -437,7 +479,21 @@ class TransformerDecoder(Module):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """``tgt`` through all layers; the masks are those of the layer's ``forward``."""
+        """``tgt`` through all layers.
+
+        Args:
+            tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask,
+                memory_is_causal: as for the layer's ``forward``.
+            tgt_is_causal: whether ``tgt_mask`` is the causal one; None: it is looked at.
+
+        Returns:
+            The shape of ``tgt``.
+
+        Raises:
+            AssertionError: masks that are neither bool nor floating point, or operands that do not
+                fit.
+            RuntimeError: a mask of another shape.
+        """
         first: Any = self.layers[0] if len(self.layers) else None
         batch_first = first is not None and first.self_attn.batch_first
         tgt_is_causal = _is_causal(tgt_mask, tgt_is_causal, _sequence_length(tgt, batch_first))
@@ -473,10 +529,15 @@ class Transformer(Module):
         batch_first: whether the batch is the first dimension, not the second.
         norm_first: whether the norms come first in the layers.
         bias: whether linear layers and norms have offsets.
+        device, dtype: of the parameters (None: the default ones).
 
     Shape:
         - Source: ``(S, N, E)``; target: ``(T, N, E)``; N first if ``batch_first``, or without N
         - Output: as the target
+
+    Raises:
+        AssertionError: ``nhead`` does not divide ``d_model``.
+        RuntimeError: another name of an ``activation``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Transformer.html
     """
@@ -542,7 +603,20 @@ class Transformer(Module):
     ) -> Tensor:
         """The decoder's result for ``tgt``, which sees the encoder's for ``src``.
 
-        The masks are those of the encoder's and the decoder's ``forward``.
+        Args:
+            src, tgt: the sequences, see the shapes above.
+            src_mask, src_key_padding_mask, src_is_causal: the encoder's ``mask``,
+                ``src_key_padding_mask`` and ``is_causal``.
+            tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask, tgt_is_causal,
+                memory_is_causal: the decoder's.
+
+        Returns:
+            The shape of ``tgt``.
+
+        Raises:
+            RuntimeError: batches or widths that differ.
+            AssertionError: masks that are neither bool nor floating point, or of another number of
+                dims.
         """
         batched = src.dim() == 3
         place = 0 if self.batch_first else 1
@@ -569,7 +643,15 @@ class Transformer(Module):
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
-        """The causal mask ``(sz, sz)``: minus infinity above the diagonal, else 0."""
+        """The causal mask: minus infinity above the diagonal, else 0.
+
+        Args:
+            sz: the length of the sequence.
+            device, dtype: of the mask (None: the default ones).
+
+        Returns:
+            ``(sz, sz)``.
+        """
         return _causal_mask(sz, device, dtype)
 
     def _reset_parameters(self) -> None:

@@ -51,6 +51,10 @@ class MaxUnpool1d(_MaxUnpoolNd):
         - Input: ``(N, C, L)`` or ``(C, L)``, and the indices of the pooling
         - Output: ``(N, C, L_out)``, or the ``output_size`` given to the call
 
+    Raises:
+        RuntimeError: indices that do not fit the input or the result.
+        ValueError: an ``output_size`` that does not lead to this input.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool1d.html
     """
 
@@ -61,7 +65,17 @@ class MaxUnpool1d(_MaxUnpoolNd):
 class MaxUnpool2d(_MaxUnpoolNd):
     """Puts maxima back to the places that :class:`MaxPool2d` took them from, zeros elsewhere.
 
-    The arguments are those of :class:`MaxUnpool1d`; sizes are one number or a pair.
+    Args:
+        kernel_size, stride, padding: those of the pooling; one number or a pair (height, width).
+
+    Shape:
+        - Input: ``(N, C, H, W)`` or ``(C, H, W)``, and the indices of the pooling
+        - Output: ``(N, C, H_out, W_out)``, or the ``output_size`` given to the call; without N
+          likewise
+
+    Raises:
+        RuntimeError: indices that do not fit the input or the result.
+        ValueError: an ``output_size`` that does not lead to this input.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool2d.html
     """
@@ -73,7 +87,18 @@ class MaxUnpool2d(_MaxUnpoolNd):
 class MaxUnpool3d(_MaxUnpoolNd):
     """Puts maxima back to the places that :class:`MaxPool3d` took them from, zeros elsewhere.
 
-    The arguments are those of :class:`MaxUnpool1d`; sizes are one number or a triple.
+    Args:
+        kernel_size, stride, padding: those of the pooling; one number or a triple (depth, height,
+            width).
+
+    Shape:
+        - Input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``, and the indices of the pooling
+        - Output: ``(N, C, D_out, H_out, W_out)``, or the ``output_size`` given to the call; without
+          N likewise
+
+    Raises:
+        RuntimeError: indices that do not fit the input or the result.
+        ValueError: an ``output_size`` that does not lead to this input.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MaxUnpool3d.html
     """
@@ -125,7 +150,15 @@ class LPPool1d(_LPPoolNd):
 
 
 class LPPool2d(_LPPoolNd):
-    """The norm over windows in two dimensions; the arguments are :class:`LPPool1d`'s.
+    """The norm over windows in two dimensions.
+
+    Args:
+        norm_type, kernel_size, stride, ceil_mode: as for :class:`LPPool1d`; sizes are one number or
+            a pair (height, width).
+
+    Shape:
+        - Input: ``(N, C, H, W)`` or ``(C, H, W)``
+        - Output: ``(N, C, H_out, W_out)`` or ``(C, H_out, W_out)``
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LPPool2d.html
     """
@@ -137,7 +170,15 @@ class LPPool2d(_LPPoolNd):
 
 
 class LPPool3d(_LPPoolNd):
-    """The norm over windows in three dimensions; the arguments are :class:`LPPool1d`'s.
+    """The norm over windows in three dimensions.
+
+    Args:
+        norm_type, kernel_size, stride, ceil_mode: as for :class:`LPPool1d`; sizes are one number or
+            a triple (depth, height, width).
+
+    Shape:
+        - Input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``
+        - Output: ``(N, C, D_out, H_out, W_out)`` or without N
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.LPPool3d.html
     """
@@ -197,6 +238,11 @@ class FractionalMaxPool2d(_FractionalMaxPoolNd):
         - Input: ``(N, C, H, W)`` or ``(C, H, W)``
         - Output: ``(N, C, H_out, W_out)`` or ``(C, H_out, W_out)``
 
+    Raises:
+        ValueError: windows that are not positive, neither or both of ``output_size`` and
+            ``output_ratio``, or a ratio outside (0, 1).
+        RuntimeError: in the call, sizes that do not fit the input.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FractionalMaxPool2d.html
     """
 
@@ -216,7 +262,18 @@ class FractionalMaxPool2d(_FractionalMaxPoolNd):
 class FractionalMaxPool3d(_FractionalMaxPoolNd):
     """The maximum over windows whose steps are drawn at random, in three dimensions.
 
-    The arguments are those of :class:`FractionalMaxPool2d`; sizes are a number or a triple.
+    Args:
+        kernel_size, output_size, output_ratio, return_indices: as for :class:`FractionalMaxPool2d`;
+            sizes are a number or a triple (depth, height, width).
+
+    Shape:
+        - Input: ``(N, C, D, H, W)`` or ``(C, D, H, W)``
+        - Output: ``(N, C, D_out, H_out, W_out)`` or without N
+
+    Raises:
+        ValueError: windows that are not positive, neither or both of ``output_size`` and
+            ``output_ratio``, or a ratio outside (0, 1).
+        RuntimeError: in the call, sizes that do not fit the input.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.FractionalMaxPool3d.html
     """

@@ -25,6 +25,9 @@ class Upsample(Module):
         - Input: ``(N, C, L)``, ``(N, C, H, W)`` or ``(N, C, D, H, W)``
         - Output: the same with another spatial size
 
+    Raises:
+        ValueError, NotImplementedError: in the call, as :func:`torch.nn.functional.interpolate`.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.Upsample.html
     """
 
@@ -76,6 +79,14 @@ class Upsample(Module):
 class UpsamplingNearest2d(Upsample):
     """:class:`Upsample` of images by repeating pixels.
 
+    Args:
+        size: ``(H_out, W_out)`` or one number; or
+        scale_factor: what the height and width are multiplied by.
+
+    Shape:
+        - Input: ``(N, C, H, W)``
+        - Output: ``(N, C, H_out, W_out)``
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.UpsamplingNearest2d.html
     """
 
@@ -85,6 +96,14 @@ class UpsamplingNearest2d(Upsample):
 
 class UpsamplingBilinear2d(Upsample):
     """:class:`Upsample` of images, bilinear with aligned corners.
+
+    Args:
+        size: ``(H_out, W_out)`` or one number; or
+        scale_factor: what the height and width are multiplied by.
+
+    Shape:
+        - Input: ``(N, C, H, W)``
+        - Output: ``(N, C, H_out, W_out)``
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.UpsamplingBilinear2d.html
     """

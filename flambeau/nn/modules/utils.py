@@ -1,4 +1,9 @@
-"""Numbers repeated once per dimension, as layers take them (``torch.nn.modules.utils``)."""
+"""Numbers repeated once per dimension, as layers take them, and names without a prefix.
+
+(``torch.nn.modules.utils``.)
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,12 @@ __all__ = ["consume_prefix_in_state_dict_if_present"]
 
 
 def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
-    """Take a prefix such as ``module.`` off the names of a state dict, in place."""
+    """Take a prefix off the names of a state dict, in place.
+
+    Args:
+        state_dict: as ``Module.state_dict`` returns it; its ``_metadata`` is changed too.
+        prefix: such as ``"module."``; names without it stay.
+    """
     for key in [key for key in state_dict if key.startswith(prefix)]:
         state_dict[key[len(prefix) :]] = state_dict.pop(key)
     metadata = getattr(state_dict, "_metadata", None)

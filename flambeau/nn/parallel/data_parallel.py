@@ -1,4 +1,7 @@
-"""A module over several devices of one process (``torch.nn.DataParallel``)."""
+"""A module over several devices of one process (``torch.nn.DataParallel``).
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class DataParallel(Module):
         self.device_ids: list[int] = []
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
-        """What the module returns."""
+        """What the module returns for ``inputs`` and ``kwargs``."""
         return self.module(*inputs, **kwargs)
 
 
@@ -41,7 +44,17 @@ def data_parallel(
     dim: int = 0,
     module_kwargs: dict[str, Any] | None = None,
 ) -> Any:
-    """What the module returns for the inputs (a tuple, or one)."""
+    """What ``module`` returns for ``inputs`` (a tuple, or one).
+
+    Args:
+        module: any module.
+        inputs: its arguments; None for none.
+        device_ids, output_device, dim: taken as in PyTorch; without GPUs nothing is divided.
+        module_kwargs: its arguments by name.
+
+    Returns:
+        What it returns.
+    """
     if not isinstance(inputs, tuple):
         inputs = (inputs,) if inputs is not None else ()
     return module(*inputs, **(module_kwargs or {}))

@@ -16,10 +16,11 @@ class DistributedDataParallel(Module):
 
     Args:
         module: the module, kept as ``module``: its state dict's names begin with ``module.``.
-        device_ids: GPUs of the process: none here.
+        device_ids, output_device: GPUs of the process: none here.
         process_group: the group, the default one where none is given.
-
-    The further arguments choose how gradients would travel.
+        dim, broadcast_buffers, init_sync, bucket_cap_mb, find_unused_parameters, check_reduction,
+            gradient_as_bucket_view, static_graph, options: in PyTorch, how gradients travel; here
+            they go nowhere.
 
     Raises:
         ValueError: no process group has been initialized, or GPUs are named.
@@ -64,7 +65,7 @@ class DistributedDataParallel(Module):
         self.require_backward_grad_sync = True
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
-        """What the module returns."""
+        """What the module returns for ``inputs`` and ``kwargs``."""
         return self.module(*inputs, **kwargs)
 
     @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""Limiting the size of gradients."""
+"""Limiting the size of gradients.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html
+"""
 
 from __future__ import annotations
 
@@ -48,6 +51,9 @@ def get_total_norm(
 
     Returns:
         A 0-d tensor.
+
+    Raises:
+        RuntimeError: the norm is infinite or NaN, with ``error_if_nonfinite``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.get_total_norm.html
     """
@@ -111,6 +117,9 @@ def clip_grad_norm_(
     Returns:
         The norm before, a 0-d tensor.
 
+    Raises:
+        RuntimeError: the norm is infinite or NaN, with ``error_if_nonfinite``.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.clip_grad_norm_.html
     """
     listed = _listed(parameters)
@@ -127,7 +136,14 @@ def clip_grad_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """Deprecated name of :func:`clip_grad_norm_`."""
+    """Deprecated name of :func:`clip_grad_norm_`; warns.
+
+    Args:
+        parameters, max_norm, norm_type, error_if_nonfinite, foreach: as there.
+
+    Returns:
+        The norm before, a 0-d tensor.
+    """
     warnings.warn(
         "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of "
         "`torch.nn.utils.clip_grad_norm_`.",

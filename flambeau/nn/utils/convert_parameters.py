@@ -22,6 +22,15 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All elements of all parameters in one vector.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parameters_to_vector.html
+
+    Args:
+        parameters: of any shapes.
+
+    Returns:
+        ``(elements,)``.
+
+    Raises:
+        TypeError: they are on several devices.
     """
     device: object = None
     rows = []
@@ -35,6 +44,13 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Give the parameters, one after the other, the elements of ``vec`` as their data.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.vector_to_parameters.html
+
+    Args:
+        vec: ``(elements,)``; the parameters share its memory.
+        parameters: of any shapes.
+
+    Raises:
+        TypeError: ``vec`` is no tensor, or the parameters are on several devices.
     """
     if not isinstance(vec, Tensor):
         raise TypeError(f"expected torch.Tensor, but got: {type(vec).__name__}")

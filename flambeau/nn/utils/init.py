@@ -14,8 +14,15 @@ __all__ = ["skip_init"]
 def skip_init(module_cls: type[Module], *args: Any, **kwargs: Any) -> Module:
     """``module_cls(*args, **kwargs)`` that draws nothing from the random generator.
 
+    Args:
+        module_cls: a class of modules whose constructor takes ``device``.
+        args, kwargs: what it is made with.
+
+    Returns:
+        The module; its parameters hold any numbers.
+
     Raises:
-        RuntimeError: if ``module_cls`` is no Module or takes no ``device``.
+        RuntimeError: ``module_cls`` is no Module or takes no ``device``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.skip_init.html
     """

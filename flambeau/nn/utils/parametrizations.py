@@ -43,6 +43,12 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
 
     Returns:
         ``module``; the norm is ``parametrizations.<name>.original0``, the direction ``original1``.
+
+    Raises:
+        ValueError: there is no such parameter or buffer.
+
+    Source: Salimans and Kingma, Weight Normalization, 2016;
+    https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrizations.weight_norm.html
     """
     parametrize.register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
@@ -121,6 +127,16 @@ def spectral_norm(
         n_power_iterations: steps towards the singular value at every reading in training.
         eps: least norm that is divided by.
         dim: which dim counts the outputs (default: 0, of transposed convolutions 1).
+
+    Returns:
+        ``module``; the weight that is trained is ``parametrizations.<name>.original``.
+
+    Raises:
+        ValueError: there is no such parameter or buffer, or ``n_power_iterations`` is below 1.
+        IndexError: there is no such ``dim``.
+
+    Source: Miyato et al., Spectral Normalization for GANs, 2018;
+    https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrizations.spectral_norm.html
     """
     weight = getattr(module, name, None)
     if not isinstance(weight, Tensor):
@@ -194,6 +210,13 @@ def orthogonal(
 
     Returns:
         ``module``.
+
+    Raises:
+        ValueError: there is no such parameter or buffer, it is no matrix, or another map (also
+            ``"householder"``, which PyTorch has) or ``use_trivialization=False`` is asked for.
+
+    Source: Lezcano-Casado, Trivializations for Gradient-Based Optimization on Manifolds, 2019;
+    https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrizations.orthogonal.html
     """
     weight = getattr(module, name, None)
     if not isinstance(weight, Tensor):

@@ -2,6 +2,8 @@
 
 ``register_parametrization(layer, "weight", Symmetric())`` makes ``layer.weight`` a property:
 ``Symmetric()`` of ``layer.parametrizations.weight.original``, which is what is trained.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html (parametrizations)
 """
 
 from __future__ import annotations
@@ -33,7 +35,11 @@ _cache: dict[tuple[int, str], Tensor | None] = {}
 
 @contextmanager
 def cached() -> Iterator[None]:
-    """Within it, a parametrized tensor is computed once, not at every reading."""
+    """Within it, a parametrized tensor is computed once, not at every reading.
+
+    Returns:
+        The context manager.
+    """
     global _cache_enabled
     _cache_enabled += 1
     try:
@@ -58,6 +64,10 @@ class ParametrizationList(ModuleList):
         modules: the parametrizations, applied in this order.
         original: the tensor that is parametrized.
         unsafe: leave out the checks that shapes and dtypes stay.
+
+    Raises:
+        ValueError: no module, or one whose result (or whose ``right_inverse``'s) is no tensor or
+            changes dtype or shape.
     """
 
     def __init__(self, modules: Sequence[Module], original: Any, unsafe: bool = False) -> None:
@@ -122,7 +132,12 @@ class ParametrizationList(ModuleList):
                 )
 
     def right_inverse(self, value: Tensor) -> None:
-        """Make the parametrized tensor ``value`` by writing what it is computed from."""
+        """Make the parametrized tensor ``value`` by writing what it is computed from.
+
+        Raises:
+            RuntimeError: a parametrization has no ``right_inverse``.
+            ValueError: it returns something else than tensors of the right number and dtype.
+        """
         with flambeau.no_grad():
             new: Any = value
             for module in reversed(list(self)):
@@ -221,8 +236,12 @@ def register_parametrization(
     Returns:
         ``module``.
 
-    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.register_parametrization.html
-    """  # noqa: E501
+    Raises:
+        ValueError: there is no such tensor, or ``parametrization`` changes its shape or dtype.
+
+    Source:
+    https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.parametrize.register_parametrization.html
+    """
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
         entry: Any = module.parametrizations[tensor_name]  # type: ignore[index, union-attr]
@@ -268,7 +287,11 @@ def register_parametrization(
 
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
-    """Whether ``module`` (or its tensor of this name) has a parametrization."""
+    """Whether ``module`` (or its tensor ``tensor_name``, if given) has a parametrization.
+
+    Returns:
+        A bool.
+    """
     found = module.__dict__.get("_modules", {}).get("parametrizations")
     if found is None or not isinstance(found, ModuleDict):
         return False
@@ -287,6 +310,10 @@ def remove_parametrizations(
 
     Returns:
         ``module``.
+
+    Raises:
+        ValueError: there is none, or the original is several tensors and ``leave_parametrized``
+            False.
     """
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
@@ -318,14 +345,27 @@ def remove_parametrizations(
 
 
 def type_before_parametrizations(module: Module) -> type:
-    """The class that ``module`` had before its tensors were parametrized."""
+    """The class that ``module`` had before its tensors were parametrized.
+
+    Returns:
+        A class.
+    """
     return type(module).__bases__[0] if is_parametrized(module) else type(module)
 
 
 def transfer_parametrizations_and_params(
     from_module: Module, to_module: Module, tensor_name: str | None = None
 ) -> Module:
-    """Give ``to_module`` the parametrizations of ``from_module``, with their tensors."""
+    """Give a module the parametrizations of another, with their tensors.
+
+    Args:
+        from_module: whose.
+        to_module: which gets them.
+        tensor_name: of which tensor; None: of all.
+
+    Returns:
+        ``to_module``.
+    """
     if not is_parametrized(from_module):
         return to_module
     entries: Any = from_module.parametrizations

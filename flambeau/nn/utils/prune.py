@@ -2,6 +2,8 @@
 
 A pruned parameter ``weight`` becomes ``weight_orig``, which is trained, times the buffer
 ``weight_mask``, computed before each call.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html (pruning)
 """
 
 from __future__ import annotations
@@ -47,10 +49,18 @@ class BasePruningMethod(ABC):
 
     @abstractmethod
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
-        """The mask for ``t``, of which ``default_mask`` is what earlier prunings have left."""
+        """The mask for ``t``, of which ``default_mask`` is what earlier prunings have left.
+
+        Returns:
+            Of the shape of ``t``: 1 for entries that stay, else 0.
+        """
 
     def apply_mask(self, module: Module) -> Tensor:
-        """The parameter with its masked entries 0."""
+        """The parameter of ``module`` with its masked entries 0.
+
+        Raises:
+            AssertionError: the method has been applied to nothing.
+        """
         if not hasattr(self, "_tensor_name"):
             raise AssertionError(f"Module {module} has to be pruned")
         mask: Any = getattr(module, self._tensor_name + "_mask")
@@ -61,7 +71,21 @@ class BasePruningMethod(ABC):
     def apply(
         cls, module: Module, name: str, *args: Any, importance_scores: Any = None, **kwargs: Any
     ) -> Any:
-        """Prune the parameter ``name`` of ``module``; returns the method that does it."""
+        """Prune a parameter.
+
+        Args:
+            module: whose parameter.
+            name: its name.
+            args, kwargs: what the method is made with.
+            importance_scores: of the parameter's shape, looked at instead of it.
+
+        Returns:
+            The method that does it from now on: this one, or a :class:`PruningContainer` behind
+                others.
+
+        Raises:
+            AssertionError: scores of another shape.
+        """
         found = [
             (key, hook)
             for key, hook in module._forward_pre_hooks.items()
@@ -108,7 +132,19 @@ class BasePruningMethod(ABC):
     def prune(
         self, t: Tensor, default_mask: Tensor | None = None, importance_scores: Tensor | None = None
     ) -> Tensor:
-        """``t`` with its masked entries 0."""
+        """``t`` with its masked entries 0; no module is changed.
+
+        Args:
+            t: ``(*)``.
+            default_mask: ``(*)``, what earlier prunings have left; None: all.
+            importance_scores: ``(*)``, looked at instead of ``t``.
+
+        Returns:
+            ``(*)``.
+
+        Raises:
+            AssertionError: scores of another shape.
+        """
         if importance_scores is not None and importance_scores.shape != t.shape:
             raise AssertionError("importance_scores should have the same shape as tensor t")
         scores = t if importance_scores is None else importance_scores
@@ -116,9 +152,11 @@ class BasePruningMethod(ABC):
         return t * self.compute_mask(scores, default_mask=default)
 
     def remove(self, module: Module) -> None:
-        """Make the parameter, as pruned, an ordinary one again."""
-        if self._tensor_name is None:
-            raise AssertionError(f"Module {module} has to be pruned before pruning can be removed")
+        """Make the parameter of ``module``, as pruned, an ordinary one again.
+
+        Raises:
+            AttributeError: the method has been applied to nothing.
+        """
         name = self._tensor_name
         weight = self.apply_mask(module)
         if hasattr(module, name):
@@ -130,11 +168,18 @@ class BasePruningMethod(ABC):
 
 
 class PruningContainer(BasePruningMethod):
-    """Several prunings of one parameter, one after the other."""
+    """Several prunings of one parameter, one after the other.
+
+    Args:
+        args: the first method, or none; :meth:`add_pruning_method` takes the others.
+
+    Raises:
+        AttributeError: it is no method of pruning, or several are given (as in PyTorch).
+    """
 
     def __init__(self, *args: Any) -> None:
         self._pruning_methods: tuple[BasePruningMethod, ...] = ()
-        if not isinstance(args, Iterable) or (len(args) == 1 and not isinstance(args[0], Iterable)):
+        if len(args) == 1 and not isinstance(args[0], Iterable):
             self._tensor_name = args[0]._tensor_name
             self.add_pruning_method(args[0])
         else:
@@ -142,7 +187,12 @@ class PruningContainer(BasePruningMethod):
                 self.add_pruning_method(method)
 
     def add_pruning_method(self, method: Any) -> None:
-        """Append ``method``, which has to be for the same parameter."""
+        """Append ``method``, which has to be for the same parameter.
+
+        Raises:
+            TypeError: it is no method of pruning.
+            ValueError: it is for another parameter.
+        """
         if not isinstance(method, BasePruningMethod):
             raise TypeError(f"{type(method)} is not a BasePruningMethod subclass")
         if self._tensor_name != method._tensor_name:
@@ -162,6 +212,14 @@ class PruningContainer(BasePruningMethod):
         return self._pruning_methods[index]
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        """The mask for ``t`` that the last method makes of what ``default_mask`` has left.
+
+        Returns:
+            Of the shape of ``t``.
+
+        Raises:
+            ValueError: the method's ``PRUNING_TYPE`` is not known.
+        """
         method = self._pruning_methods[-1]
         mask = default_mask.to(dtype=t.dtype)
         kind = method.PRUNING_TYPE
@@ -224,7 +282,14 @@ class _Unstructured(_Amount):
 
 
 class RandomUnstructured(_Unstructured):
-    """Prunes entries at random."""
+    """Prunes entries at random.
+
+    Args:
+        amount: the share of the entries, a float in [0, 1], or their count.
+
+    Raises:
+        ValueError, TypeError: an ``amount`` that is neither a share in [0, 1] nor a count in range.
+    """
 
     takes_largest = True  # of random numbers either end will do; PyTorch takes this one
 
@@ -233,11 +298,21 @@ class RandomUnstructured(_Unstructured):
 
     @classmethod
     def apply(cls, module: Module, name: str, amount: float) -> Any:  # type: ignore[override]
+        """Prune ``amount`` of the parameter ``name`` of ``module``; returns the method that does
+        it.
+        """
         return super().apply(module, name, amount=amount)
 
 
 class L1Unstructured(_Unstructured):
-    """Prunes the entries nearest to 0."""
+    """Prunes the entries nearest to 0.
+
+    Args:
+        amount: the share of the entries, a float in [0, 1], or their count.
+
+    Raises:
+        ValueError, TypeError: an ``amount`` that is neither a share in [0, 1] nor a count in range.
+    """
 
     def _scores(self, t: Tensor) -> Tensor:
         return t.abs()
@@ -246,11 +321,27 @@ class L1Unstructured(_Unstructured):
     def apply(  # type: ignore[override]
         cls, module: Module, name: str, amount: float, importance_scores: Any = None
     ) -> Any:
+        """Prune ``amount`` of the parameter ``name`` of ``module``, by ``importance_scores`` if
+        given.
+
+        Returns:
+            The method that does it.
+        """
         return super().apply(module, name, amount=amount, importance_scores=importance_scores)
 
 
 class RandomStructured(_Amount):
-    """Prunes whole slices along a dim at random."""
+    """Prunes whole slices along a dim at random.
+
+    Args:
+        amount: the share of the slices, a float in [0, 1], or their count.
+        dim: along which.
+
+    Raises:
+        ValueError, TypeError: an ``amount`` that is neither a share in [0, 1] nor a count in range.
+        ValueError: the parameter has one dim only.
+        IndexError: there is no such ``dim``.
+    """
 
     PRUNING_TYPE = "structured"
 
@@ -272,11 +363,25 @@ class RandomStructured(_Amount):
     def apply(  # type: ignore[override]
         cls, module: Module, name: str, amount: float, dim: int = -1
     ) -> Any:
+        """Prune ``amount`` of the slices along ``dim`` of ``name`` of ``module``; returns the
+        method.
+        """
         return super().apply(module, name, amount=amount, dim=dim)
 
 
 class LnStructured(_Amount):
-    """Prunes whole slices along a dim, those of the least norm."""
+    """Prunes whole slices along a dim, those of the least norm.
+
+    Args:
+        amount: the share of the slices, a float in [0, 1], or their count.
+        n: of which norm.
+        dim: along which.
+
+    Raises:
+        ValueError, TypeError: an ``amount`` that is neither a share in [0, 1] nor a count in range.
+        ValueError: the parameter has one dim only.
+        IndexError: there is no such ``dim``.
+    """
 
     PRUNING_TYPE = "structured"
 
@@ -309,13 +414,28 @@ class LnStructured(_Amount):
         dim: int,
         importance_scores: Any = None,
     ) -> Any:
+        """Prune ``amount`` of the slices along ``dim`` of ``name`` of ``module``, by their
+        ``n``-norm.
+
+        ``importance_scores``, if given, are looked at instead of the parameter.
+
+        Returns:
+            The method that does it.
+        """
         return super().apply(
             module, name, amount=amount, n=n, dim=dim, importance_scores=importance_scores
         )
 
 
 class CustomFromMask(BasePruningMethod):
-    """Prunes what a mask says."""
+    """Prunes what a mask says.
+
+    Args:
+        mask: of the parameter's shape, 0 for entries that go.
+
+    Raises:
+        AssertionError: a mask of another shape, when it is applied.
+    """
 
     PRUNING_TYPE = "global"
 
@@ -323,6 +443,11 @@ class CustomFromMask(BasePruningMethod):
         self.mask = mask
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        """What ``default_mask`` and the given mask leave of ``t``.
+
+        Raises:
+            AssertionError: they have two shapes.
+        """
         if default_mask.shape != self.mask.shape:
             raise AssertionError(
                 f"mask {list(self.mask.shape)} and parameter {list(default_mask.shape)} should "
@@ -336,13 +461,38 @@ class CustomFromMask(BasePruningMethod):
 
 
 def identity(module: Module, name: str) -> Module:
-    """Make ``name`` a pruned parameter of which nothing is pruned."""
+    """Make a parameter a pruned one of which nothing is pruned.
+
+    Args:
+        module: whose parameter.
+        name: its name.
+
+    Returns:
+        ``module``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.identity.html
+    """
     Identity.apply(module, name)
     return module
 
 
 def random_unstructured(module: Module, name: str, amount: float) -> Module:
-    """Prune ``amount`` (a count, or a share) of the entries, at random."""
+    """Prune entries at random.
+
+    Args:
+        module: whose parameter.
+        name: its name.
+        amount: the share of the entries, a float in [0, 1], or their count.
+
+    Returns:
+        ``module``.
+
+    Raises:
+        ValueError, TypeError: an ``amount`` that is neither a share in [0, 1] nor a count in range.
+
+    Source:
+    https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.random_unstructured.html
+    """
     RandomUnstructured.apply(module, name, amount)
     return module
 
@@ -350,13 +500,45 @@ def random_unstructured(module: Module, name: str, amount: float) -> Module:
 def l1_unstructured(
     module: Module, name: str, amount: float, importance_scores: Tensor | None = None
 ) -> Module:
-    """Prune ``amount`` of the entries, those nearest to 0 (or of the lowest scores)."""
+    """Prune the entries nearest to 0 (or of the lowest scores).
+
+    Args:
+        module: whose parameter.
+        name: its name.
+        amount: the share of the entries, a float in [0, 1], or their count.
+        importance_scores: of the parameter's shape, looked at instead of it.
+
+    Returns:
+        ``module``.
+
+    Raises:
+        ValueError, TypeError: an ``amount`` that is neither a share in [0, 1] nor a count in range.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.l1_unstructured.html
+    """
     L1Unstructured.apply(module, name, amount=amount, importance_scores=importance_scores)
     return module
 
 
 def random_structured(module: Module, name: str, amount: float, dim: int) -> Module:
-    """Prune ``amount`` of the slices along ``dim``, at random."""
+    """Prune slices at random.
+
+    Args:
+        module: whose parameter.
+        name: its name.
+        amount: the share of the slices, a float in [0, 1], or their count.
+        dim: along which.
+
+    Returns:
+        ``module``.
+
+    Raises:
+        ValueError, TypeError: an ``amount`` that is neither a share in [0, 1] nor a count in range.
+        ValueError: the parameter has one dim only.
+        IndexError: there is no such ``dim``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.random_structured.html
+    """
     RandomStructured.apply(module, name, amount, dim)
     return module
 
@@ -369,7 +551,26 @@ def ln_structured(
     dim: int,
     importance_scores: Tensor | None = None,
 ) -> Module:
-    """Prune ``amount`` of the slices along ``dim``, those of the least ``n``-norm."""
+    """Prune the slices of the least norm.
+
+    Args:
+        module: whose parameter.
+        name: its name.
+        amount: the share of the slices, a float in [0, 1], or their count.
+        n: of which norm.
+        dim: along which.
+        importance_scores: of the parameter's shape, looked at instead of it.
+
+    Returns:
+        ``module``.
+
+    Raises:
+        ValueError, TypeError: an ``amount`` that is neither a share in [0, 1] nor a count in range.
+        ValueError: the parameter has one dim only.
+        IndexError: there is no such ``dim``.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.ln_structured.html
+    """
     LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
     return module
 
@@ -387,6 +588,13 @@ def global_unstructured(
         pruning_method: an unstructured method.
         importance_scores: scores by (module, name), instead of the parameters.
         kwargs: the method's arguments, such as ``amount``.
+
+    Raises:
+        TypeError: ``parameters`` cannot be iterated over, ``importance_scores`` is no dictionary,
+            or the method is not unstructured.
+
+    Source:
+    https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.global_unstructured.html
     """
     if not isinstance(parameters, Iterable):
         raise TypeError("global_unstructured(): parameters is not an Iterable")
@@ -423,13 +631,40 @@ def global_unstructured(
 
 
 def custom_from_mask(module: Module, name: str, mask: Tensor) -> Module:
-    """Prune the entries where ``mask`` is 0."""
+    """Prune the entries where a mask is 0.
+
+    Args:
+        module: whose parameter.
+        name: its name.
+        mask: of the parameter's shape.
+
+    Returns:
+        ``module``.
+
+    Raises:
+        AssertionError: a mask of another shape.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.custom_from_mask.html
+    """
     CustomFromMask.apply(module, name, mask)
     return module
 
 
 def remove(module: Module, name: str) -> Module:
-    """Make a pruned parameter, as it is, an ordinary one again."""
+    """Make a pruned parameter, as it is, an ordinary one again.
+
+    Args:
+        module: whose parameter.
+        name: its name.
+
+    Returns:
+        ``module``.
+
+    Raises:
+        ValueError: it is not pruned.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.remove.html
+    """
     for key, hook in module._forward_pre_hooks.items():
         if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
             hook.remove(module)
@@ -441,7 +676,13 @@ def remove(module: Module, name: str) -> Module:
 
 
 def is_pruned(module: Module) -> bool:
-    """Whether ``module`` or one inside it has a pruned parameter."""
+    """Whether ``module`` or one inside it has a pruned parameter.
+
+    Returns:
+        A bool.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.prune.is_pruned.html
+    """
     return any(
         isinstance(hook, BasePruningMethod)
         for _, inner in module.named_modules()

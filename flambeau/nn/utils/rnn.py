@@ -2,6 +2,8 @@
 
 A packed batch holds the steps of all sequences one after the other without padding: step 0 of every
 sequence, longest first, then step 1 of those that have one, and so on.
+
+Source: https://docs.pytorch.org/docs/2.13/nn.html
 """
 
 from __future__ import annotations
@@ -36,12 +38,20 @@ class PackedSequence_(NamedTuple):
 class PackedSequence(PackedSequence_):
     """A packed batch of sequences; made by :func:`pack_padded_sequence` and its like.
 
+    Args:
+        data, batch_sizes, sorted_indices, unsorted_indices: as below; or ``data`` is a pair of the
+            first two.
+
     Attributes:
         data: ``(rows, *)``, the steps of all sequences.
         batch_sizes: ``(T,)``, int64 on the CPU: how many sequences have step t.
         sorted_indices: ``(N,)``, the order in which the sequences were put (longest first), or
             None if they were in that order.
         unsorted_indices: ``(N,)``, the inverse permutation.
+
+    Raises:
+        AssertionError: such a pair has not two elements.
+        ValueError: ``batch_sizes`` is not on the CPU.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.PackedSequence.html
     """
@@ -83,17 +93,20 @@ class PackedSequence(PackedSequence_):
         return self._with(self.data.pin_memory(), lambda indices: indices.pin_memory())
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
-        """With ``data`` converted as by :meth:`Tensor.to`; ``self`` if that changes nothing."""
+        """With ``data`` converted as by :meth:`Tensor.to`; ``self`` if that changes nothing.
+
+        ``args`` and ``kwargs`` are those of :meth:`Tensor.to`.
+        """
         data = self.data.to(*args, **kwargs)
         options = {k: v for k, v in kwargs.items() if k in ("non_blocking", "copy")}
         return self._with(data, lambda indices: indices.to(data.device, **options))
 
     def cuda(self, *args: Any, **kwargs: Any) -> PackedSequence:
-        """On the GPU."""
+        """On the GPU; ``args`` and ``kwargs`` are those of :meth:`Tensor.to`."""
         return self._moved("cuda", args, kwargs)
 
     def cpu(self, *args: Any, **kwargs: Any) -> PackedSequence:
-        """On the CPU."""
+        """On the CPU; ``args`` and ``kwargs`` are those of :meth:`Tensor.to`."""
         return self._moved("cpu", args, kwargs)
 
     def _moved(self, device: str, args: Any, kwargs: Any) -> PackedSequence:
@@ -145,7 +158,11 @@ class PackedSequence(PackedSequence_):
 
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
-    """The permutation that undoes ``permutation``; None for None."""
+    """The permutation that undoes ``permutation``; None for None.
+
+    Returns:
+        ``(N,)``, as ``permutation``.
+    """
     if permutation is None:
         return None
     output = flambeau.empty_like(permutation)
@@ -192,6 +209,9 @@ def pack_padded_sequence(
         lengths: the N lengths, a list or an int64 tensor on the CPU.
         batch_first: whether the batch is the first dim.
         enforce_sorted: whether the sequences must come longest first; if not, they are sorted.
+
+    Returns:
+        The packed batch.
 
     Raises:
         RuntimeError: lengths that are not positive, not sorted, too many or too long, or an empty
@@ -305,6 +325,9 @@ def pad_sequence(
         padding_value: stands where a sequence has no element.
         padding_side: "right" (behind) or "left" (before).
 
+    Returns:
+        ``(T, N, *)`` or ``(N, T, *)``, T being the longest's length, of the first one's dtype.
+
     Raises:
         RuntimeError: no sequences, or such as do not fit each other.
 
@@ -367,6 +390,9 @@ def unpad_sequence(
         lengths: ``(N,)``.
         batch_first: whether the batch is the first dim.
 
+    Returns:
+        N tensors ``(L, *)``.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.unpad_sequence.html
     """
     if not batch_first:
@@ -382,6 +408,12 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
         sequences: alike in all dims but the first.
         enforce_sorted: whether they must come longest first; if not, they are sorted.
 
+    Returns:
+        The packed batch.
+
+    Raises:
+        RuntimeError: no sequences, empty ones, such as do not fit each other, or not longest first.
+
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.pack_sequence.html
     """
     lengths = [sequence.size(0) for sequence in sequences]
@@ -392,6 +424,12 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """The sequences of a packed batch, in the order they were given in.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.rnn.unpack_sequence.html
+
+    Args:
+        packed_sequences: the packed batch.
+
+    Returns:
+        N tensors ``(L, *)``.
     """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)

@@ -17,7 +17,14 @@ TRANSPOSED = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 
 
 class SpectralNorm:
-    """The hook that computes the weight before each call."""
+    """The hook that computes the weight before each call.
+
+    Args:
+        name, n_power_iterations, dim, eps: as for :func:`spectral_norm`.
+
+    Raises:
+        ValueError: ``n_power_iterations`` is below 1.
+    """
 
     def __init__(
         self,
@@ -37,6 +44,9 @@ class SpectralNorm:
         self.eps = eps
 
     def compute_weight(self, module: Module, do_power_iteration: bool) -> Any:
+        """The weight of ``module`` divided by its norm, after more iterations if
+        ``do_power_iteration``.
+        """
         weight = getattr(module, self.name + "_orig")
         u, v = getattr(module, self.name + "_u"), getattr(module, self.name + "_v")
         matrix = flattened(weight, self.dim)
@@ -46,7 +56,7 @@ class SpectralNorm:
         return weight / spectral_norm_of(matrix, u, v)
 
     def remove(self, module: Module) -> None:
-        """Make the weight an ordinary parameter again."""
+        """Make the weight of ``module`` an ordinary parameter again."""
         with flambeau.no_grad():
             weight = self.compute_weight(module, do_power_iteration=False)
         delattr(module, self.name)
@@ -77,6 +87,14 @@ def spectral_norm(
 
     Returns:
         ``module``, with the parameter ``<name>_orig`` and buffers ``<name>_u``, ``<name>_v``.
+
+    Raises:
+        RuntimeError: it is done already.
+        ValueError: ``n_power_iterations`` is below 1, or the parameter is None.
+        KeyError: there is no such parameter.
+
+    Source: Miyato et al., Spectral Normalization for GANs, 2018;
+    https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.spectral_norm.html
     """
     if dim is None:
         dim = 1 if isinstance(module, TRANSPOSED) else 0
@@ -104,7 +122,16 @@ def spectral_norm(
 
 
 def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
-    """Undo :func:`spectral_norm`."""
+    """Undo :func:`spectral_norm` of the weight ``name`` of ``module``.
+
+    Returns:
+        ``module``.
+
+    Raises:
+        ValueError: there was none.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.remove_spectral_norm.html
+    """
     for key, hook in module._forward_pre_hooks.items():
         if isinstance(hook, SpectralNorm) and hook.name == name:
             hook.remove(module)

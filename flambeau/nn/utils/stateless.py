@@ -19,7 +19,17 @@ def functional_call(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """:func:`torch.func.functional_call`, by its old name."""
+    """:func:`torch.func.functional_call`, by its old name; warns.
+
+    Args:
+        module, parameters_and_buffers, args, kwargs, tie_weights, strict: as there.
+
+    Returns:
+        What the module returns.
+
+    Source:
+    https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.stateless.functional_call.html
+    """
     warnings.warn(
         "`torch.nn.utils.stateless.functional_call` is deprecated as of PyTorch 2.0 and will be "
         "removed in a future version of PyTorch. Please use `torch.func.functional_call` instead "

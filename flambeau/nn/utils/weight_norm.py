@@ -13,18 +13,24 @@ __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
 
 
 class WeightNorm:
-    """The hook that computes the weight before each call."""
+    """The hook that computes the weight before each call.
+
+    Args:
+        name: of the weight.
+        dim: along which there is a norm each; None for one norm of all.
+    """
 
     def __init__(self, name: str, dim: int | None) -> None:
         self.name = name
         self.dim = -1 if dim is None else dim
 
     def compute_weight(self, module: Module) -> Any:
+        """The weight that ``module``'s direction and norm make."""
         size = getattr(module, self.name + "_g")
         return weight_of(getattr(module, self.name + "_v"), size, self.dim)
 
     def remove(self, module: Module) -> None:
-        """Make the weight an ordinary parameter again."""
+        """Make the weight of ``module`` an ordinary parameter again."""
         weight = self.compute_weight(module)
         delattr(module, self.name)
         del module._parameters[self.name + "_g"]
@@ -45,6 +51,12 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
 
     Returns:
         ``module``, with the parameters ``<name>_g`` and ``<name>_v`` instead.
+
+    Raises:
+        RuntimeError: it is done already.
+
+    Source: Salimans and Kingma, Weight Normalization, 2016;
+    https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.weight_norm.html
     """
     warnings.warn(
         "`torch.nn.utils.weight_norm` is deprecated in favor of "
@@ -68,7 +80,16 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
 
 
 def remove_weight_norm(module: Module, name: str = "weight") -> Module:
-    """Undo :func:`weight_norm`."""
+    """Undo :func:`weight_norm` of the weight ``name`` of ``module``.
+
+    Returns:
+        ``module``.
+
+    Raises:
+        ValueError: there was none.
+
+    Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.utils.remove_weight_norm.html
+    """
     for key, hook in module._forward_pre_hooks.items():
         if isinstance(hook, WeightNorm) and hook.name == name:
             hook.remove(module)

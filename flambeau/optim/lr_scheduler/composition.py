@@ -72,6 +72,7 @@ class SequentialLR(_Composition):
     Raises:
         ValueError: none given, one of another optimizer, a ``ReduceLROnPlateau``, or not one
             milestone fewer than schedules.
+        TypeError: something among ``schedulers`` is none.
 
     Source: ``torch.optim.lr_scheduler.SequentialLR``.
     """
@@ -110,7 +111,9 @@ class SequentialLR(_Composition):
         self._last_lr = first.get_last_lr()
 
     def recursive_undo(self, sched: Any = None) -> None:
-        """Take back the first step of every part, and of the parts of parts."""
+        """Take back the first step of every part, and of the parts of parts (of ``sched``, if
+        given).
+        """
         scheduler = self if sched is None else sched
         if hasattr(scheduler, "_schedulers"):
             for part in scheduler._schedulers:

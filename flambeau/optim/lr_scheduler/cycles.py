@@ -351,6 +351,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         Args:
             epoch: the epoch to go to, rather than the next; it may have a fraction, for calls
                 after each batch: ``scheduler.step(epoch + batch / batches)``.
+
+        Raises:
+            ValueError: ``epoch`` is negative.
         """
         if postponed(self, epoch):
             return

@@ -31,6 +31,9 @@ class StepLR(LRScheduler):
         gamma: the factor.
         last_epoch: the last epoch of a schedule that is being resumed; -1 begins one.
 
+    Raises:
+        TypeError: ``optimizer`` is none.
+
     Source: ``torch.optim.lr_scheduler.StepLR``.
     """
 
@@ -60,6 +63,9 @@ class MultiStepLR(LRScheduler):
         milestones: the epochs; one given twice counts twice.
         gamma: the factor.
         last_epoch: the last epoch of a schedule that is being resumed; -1 begins one.
+
+    Raises:
+        TypeError: ``optimizer`` is none.
 
     Source: ``torch.optim.lr_scheduler.MultiStepLR``.
     """
@@ -96,6 +102,7 @@ class ConstantLR(LRScheduler):
 
     Raises:
         ValueError: ``factor`` outside of [0, 1].
+        TypeError: ``optimizer`` is none.
 
     Source: ``torch.optim.lr_scheduler.ConstantLR``.
     """
@@ -138,6 +145,7 @@ class LinearLR(LRScheduler):
 
     Raises:
         ValueError: a factor outside of its range.
+        TypeError: ``optimizer`` is none.
 
     Source: ``torch.optim.lr_scheduler.LinearLR``.
     """
@@ -187,6 +195,9 @@ class ExponentialLR(LRScheduler):
         gamma: the factor.
         last_epoch: the last epoch of a schedule that is being resumed; -1 begins one.
 
+    Raises:
+        TypeError: ``optimizer`` is none.
+
     Source: ``torch.optim.lr_scheduler.ExponentialLR``.
     """
 
@@ -210,6 +221,9 @@ class PolynomialLR(LRScheduler):
         total_iters: epochs until the learning rate is 0.
         power: the exponent; 1 is a line.
         last_epoch: the last epoch of a schedule that is being resumed; -1 begins one.
+
+    Raises:
+        TypeError: ``optimizer`` is none.
 
     Source: ``torch.optim.lr_scheduler.PolynomialLR``.
     """
@@ -246,6 +260,9 @@ class CosineAnnealingLR(LRScheduler):
         T_max: epochs from the first learning rate to ``eta_min``.
         eta_min: the least learning rate.
         last_epoch: the last epoch of a schedule that is being resumed; -1 begins one.
+
+    Raises:
+        TypeError: ``optimizer`` is none.
 
     Source: ``torch.optim.lr_scheduler.CosineAnnealingLR``; Loshchilov and Hutter, SGDR (2016).
     """

@@ -110,6 +110,9 @@ class ReduceLROnPlateau(LRScheduler):
         Args:
             metrics: the watched value.
             epoch: deprecated: the epoch's number.
+
+        Raises:
+            RuntimeError: the optimizer has got further parameter groups, and ``min_lr`` was a list.
         """
         if postponed(self, metrics, epoch):
             return

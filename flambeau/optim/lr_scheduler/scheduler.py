@@ -1,4 +1,7 @@
-"""The base class of learning-rate schedules."""
+"""The base class of learning-rate schedules.
+
+Source: https://docs.pytorch.org/docs/2.13/optim.html
+"""
 
 from __future__ import annotations
 
@@ -143,13 +146,24 @@ class LRScheduler:
         self.__dict__.update(state_dict)
 
     def get_last_lr(self) -> list[Any]:
-        """The learning rates that the last step set, one for each parameter group."""
+        """The learning rates that the last step set, one for each parameter group.
+
+        Raises:
+            ConcreteValueNeeded: a step is being captured by the compiler.
+        """
         if MODES.capture is not None:
             raise ConcreteValueNeeded("get_last_lr()")
         return self._last_lr
 
     def get_lr(self) -> list[Any]:
-        """The learning rates of epoch ``last_epoch``; called by ``step``."""
+        """The learning rates of epoch ``last_epoch``; called by ``step``.
+
+        Returns:
+            One for each parameter group.
+
+        Raises:
+            NotImplementedError: a subclass does not define it.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} does not define get_lr(): a subclass of LRScheduler has to"
         )

@@ -31,7 +31,11 @@ def _offers_batches(kind: Hashable) -> bool:
 
 
 def batch_reader(dataset: Any) -> Callable[..., Any] | None:
-    """The dataset's ``_get_batch``, or None where its samples have to be read one by one."""
+    """The dataset's ``_get_batch``, or None where its samples have to be read one by one.
+
+    Returns:
+        The method, or None.
+    """
     kind: Any = type(dataset)
     if not _offers_batches(kind) or "__getitems__" in getattr(dataset, "__dict__", ()):
         return None

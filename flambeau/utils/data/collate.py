@@ -1,4 +1,7 @@
-"""From a list of samples to a batch."""
+"""From a list of samples to a batch.
+
+Source: https://docs.pytorch.org/docs/2.13/data.html
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,9 @@ def default_convert(data: Any) -> Any:
 
     Args:
         data: a sample: an array, or mappings and sequences (nested) that hold some.
+
+    Returns:
+        The same structure.
     """
     if isinstance(data, Tensor):
         return data
@@ -54,6 +60,9 @@ def collate(batch: Sequence[Any], *, collate_fn_map: CollateMap | None = None) -
         batch: the samples.
         collate_fn_map: for each type, ``function(batch, *, collate_fn_map)``; an exact type comes
             before the first of which the samples are instances.
+
+    Returns:
+        The batch.
 
     Raises:
         RuntimeError: sequences of different lengths.

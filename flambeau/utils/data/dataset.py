@@ -190,7 +190,7 @@ class ConcatDataset(Dataset[_Sample]):
 
     @staticmethod
     def cumsum(sequence: Iterable[Any]) -> list[int]:
-        """Where each dataset ends, counted in samples."""
+        """Where each dataset in ``sequence`` ends, counted in samples."""
         return list(itertools.accumulate(len(dataset) for dataset in sequence))
 
     def __init__(self, datasets: Iterable[Any]) -> None:

@@ -28,7 +28,7 @@ class DistributedSampler(Sampler[int]):
         drop_last: leave out samples, rather than repeat some, until all parts are equally large.
 
     Raises:
-        ValueError: ``rank`` out of range.
+        ValueError: ``rank`` out of range, or a number is left out where there is no process group.
 
     Source: ``torch.utils.data.distributed.DistributedSampler``.
     """
@@ -43,10 +43,7 @@ class DistributedSampler(Sampler[int]):
         drop_last: bool = False,
     ) -> None:
         if num_replicas is None or rank is None:
-            try:
-                distributed: Any = importlib.import_module("flambeau.distributed")
-            except ImportError:
-                raise RuntimeError("Requires distributed package to be available") from None
+            distributed: Any = importlib.import_module("flambeau.distributed")
             if num_replicas is None:
                 num_replicas = distributed.get_world_size()
             if rank is None:

@@ -33,6 +33,7 @@ class MapFetcher:
         )
 
     def fetch(self, index: Any) -> Any:
+        """The batch of the indices in ``index``, or the sample at it."""
         if not self.auto_collation:
             return self.collate_fn(self.dataset[index])
         if self.read_batch is not None:
@@ -52,7 +53,11 @@ class MapFetcher:
 
 
 def array_of_indices(index: Any) -> np.ndarray | None:
-    """A batch's indices as an integer array; None if they are something else."""
+    """``index``, a batch's indices, as an integer array; None if they are something else.
+
+    Returns:
+        ``(n,)``, int64, or None.
+    """
     if type(index) is np.ndarray:
         return index
     if not all(type(i) is int for i in index):
@@ -108,7 +113,15 @@ def make_fetcher(
     collate_fn: Callable[[Any], Any],
     drop_last: bool,
 ) -> MapFetcher | IterableFetcher:
-    """The fetcher for a dataset's kind."""
+    """The fetcher for a dataset's kind.
+
+    Args:
+        is_stream: whether the dataset is a stream.
+        dataset, auto_collation, collate_fn, drop_last: as for the fetchers.
+
+    Returns:
+        The fetcher.
+    """
     if is_stream:
         return IterableFetcher(dataset, auto_collation, collate_fn, drop_last)
     return MapFetcher(dataset, auto_collation, collate_fn)

@@ -1,4 +1,7 @@
-"""Samplers: the order in which a dataset's samples are read."""
+"""Samplers: the order in which a dataset's samples are read.
+
+Source: https://docs.pytorch.org/docs/2.13/data.html
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,11 @@ _INT64 = np.dtype(np.int64)
 
 
 def draw_seed(generator: Generator | None) -> int:
-    """A seed for another generator: what ``torch.empty((), dtype=torch.int64).random_()`` draws."""
+    """A seed for another generator: what ``torch.empty((), dtype=torch.int64).random_()`` draws.
+
+    Returns:
+        An integer.
+    """
     return int(words_as_integers(generator or default_generator, (), _INT64))
 
 

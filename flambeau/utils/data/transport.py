@@ -49,7 +49,7 @@ class BatchSender:
         self.shares = _CAN_SHARE
 
     def send(self, header: Any, data: Any) -> None:
-        """Send ``data``; raises what pickling it raises, with nothing sent."""
+        """Send ``data`` behind ``header``; raises what pickling raises, with nothing sent."""
         large: list[pickle.PickleBuffer] = []
 
         def set_aside(buffer: pickle.PickleBuffer) -> bool:
@@ -112,7 +112,7 @@ class BatchSender:
         return number, descriptor
 
     def take_back(self, numbers: list[int]) -> None:
-        """Note that the receiver is done with these segments."""
+        """Note that the receiver is done with the segments of these ``numbers``."""
         self.free.update(numbers)
 
 

@@ -25,7 +25,15 @@ __all__ = ["WorkerInfo", "WorkerTask", "get_worker_info", "worker_main"]
 
 @dataclass
 class WorkerTask:
-    """What a worker needs to know; it is pickled where processes are not forked."""
+    """What a worker needs to know; it is pickled where processes are not forked.
+
+    Attributes:
+        worker_id, num_workers: the worker's number, and how many there are.
+        base_seed: its generators' seed is this plus its number.
+        dataset, is_stream, auto_collation, collate_fn, drop_last: see :func:`make_fetcher`.
+        init_fn: called with the worker's number at first; None for nothing.
+        parent_pid: of the process that reads the batches.
+    """
 
     worker_id: int
     num_workers: int

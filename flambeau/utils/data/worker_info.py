@@ -1,4 +1,7 @@
-"""What a worker process of a DataLoader knows of itself."""
+"""What a worker process of a DataLoader knows of itself.
+
+Source: https://docs.pytorch.org/docs/2.13/data.html
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,9 @@ def get_worker_info() -> WorkerInfo | None:
     """This worker's :class:`WorkerInfo`; None in the process that iterates.
 
     Source: ``torch.utils.data.get_worker_info``.
+
+    Returns:
+        It, or None.
     """
     return _worker_info
 

@@ -118,7 +118,16 @@ class WorkerPool:
         self.begin_epoch()
 
     def ask(self, index: Any, limit: int) -> bool:
-        """Ask the next active worker for a batch; False if there is none."""
+        """Ask the next active worker for a batch.
+
+        Args:
+            index: the batch's indices.
+            limit: batches that a worker may have to make at a time, where they need not be in
+                order.
+
+        Returns:
+            Whether there was such a worker.
+        """
         for _ in self.workers:
             worker = next(self.turns)
             if worker.is_active and (self.in_order or worker.outstanding < limit):

@@ -30,32 +30,57 @@ def _varint(value: int) -> bytes:
 
 
 def integer(field: int, value: int) -> bytes:
-    """A field with an integer."""
+    """A field with an integer: its number ``field`` and ``value``, as bytes.
+
+    Returns:
+        The bytes.
+    """
     return _varint(field << 3) + _varint(value)
 
 
 def real(field: int, value: float) -> bytes:
-    """A field with a double."""
+    """A field with a double: its number ``field`` and ``value``, as bytes.
+
+    Returns:
+        The bytes.
+    """
     return _varint(field << 3 | 1) + struct.pack("<d", value)
 
 
 def single(field: int, value: float) -> bytes:
-    """A field with a float."""
+    """A field with a float: its number ``field`` and ``value``, as bytes.
+
+    Returns:
+        The bytes.
+    """
     return _varint(field << 3 | 5) + struct.pack("<f", value)
 
 
 def message(field: int, content: bytes) -> bytes:
-    """A field with bytes, or with the fields of a message."""
+    """A field with bytes, or with the fields of a message,: its number ``field`` and ``content``,
+    as bytes.
+
+    Returns:
+        The bytes.
+    """
     return _varint(field << 3 | 2) + _varint(len(content)) + content
 
 
 def text(field: int, value: str) -> bytes:
-    """A field with a string."""
+    """A field with a string: its number ``field`` and ``value``, as bytes.
+
+    Returns:
+        The bytes.
+    """
     return message(field, value.encode())
 
 
 def doubles(field: int, values: Iterable[float]) -> bytes:
-    """A field with several doubles."""
+    """A field with several doubles: its number ``field`` and ``values``, as bytes.
+
+    Returns:
+        The bytes.
+    """
     return message(field, b"".join(struct.pack("<d", value) for value in values))
 
 
@@ -97,7 +122,13 @@ class EventFile:
         self._write(real(1, time.time()) + text(3, "brain.Event:2"))
 
     def add(self, values: Iterable[bytes], step: int | None, wall_time: float | None) -> None:
-        """Write the values of one step, each the fields of a ``Summary.Value``."""
+        """Write the values of one step.
+
+        Args:
+            values: each the fields of a ``Summary.Value``.
+            step: its number, if any.
+            wall_time: the time in seconds; None for now.
+        """
         event = real(1, time.time() if wall_time is None else wall_time)
         if step is not None:
             event += integer(2, int(step))

@@ -169,6 +169,7 @@ class SummaryWriter:
             scalar_value: a number, or a tensor of one element.
             global_step: the step that it belongs to.
             walltime: the time in seconds, now if left out.
+            new_style, double_precision: taken as in PyTorch: a number is always written as float32.
 
         Raises:
             ValueError: it is not one number.
@@ -183,7 +184,17 @@ class SummaryWriter:
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """Write several numbers to be shown in one plot, each to a folder of its own."""
+        """Write several numbers to be shown in one plot, each to a folder of its own.
+
+        Args:
+            main_tag: the plot's name.
+            tag_scalar_dict: the numbers by their names.
+            global_step: the step that it belongs to.
+            walltime: the time in seconds, now if left out.
+
+        Raises:
+            ValueError: one of them is not one number.
+        """
         for tag, number in tag_scalar_dict.items():
             folder = os.path.join(self.log_dir, f"{main_tag.replace('/', '_')}_{tag}")
             value = text(1, main_tag) + single(2, _number(number))
@@ -198,8 +209,15 @@ class SummaryWriter:
         walltime: float | None = None,
         max_bins: int | None = None,
     ) -> None:
-        """Write the distribution of values; ``bins`` as in ``numpy.histogram``,
-        of which neighbours are joined until there are at most ``max_bins``.
+        """Write the distribution of values.
+
+        Args:
+            tag: its name.
+            values: a tensor or an array of any shape.
+            global_step: the step that it belongs to.
+            bins: as in ``numpy.histogram``, or ``"tensorflow"``: limits that grow by a tenth each.
+            walltime: the time in seconds, now if left out.
+            max_bins: neighbouring bins are joined until there are at most so many.
 
         Raises:
             ValueError: there are no values.
@@ -215,7 +233,14 @@ class SummaryWriter:
         walltime: float | None = None,
         dataformats: str = "CHW",
     ) -> None:
-        """Write an image: bytes, or numbers from 0 to 1, in the order that ``dataformats`` says.
+        """Write an image.
+
+        Args:
+            tag: its name.
+            img_tensor: ``(C, H, W)`` or as ``dataformats`` says; bytes, or numbers from 0 to 1.
+            global_step: the step that it belongs to.
+            walltime: the time in seconds, now if left out.
+            dataformats: the order of the dims, of the letters N, C, H and W.
 
         Raises:
             AssertionError: the image has other dimensions.
@@ -230,7 +255,18 @@ class SummaryWriter:
         walltime: float | None = None,
         dataformats: str = "NCHW",
     ) -> None:
-        """Write several images side by side."""
+        """Write several images side by side, eight in a row.
+
+        Args:
+            tag: their name.
+            img_tensor: ``(N, C, H, W)`` or as ``dataformats`` says; bytes, or numbers from 0 to 1.
+            global_step: the step that it belongs to.
+            walltime: the time in seconds, now if left out.
+            dataformats: the order of the dims.
+
+        Raises:
+            AssertionError: the images have other dimensions.
+        """
         self.add_image(tag, img_tensor, global_step, walltime, dataformats)
 
     def add_figure(
@@ -241,7 +277,15 @@ class SummaryWriter:
         close: bool = True,
         walltime: float | None = None,
     ) -> None:
-        """Write a matplotlib figure as an image, and close it unless told not to."""
+        """Write a matplotlib figure as an image.
+
+        Args:
+            tag: its name.
+            figure: the figure.
+            global_step: the step that it belongs to.
+            close: whether it is closed then.
+            walltime: the time in seconds, now if left out.
+        """
         from matplotlib import image, pyplot
 
         buffer = io.BytesIO()
@@ -259,7 +303,14 @@ class SummaryWriter:
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """Write a text, which TensorBoard reads as Markdown."""
+        """Write a text, which TensorBoard reads as Markdown.
+
+        Args:
+            tag: its name.
+            text_string: the text.
+            global_step: the step that it belongs to.
+            walltime: the time in seconds, now if left out.
+        """
         self._add(_text_value(tag, text_string), global_step, walltime)
 
     def add_graph(
@@ -269,7 +320,12 @@ class SummaryWriter:
         verbose: bool = False,
         use_strict_trace: bool = True,
     ) -> None:
-        """Write the model as it prints, as a text: TensorBoard's own picture of it is not drawn."""
+        """Write the model as it prints, as a text: TensorBoard's own picture of it is not drawn.
+
+        Args:
+            model: the model.
+            input_to_model, verbose, use_strict_trace: taken as in PyTorch: nothing is traced.
+        """
         lines = "\n".join("    " + line for line in repr(model).splitlines())
         self.add_text("graph", lines, 0)
 
@@ -281,7 +337,18 @@ class SummaryWriter:
         run_name: str | None = None,
         global_step: int | None = None,
     ) -> None:
-        """Write settings as a table in a text, and numbers as scalars, to a folder of their own."""
+        """Write settings as a table in a text, and numbers as scalars, to a folder of their own.
+
+        Args:
+            hparam_dict: the settings by their names.
+            metric_dict: the numbers by their names.
+            hparam_domain_discrete: taken as in PyTorch, where it lists possible settings.
+            run_name: the folder's name; by default the time.
+            global_step: the step that the numbers belong to.
+
+        Raises:
+            ValueError: one of ``metric_dict`` is not one number.
+        """
         folder = os.path.join(self.log_dir, run_name or str(time.time()))
         rows = "\n".join(f"| {name} | {value} |" for name, value in hparam_dict.items())
         file = self._file(folder)

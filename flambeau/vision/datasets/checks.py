@@ -11,6 +11,14 @@ from .download import md5_of
 def one_of(value: str, name: str, permitted: Iterable[str]) -> str:
     """``value``, if it is a permitted one.
 
+    Args:
+        value: what was given.
+        name: the argument's name, for the message.
+        permitted: what may be given.
+
+    Returns:
+        ``value``.
+
     Raises:
         ValueError: it is not; the message names those that are.
     """
@@ -24,5 +32,13 @@ def one_of(value: str, name: str, permitted: Iterable[str]) -> str:
 
 
 def is_whole(path: str, md5: str | None = None) -> bool:
-    """Whether a file is there and has its checksum (torchvision's ``check_integrity``)."""
+    """Whether the file ``path`` is there and has its checksum (torchvision's ``check_integrity``).
+
+    Args:
+        path: the file.
+        md5: the checksum; None: none is looked at.
+
+    Returns:
+        A bool.
+    """
     return os.path.isfile(path) and (md5 is None or md5_of(path) == md5)

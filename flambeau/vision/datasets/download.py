@@ -25,7 +25,11 @@ _LARGEST = 1 << 36
 
 
 def md5_of(path: str | os.PathLike[str]) -> str:
-    """The MD5 of a file, in hexadecimal."""
+    """The MD5 of the file ``path``, in hexadecimal.
+
+    Returns:
+        32 digits.
+    """
     digest = hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
@@ -35,7 +39,11 @@ def md5_of(path: str | os.PathLike[str]) -> str:
 
 @contextlib.contextmanager
 def temporary_beside(path: str) -> Iterator[str]:
-    """The name of a file beside ``path`` that is this process's alone, and gone at the end."""
+    """The name of a file beside ``path`` that is this process's alone, and gone at the end.
+
+    Returns:
+        The context manager that gives it.
+    """
     folder, base = os.path.split(path)
     temporary = os.path.join(folder, f".{base}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:

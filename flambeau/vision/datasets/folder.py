@@ -1,4 +1,7 @@
-"""Samples in folders, one for each class."""
+"""Samples in folders, one for each class.
+
+Source: https://docs.pytorch.org/vision/0.28/datasets.html
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,28 @@ Sample = tuple[str, int]
 
 
 def has_file_allowed_extension(filename: str, extensions: str | tuple[str, ...]) -> bool:
-    """Whether a file's name ends in one of these (which are in small letters)."""
+    """Whether ``filename`` ends in one of ``extensions`` (which are in small letters).
+
+    Returns:
+        A bool.
+    """
     return filename.lower().endswith(extensions)
 
 
 def is_image_file(filename: str) -> bool:
-    """Whether a file's name ends as that of an image does."""
+    """Whether ``filename`` ends as that of an image does.
+
+    Returns:
+        A bool.
+    """
     return has_file_allowed_extension(filename, IMG_EXTENSIONS)
 
 
 def find_classes(directory: str | os.PathLike[str]) -> tuple[list[str], dict[str, int]]:
-    """The classes that the folders in a folder stand for, in alphabetical order.
+    """The classes that the folders in ``directory`` stand for, in alphabetical order.
+
+    Returns:
+        Their names, and a dictionary of their numbers.
 
     Raises:
         FileNotFoundError: there is no folder.
@@ -52,6 +66,9 @@ def make_dataset(
         extensions: what the names of the files end in; or
         is_valid_file: says of a path whether it is a sample.
         allow_empty: a class may have no file.
+
+    Returns:
+        Pairs of a path and a class's number.
 
     Raises:
         ValueError: there are no classes, or not just one of ``extensions`` and ``is_valid_file``.
@@ -100,7 +117,10 @@ def _files_below(folder: str) -> list[str]:
 
 
 def pil_loader(path: str | os.PathLike[str]) -> Any:
-    """An image file as a Pillow image in colour.
+    """The image file ``path`` as a Pillow image in colour.
+
+    Returns:
+        The image, of mode RGB.
 
     Raises:
         OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError: it is no image, a
@@ -115,7 +135,11 @@ def pil_loader(path: str | os.PathLike[str]) -> Any:
 
 
 def default_loader(path: str | os.PathLike[str]) -> Any:
-    """As :func:`pil_loader`."""
+    """As :func:`pil_loader` of ``path``.
+
+    Returns:
+        The image, of mode RGB.
+    """
     return pil_loader(path)
 
 
@@ -171,13 +195,25 @@ class DatasetFolder(VisionDataset):
         is_valid_file: Callable[[str], bool] | None = None,
         allow_empty: bool = False,
     ) -> list[Sample]:
-        """As the function :func:`make_dataset`; a subclass may list its samples otherwise."""
+        """As the function :func:`make_dataset`; a subclass may list its samples otherwise.
+
+        Args:
+            directory, class_to_idx, extensions, is_valid_file, allow_empty: as there.
+
+        Returns:
+            Pairs of a path and a class's number.
+
+        Raises:
+            ValueError: ``class_to_idx`` is None, or as there.
+        """
         if class_to_idx is None:
             raise ValueError("The class_to_idx parameter cannot be None.")
         return make_dataset(directory, class_to_idx, extensions, is_valid_file, allow_empty)
 
     def find_classes(self, directory: str | os.PathLike[str]) -> tuple[list[str], dict[str, int]]:
-        """As the function :func:`find_classes`; a subclass may find its classes otherwise."""
+        """As the function :func:`find_classes` of ``directory``; a subclass may find them
+        otherwise.
+        """
         return find_classes(directory)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:

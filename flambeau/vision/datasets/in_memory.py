@@ -16,6 +16,9 @@ class ColourImages(VisionDataset):
     """Base class of datasets with all their images ``(N, H, W, 3)``, uint8, in one array.
 
     Subclasses give ``_images()`` and ``_labels()``.
+
+    Args:
+        root, transforms, transform, target_transform: as for :class:`VisionDataset`.
     """
 
     def _images(self) -> np.ndarray:

@@ -23,6 +23,11 @@ SIDE = 28
 def check_images(image_file: str, images: np.ndarray, label_file: str, labels: np.ndarray) -> None:
     """Refuse files that hold something else than images of MNIST's size and a label for each.
 
+    Args:
+        image_file, label_file: their names, for the message.
+        images: ``(N, H, W)``.
+        labels: ``(N,)``.
+
     Raises:
         RuntimeError: there are none, they are of another size, or not as many as labels.
     """
@@ -240,21 +245,25 @@ class MNIST(VisionDataset):
 
     @property
     def train_labels(self) -> Tensor:
+        """``targets``, by an old name."""
         warnings.warn("train_labels has been renamed targets", stacklevel=2)
         return self.targets
 
     @property
     def test_labels(self) -> Tensor:
+        """``targets``, by an old name."""
         warnings.warn("test_labels has been renamed targets", stacklevel=2)
         return self.targets
 
     @property
     def train_data(self) -> Tensor:
+        """``data``, by an old name."""
         warnings.warn("train_data has been renamed data", stacklevel=2)
         return self.data
 
     @property
     def test_data(self) -> Tensor:
+        """``data``, by an old name."""
         warnings.warn("test_data has been renamed data", stacklevel=2)
         return self.data
 

@@ -31,6 +31,10 @@ def _broken(archive: str, error: Any) -> RuntimeError:
 def unpack(packed: str, unpacked: str) -> None:
     """Unpack a file ``.gz`` or ``.xz``.
 
+    Args:
+        packed: the file.
+        unpacked: where what is in it shall be.
+
     Raises:
         RuntimeError: the file is truncated or corrupt.
     """

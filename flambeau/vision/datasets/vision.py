@@ -1,4 +1,7 @@
-"""What all image datasets have in common."""
+"""What all image datasets have in common.
+
+Source: https://docs.pytorch.org/vision/0.28/datasets.html
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""AlexNet, in the form for one device."""
+"""AlexNet, in the form for one device.
+
+Source: https://docs.pytorch.org/vision/0.28/models.html
+"""
 
 from __future__ import annotations
 
@@ -72,6 +75,9 @@ def alexnet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Ale
         weights: None; there are no pretrained ones.
         progress: of a download; there is none.
         kwargs: as for :class:`AlexNet`.
+
+    Returns:
+        The network, with random parameters.
 
     Raises:
         ValueError: pretrained weights are asked for.

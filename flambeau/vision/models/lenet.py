@@ -56,6 +56,9 @@ def lenet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> LeNet
         progress: of a download; there is none.
         kwargs: as for :class:`LeNet`.
 
+    Returns:
+        The network, with random parameters.
+
     Raises:
         ValueError: pretrained weights are asked for.
     """

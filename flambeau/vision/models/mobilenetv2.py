@@ -1,4 +1,7 @@
-"""MobileNetV2: narrow layers with wide, depthwise ones between."""
+"""MobileNetV2: narrow layers with wide, depthwise ones between.
+
+Source: https://docs.pytorch.org/vision/0.28/models.html
+"""
 
 from __future__ import annotations
 
@@ -180,6 +183,9 @@ def mobilenet_v2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -
         weights: None; there are no pretrained ones.
         progress: of a download; there is none.
         kwargs: as for :class:`MobileNetV2`.
+
+    Returns:
+        The network, with random parameters.
 
     Raises:
         ValueError: pretrained weights are asked for.

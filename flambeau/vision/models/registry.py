@@ -1,4 +1,7 @@
-"""Models by name, and what is said about pretrained weights."""
+"""Models by name, and what is said about pretrained weights.
+
+Source: https://docs.pytorch.org/vision/0.28/models.html
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,11 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {}
 
 
 def register_model(builder: Builder) -> Builder:
-    """Enter a function that builds a model under its own name."""
+    """Enter the function ``builder``, which builds a model, under its own name.
+
+    Returns:
+        It.
+    """
     _BUILDERS[builder.__name__] = builder
     return builder
 
@@ -22,12 +29,18 @@ def list_models() -> list[str]:
     """The names of all models.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.models.list_models.html
+
+    Returns:
+        A sorted list.
     """
     return sorted(_BUILDERS)
 
 
 def get_model_builder(name: str) -> Callable[..., nn.Module]:
-    """The function that builds the model of a name.
+    """The function that builds the model ``name``.
+
+    Returns:
+        The function.
 
     Raises:
         ValueError: there is no such model.
@@ -45,6 +58,9 @@ def get_model(name: str, **config: Any) -> nn.Module:
         name: one of :func:`list_models`.
         config: what the function of that name takes.
 
+    Returns:
+        The model.
+
     Raises:
         ValueError: there is no such model.
 
@@ -60,6 +76,9 @@ def without_weights(name: str, weights: Any, options: dict[str, Any]) -> dict[st
         name: the builder's.
         weights: its argument; only None (or False, by which it was called once) is served.
         options: its further keyword arguments.
+
+    Returns:
+        ``options`` without ``pretrained``.
 
     Raises:
         ValueError: pretrained weights are asked for.

@@ -1,4 +1,7 @@
-"""Residual networks, and their kin with groups (ResNeXt) and with wide blocks."""
+"""Residual networks, and their kin with groups (ResNeXt) and with wide blocks.
+
+Source: https://docs.pytorch.org/vision/0.28/models.html
+"""
 
 from __future__ import annotations
 
@@ -238,6 +241,9 @@ def _builder(
         weights: None; there are no pretrained ones.
         progress: of a download; there is none.
         kwargs: as for :class:`ResNet`, without ``block`` and ``layers``.
+
+    Returns:
+        The network, with random parameters.
 
     Raises:
         ValueError: pretrained weights are asked for.

@@ -93,6 +93,9 @@ def _builder(depth: int, batch_norm: bool) -> Any:
         progress: of a download; there is none.
         kwargs: as for :class:`VGG`, without ``features``.
 
+    Returns:
+        The network, with random parameters.
+
     Raises:
         ValueError: pretrained weights are asked for.
     """

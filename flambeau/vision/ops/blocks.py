@@ -1,4 +1,7 @@
-"""Blocks that networks for images are made of (``torchvision.ops.misc``)."""
+"""Blocks that networks for images are made of (``torchvision.ops.misc``).
+
+Source: https://docs.pytorch.org/vision/0.28/ops.html
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,15 @@ class Conv2dNormActivation(nn.Sequential):
     """A convolution, its normalization and its activation.
 
     Args:
+        in_channels, out_channels, kernel_size, stride, groups, dilation: the convolution's.
         padding: by default as much as keeps the size at stride 1.
         norm_layer, activation_layer: classes; None leaves one out.
         inplace: for the activation; None: it takes no such argument.
         bias: by default where there is no normalization.
 
-    The other arguments are those of ``Conv2d``.
+    Shape:
+        - Input: ``(N, in_channels, H, W)``
+        - Output: ``(N, out_channels, H_out, W_out)``, sizes as for ``Conv2d``
     """
 
     def __init__(
@@ -58,7 +64,19 @@ class Conv2dNormActivation(nn.Sequential):
 
 
 class SqueezeExcitation(nn.Module):
-    """Channels scaled by what a small network makes of their means (arXiv:1709.01507)."""
+    """Channels scaled by what a small network makes of their means.
+
+    Args:
+        input_channels: channels C of the input.
+        squeeze_channels: channels in the middle of the network.
+        activation: the class of what follows them.
+        scale_activation: the class of what makes the scales.
+
+    Shape:
+        - Input and output: ``(N, C, H, W)``
+
+    Source: Hu et al., Squeeze-and-Excitation Networks, 2018 (arXiv:1709.01507).
+    """
 
     def __init__(
         self,
@@ -75,13 +93,26 @@ class SqueezeExcitation(nn.Module):
         self.scale_activation = scale_activation()
 
     def forward(self, input: Tensor) -> Tensor:
-        """``(N, C, H, W)`` to the same."""
+        """``input`` ``(N, C, H, W)`` to the same."""
         scale = self.activation(self.fc1(self.avgpool(input)))
         return self.scale_activation(self.fc2(scale)) * input
 
 
 class MLP(nn.Sequential):
-    """Linear layers, each but the last with normalization, activation and dropout."""
+    """Linear layers, each but the last with normalization, activation and dropout.
+
+    Args:
+        in_channels: features that come in.
+        hidden_channels: features behind each layer, the last of them what goes out.
+        norm_layer, activation_layer: classes; None leaves one out.
+        inplace: for activation and dropout; None: the activation takes no such argument.
+        bias: whether the linear layers have offsets.
+        dropout: the probability of the dropouts, also that behind the last layer.
+
+    Shape:
+        - Input: ``(*, in_channels)``
+        - Output: ``(*, hidden_channels[-1])``
+    """
 
     def __init__(
         self,
@@ -109,19 +140,31 @@ class MLP(nn.Sequential):
 
 
 class Permute(nn.Module):
-    """``input.permute(dims)`` as a module."""
+    """``x.permute(dims)`` as a module.
+
+    Args:
+        dims: the dimensions in their new order.
+    """
 
     def __init__(self, dims: list[int]) -> None:
         super().__init__()
         self.dims = dims
 
     def forward(self, x: Tensor) -> Tensor:
-        """The input with its dimensions in the order ``dims``."""
+        """``x`` with its dimensions in the order ``dims``."""
         return x.permute(self.dims)
 
 
 class StochasticDepth(nn.Module):
-    """``stochastic_depth`` as a module: of no effect in evaluation mode."""
+    """``stochastic_depth`` as a module: of no effect in evaluation mode.
+
+    Args:
+        p: the probability.
+        mode: "batch" or "row".
+
+    Raises:
+        ValueError: in the call, a probability or a mode that is none.
+    """
 
     def __init__(self, p: float, mode: str) -> None:
         super().__init__()

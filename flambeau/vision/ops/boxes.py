@@ -24,7 +24,14 @@ __all__ = [
 
 
 def box_area(boxes: Tensor) -> Tensor:
-    """The areas of boxes: ``(n, 4)`` to ``(n,)``."""
+    """The areas of boxes.
+
+    Args:
+        boxes: ``(n, 4)``, corners.
+
+    Returns:
+        ``(n,)``.
+    """
     boxes = boxes if boxes.is_floating_point() else boxes.long()
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
@@ -39,13 +46,29 @@ def _overlap(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """The overlap of each two boxes, as a part of what they cover: ``(n, 4), (m, 4)`` to ``(n, m)``."""  # noqa: E501
+    """The overlap of each two boxes, as a part of what they cover.
+
+    Args:
+        boxes1, boxes2: ``(n, 4)``, ``(m, 4)``, corners.
+
+    Returns:
+        ``(n, m)``, from 0 to 1.
+    """
     common, covered = _overlap(boxes1, boxes2)
     return common / covered
 
 
 def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """``box_iou`` less the part of the smallest box around both that they leave empty."""
+    """``box_iou`` less the part of the smallest box around both that they leave empty.
+
+    Args:
+        boxes1, boxes2: ``(n, 4)``, ``(m, 4)``, corners.
+
+    Returns:
+        ``(n, m)``, from -1 to 1.
+
+    Source: Rezatofighi et al., Generalized Intersection over Union, 2019.
+    """
     common, covered = _overlap(boxes1, boxes2)
     low = flambeau.minimum(boxes1[:, None, :2], boxes2[:, :2])
     high = flambeau.maximum(boxes1[:, None, 2:], boxes2[:, 2:])
@@ -64,7 +87,14 @@ def _corners(boxes: Tensor, fmt: str) -> Tensor:
 
 
 def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
-    """Boxes in another form: corners "xyxy", corner and size "xywh", centre and size "cxcywh".
+    """Boxes in another form.
+
+    Args:
+        boxes: ``(n, 4)``.
+        in_fmt, out_fmt: corners "xyxy", corner and size "xywh", or centre and size "cxcywh".
+
+    Returns:
+        ``(n, 4)``, new memory.
 
     Raises:
         ValueError: another form.
@@ -86,7 +116,15 @@ def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
 
 
 def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Boxes cut at the borders of an image of ``size`` (height, width)."""
+    """Boxes cut at the borders of an image.
+
+    Args:
+        boxes: ``(..., 4)``, corners.
+        size: ``(height, width)``.
+
+    Returns:
+        The shape of ``boxes``.
+    """
     height, width = size
     x = boxes[..., 0::2].clamp(min=0, max=width)
     y = boxes[..., 1::2].clamp(min=0, max=height)
@@ -94,7 +132,11 @@ def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
-    """The numbers of the boxes whose sides are both at least ``min_size``."""
+    """The numbers of the boxes, ``(n, 4)``, whose sides are both at least ``min_size``.
+
+    Returns:
+        ``(k,)``, int64.
+    """
     wide = boxes[:, 2] - boxes[:, 0] >= min_size
     return flambeau.where(wide & (boxes[:, 3] - boxes[:, 1] >= min_size))[0]
 
@@ -134,7 +176,20 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
 
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
-    """``nms`` among the boxes of the same class ``idxs`` only."""
+    """``nms`` among the boxes of the same class only.
+
+    Args:
+        boxes: ``(n, 4)``.
+        scores: ``(n,)``.
+        idxs: ``(n,)``, the classes.
+        iou_threshold: boxes of one class that overlap by more are removed.
+
+    Returns:
+        ``(k,)``: their numbers, the highest score first.
+
+    Raises:
+        RuntimeError: the shapes do not fit.
+    """
     if boxes.numel() == 0:
         return flambeau.empty((0,), dtype=flambeau.int64)
     apart = idxs.to(boxes.dtype) * (boxes.max() + 1)  # classes lie beside one another

@@ -1,4 +1,7 @@
-"""The loss of dense detectors (Lin et al., 2017: https://arxiv.org/abs/1708.02002)."""
+"""The loss of dense detectors (Lin et al., 2017: https://arxiv.org/abs/1708.02002).
+
+Source: https://docs.pytorch.org/vision/0.28/ops.html
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,9 @@ def sigmoid_focal_loss(
         alpha: the weight of the ones; negative: no weights.
         gamma: how much less the easy ones count.
         reduction: "none", "mean" or "sum".
+
+    Returns:
+        The shape of ``inputs``, or a 0-d tensor.
 
     Raises:
         ValueError: another reduction, or an ``alpha`` above 1.

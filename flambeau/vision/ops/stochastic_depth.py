@@ -1,4 +1,7 @@
-"""Whole branches dropped at random (Huang et al., 2016: https://arxiv.org/abs/1603.09382)."""
+"""Whole branches dropped at random (Huang et al., 2016: https://arxiv.org/abs/1603.09382).
+
+Source: https://docs.pytorch.org/vision/0.28/ops.html
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ def stochastic_depth(input: Tensor, p: float, mode: str, training: bool = True) 
         p: the probability.
         mode: "batch": all or nothing; "row": each row by itself.
         training: False: the input as it is.
+
+    Returns:
+        The shape of ``input``.
 
     Raises:
         ValueError: a probability or a mode that is none.

@@ -20,6 +20,8 @@ _BINS = 10
 class AugMix(_Drawn):
     """Mixes an image with what several chains of random changes make of it.
 
+    ``img`` is a Pillow image or a tensor ``(..., C, H, W)``; what is returned is of the same kind.
+
     Args:
         severity: the greatest strength of the changes, from 1 to 10.
         mixture_width: the number of chains.

@@ -85,6 +85,8 @@ class _Drawn(nn.Module):
 class RandAugment(_Drawn):
     """Applies some changes drawn from a list, all with one strength.
 
+    ``img`` is a Pillow image or a tensor ``(..., C, H, W)``; what is returned is of the same kind.
+
     Args:
         num_ops: how many.
         magnitude: the strength, from 0 to less than ``num_magnitude_bins``.
@@ -153,6 +155,8 @@ class RandAugment(_Drawn):
 
 class TrivialAugmentWide(_Drawn):
     """Applies one change drawn from a list, with a strength drawn too.
+
+    ``img`` is a Pillow image or a tensor ``(..., C, H, W)``; what is returned is of the same kind.
 
     Args:
         num_magnitude_bins: the number of strengths.

@@ -1,4 +1,7 @@
-"""AutoAugment: pairs of changes that a search has found to help on a dataset."""
+"""AutoAugment: pairs of changes that a search has found to help on a dataset.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from .functional import InterpolationMode
 
 
 class AutoAugmentPolicy(Enum):
-    """The dataset that the pairs were found on."""
+    """The dataset that the pairs were found on.
+
+    ``IMAGENET``, ``CIFAR10`` or ``SVHN``.
+    """
 
     IMAGENET = "imagenet"
     CIFAR10 = "cifar10"
@@ -70,10 +76,15 @@ def _parsed(table: str) -> list[tuple[Change, ...]]:
 class AutoAugment(_Drawn):
     """Applies one of 25 pairs of changes, each change with its probability and strength.
 
+    ``img`` is a Pillow image or a tensor ``(..., C, H, W)``; what is returned is of the same kind.
+
     Args:
         policy: the dataset that the pairs were found on.
         interpolation: how values between pixels are found.
         fill: the colour where there is no image.
+
+    Raises:
+        ValueError: ``policy`` is none.
 
     Tensor images are of bytes, as for :func:`~.functional.posterize`.
 
@@ -95,7 +106,14 @@ class AutoAugment(_Drawn):
 
     @staticmethod
     def get_params(transform_num: int) -> tuple[int, Any, Any]:
-        """Draw a pair's number, and for both changes what decides on it and its sign."""
+        """Draw a pair's number, and for both changes what decides on it and its sign.
+
+        Args:
+            transform_num: how many pairs there are.
+
+        Returns:
+            The number, ``(2,)`` from 0 to 1, and ``(2,)`` of 0 and 1.
+        """
         number = int(flambeau.randint(transform_num, (1,)).item())
         return number, flambeau.rand((2,)), flambeau.randint(2, (2,))
 

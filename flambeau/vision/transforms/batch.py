@@ -53,7 +53,11 @@ def batch_form(transform: Any) -> Callable[[np.ndarray], Tensor] | None:
 
 
 def channels_first(images: np.ndarray) -> np.ndarray:
-    """``(N, C, H, W)`` from ``(N, H, W)`` or ``(N, H, W, C)``, without a copy."""
+    """``images``, ``(N, H, W)`` or ``(N, H, W, C)``, as ``(N, C, H, W)``, without a copy.
+
+    Returns:
+        ``(N, C, H, W)``.
+    """
     return images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
 
 

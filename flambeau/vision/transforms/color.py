@@ -1,4 +1,7 @@
-"""Transforms of colours."""
+"""Transforms of colours.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ from .random_geometry import chance, uniform
 
 class Grayscale(nn.Module):
     """Turns an image into shades of gray.
+
+    ``img`` is a Pillow image or a tensor ``(..., 1 or 3, H, W)``; what is returned is of the same
+    kind.
 
     Args:
         num_output_channels: 1, or 3 that are alike.
@@ -43,6 +49,9 @@ class Grayscale(nn.Module):
 class RandomGrayscale(nn.Module):
     """Turns an image into shades of gray with some probability; the channels stay as many.
 
+    ``img`` is a Pillow image or a tensor ``(..., 1 or 3, H, W)``; what is returned is of the same
+    kind.
+
     Args:
         p: the probability.
     """
@@ -63,6 +72,9 @@ class RandomGrayscale(nn.Module):
 
 class ColorJitter(nn.Module):
     """Changes brightness, contrast, saturation and hue at random, in random order.
+
+    ``img`` is a Pillow image or a tensor ``(..., 1 or 3, H, W)``; what is returned is of the same
+    kind.
 
     Args:
         brightness, contrast, saturation: factors are drawn from ``1 - value`` (but not less than
@@ -90,7 +102,14 @@ class ColorJitter(nn.Module):
 
     @staticmethod
     def get_params(brightness: Any, contrast: Any, saturation: Any, hue: Any) -> tuple[Any, ...]:
-        """Draw the order of the changes, and the four factors (None where nothing changes)."""
+        """Draw the order of the changes, and the four factors (None where nothing changes).
+
+        Args:
+            brightness, contrast, saturation, hue: the least and the greatest of each, or None.
+
+        Returns:
+            A permutation of 0 to 3, ``(4,)``, and four numbers or None.
+        """
         order = flambeau.randperm(4)
         drawn = [
             None if limits is None else uniform(limits[0], limits[1])
@@ -137,6 +156,8 @@ def _factors(
 class GaussianBlur(nn.Module):
     """Blurs an image with a Gaussian of random width.
 
+    ``img`` is a Pillow image or a tensor ``(..., C, H, W)``; what is returned is of the same kind.
+
     Args:
         kernel_size: width and height of the filter, odd; or one number for both.
         sigma: the least and greatest standard deviation, or the only one.
@@ -165,7 +186,11 @@ class GaussianBlur(nn.Module):
 
     @staticmethod
     def get_params(sigma_min: float, sigma_max: float) -> float:
-        """Draw a standard deviation."""
+        """Draw a standard deviation from ``sigma_min`` to ``sigma_max``.
+
+        Returns:
+            The number.
+        """
         return uniform(sigma_min, sigma_max)
 
     def forward(self, img: Any) -> Any:
@@ -199,6 +224,9 @@ class _Sometimes(nn.Module):
 class RandomInvert(_Sometimes):
     """Makes the negative of an image with some probability.
 
+    ``img`` is a Pillow image or a tensor ``(..., 1 or 3, H, W)``; what is returned is of the same
+    kind.
+
     Args:
         p: the probability.
     """
@@ -209,6 +237,9 @@ class RandomInvert(_Sometimes):
 
 class RandomPosterize(_Sometimes):
     """Keeps only the highest bits of an image's values with some probability.
+
+    ``img`` is a Pillow image or a tensor ``(..., 1 or 3, H, W)``; what is returned is of the same
+    kind.
 
     Args:
         bits: how many.
@@ -228,6 +259,9 @@ class RandomPosterize(_Sometimes):
 class RandomSolarize(_Sometimes):
     """Inverts an image's bright values with some probability.
 
+    ``img`` is a Pillow image or a tensor ``(..., 1 or 3, H, W)``; what is returned is of the same
+    kind.
+
     Args:
         threshold: those from here on.
         p: the probability.
@@ -245,6 +279,9 @@ class RandomSolarize(_Sometimes):
 
 class RandomAdjustSharpness(_Sometimes):
     """Blurs or sharpens an image with some probability.
+
+    ``img`` is a Pillow image or a tensor ``(..., 1 or 3, H, W)``; what is returned is of the same
+    kind.
 
     Args:
         sharpness_factor: less than 1 blurs, more sharpens.
@@ -264,6 +301,9 @@ class RandomAdjustSharpness(_Sometimes):
 class RandomAutocontrast(_Sometimes):
     """Spreads an image's values over the whole range with some probability.
 
+    ``img`` is a Pillow image or a tensor ``(..., 1 or 3, H, W)``; what is returned is of the same
+    kind.
+
     Args:
         p: the probability.
     """
@@ -274,6 +314,9 @@ class RandomAutocontrast(_Sometimes):
 
 class RandomEqualize(_Sometimes):
     """Spreads an image's values so that all occur equally often, with some probability.
+
+    ``img`` is a Pillow image or a tensor ``(..., 1 or 3, H, W)``; what is returned is of the same
+    kind.
 
     Args:
         p: the probability.

@@ -2,6 +2,8 @@
 
 A Pillow image is treated by Pillow itself, so that its values are those of torchvision; a tensor
 ``(..., 1 or 3, H, W)`` has bytes, or floating-point numbers from 0 to 1.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
 """
 
 from __future__ import annotations
@@ -71,10 +73,18 @@ def _enhanced(img: Any, kind: str, factor: float) -> Any:
 
 
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
-    """Make an image darker (less than 1) or brighter (more than 1); 0 is black.
+    """Make an image darker or brighter.
+
+    Args:
+        img: a Pillow image or a tensor ``(..., 1 or 3, H, W)``.
+        brightness_factor: less than 1 darkens, more brightens; 0 is black.
+
+    Returns:
+        An image of the same kind, size and type.
 
     Raises:
         ValueError: the factor is negative.
+        TypeError: ``img`` is neither a Pillow image nor a tensor with 1 or 3 channels.
     """
     _not_negative(brightness_factor, "brightness_factor")
     if is_pillow(img):
@@ -84,10 +94,18 @@ def adjust_brightness(img: Any, brightness_factor: float) -> Any:
 
 
 def adjust_contrast(img: Any, contrast_factor: float) -> Any:
-    """Bring an image's values nearer to their mean (less than 1), or farther away; 0 is all gray.
+    """Bring an image's values nearer to their mean, or farther away.
+
+    Args:
+        img: a Pillow image or a tensor ``(..., 1 or 3, H, W)``.
+        contrast_factor: less than 1 brings them nearer; 0 is all gray.
+
+    Returns:
+        An image of the same kind, size and type.
 
     Raises:
         ValueError: the factor is negative.
+        TypeError: ``img`` is neither a Pillow image nor a tensor with 1 or 3 channels.
     """
     _not_negative(contrast_factor, "contrast_factor")
     if is_pillow(img):
@@ -100,10 +118,18 @@ def adjust_contrast(img: Any, contrast_factor: float) -> Any:
 
 
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
-    """Make an image's colours paler (less than 1) or stronger; 0 is without colours.
+    """Make an image's colours paler or stronger.
+
+    Args:
+        img: a Pillow image or a tensor ``(..., 1 or 3, H, W)``.
+        saturation_factor: less than 1 makes them paler; 0 is without colours.
+
+    Returns:
+        An image of the same kind, size and type.
 
     Raises:
         ValueError: the factor is negative.
+        TypeError: ``img`` is neither a Pillow image nor a tensor with 1 or 3 channels.
     """
     _not_negative(saturation_factor, "saturation_factor")
     if is_pillow(img):
@@ -121,8 +147,12 @@ def adjust_hue(img: Any, hue_factor: float) -> Any:
         img: the image.
         hue_factor: from -0.5 to 0.5, which are half a turn.
 
+    Returns:
+        An image of the same kind, size and type.
+
     Raises:
         ValueError: the factor is out of range.
+        TypeError: ``img`` is neither a Pillow image nor a tensor with 1 or 3 channels.
     """
     if not -0.5 <= hue_factor <= 0.5:
         raise ValueError(f"hue_factor ({hue_factor}) is not in [-0.5, 0.5].")
@@ -183,8 +213,17 @@ def _rgb(hue: Any, saturation: Any, value: Any) -> Any:
 def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
     """Raise an image's values, from 0 to 1, to a power: ``gain * value ** gamma``.
 
+    Args:
+        img: a Pillow image or a tensor ``(..., 1 or 3, H, W)``.
+        gamma: the power.
+        gain: the factor.
+
+    Returns:
+        An image of the same kind, size and type.
+
     Raises:
         ValueError: ``gamma`` is negative.
+        TypeError: ``img`` is neither a Pillow image nor a tensor with 1 or 3 channels.
     """
     if gamma < 0:
         raise ValueError("Gamma should be a non-negative real number")
@@ -198,7 +237,17 @@ def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
 
 
 def invert(img: Any) -> Any:
-    """The negative of an image."""
+    """The negative of an image.
+
+    Args:
+        img: a Pillow image or a tensor ``(..., 1 or 3, H, W)``.
+
+    Returns:
+        An image of the same kind, size and type.
+
+    Raises:
+        TypeError: ``img`` is neither a Pillow image nor a tensor with 1 or 3 channels.
+    """
     if is_pillow(img):
         from PIL import ImageOps
 
@@ -210,8 +259,15 @@ def invert(img: Any) -> Any:
 def posterize(img: Any, bits: int) -> Any:
     """Keep only the highest bits of each value.
 
+    Args:
+        img: a Pillow image or a tensor ``(..., 1 or 3, H, W)``.
+        bits: how many, from 0 to 8.
+
+    Returns:
+        An image of the same kind, size and type.
+
     Raises:
-        TypeError: a tensor image is not of bytes.
+        TypeError: ``img`` is neither a Pillow image nor a tensor with 1 or 3 channels of bytes.
     """
     if is_pillow(img):
         from PIL import ImageOps
@@ -226,8 +282,16 @@ def posterize(img: Any, bits: int) -> Any:
 def solarize(img: Any, threshold: float) -> Any:
     """Invert all values from a threshold on.
 
+    Args:
+        img: a Pillow image or a tensor ``(..., 1 or 3, H, W)``.
+        threshold: the least value that is inverted.
+
+    Returns:
+        An image of the same kind, size and type.
+
     Raises:
         TypeError: the threshold is brighter than white.
+        TypeError: ``img`` is neither a Pillow image nor a tensor with 1 or 3 channels.
     """
     if is_pillow(img):
         from PIL import ImageOps
@@ -256,10 +320,18 @@ def _as_before(values: Any, image: Any) -> Any:
 
 
 def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
-    """Blur an image (less than 1) or sharpen it (more than 1).
+    """Blur or sharpen an image.
+
+    Args:
+        img: a Pillow image or a tensor ``(..., 1 or 3, H, W)``.
+        sharpness_factor: less than 1 blurs, more sharpens.
+
+    Returns:
+        An image of the same kind, size and type.
 
     Raises:
         ValueError: the factor is negative.
+        TypeError: ``img`` is neither a Pillow image nor a tensor with 1 or 3 channels.
     """
     _not_negative(sharpness_factor, "sharpness_factor")
     if is_pillow(img):
@@ -275,7 +347,17 @@ def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
 
 
 def autocontrast(img: Any) -> Any:
-    """Spread each channel's values over the whole range."""
+    """Spread each channel's values over the whole range.
+
+    Args:
+        img: a Pillow image or a tensor ``(..., 1 or 3, H, W)``.
+
+    Returns:
+        An image of the same kind, size and type.
+
+    Raises:
+        TypeError: ``img`` is neither a Pillow image nor a tensor with 1 or 3 channels.
+    """
     if is_pillow(img):
         from PIL import ImageOps
 
@@ -295,8 +377,14 @@ def autocontrast(img: Any) -> Any:
 def equalize(img: Any) -> Any:
     """Spread each channel's values so that all occur equally often.
 
+    Args:
+        img: a Pillow image or a tensor ``(..., 1 or 3, H, W)``.
+
+    Returns:
+        An image of the same kind, size and type.
+
     Raises:
-        TypeError: a tensor image is not of bytes.
+        TypeError: ``img`` is neither a Pillow image nor a tensor with 1 or 3 channels of bytes.
     """
     if is_pillow(img):
         from PIL import ImageOps
@@ -329,8 +417,12 @@ def gaussian_blur(img: Any, kernel_size: Any, sigma: Any = None) -> Any:
         sigma: the standard deviation across and down, or one number for both; by default
             ``0.15 * size + 0.35``.
 
+    Returns:
+        An image of the same kind, size and type.
+
     Raises:
         ValueError: a size is not odd and positive, or a deviation not positive.
+        TypeError: ``img`` is neither a Pillow image nor a tensor.
     """
     sizes = [kernel_size] * 2 if isinstance(kernel_size, int) else list(kernel_size)
     if len(sizes) != 2:

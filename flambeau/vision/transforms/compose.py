@@ -1,4 +1,7 @@
-"""Transforms made of transforms."""
+"""Transforms made of transforms.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 
@@ -75,6 +78,7 @@ class RandomTransforms:
 
     Raises:
         TypeError: they are in nothing that has an order.
+        NotImplementedError: when called; a subclass says what happens then.
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
@@ -91,6 +95,8 @@ class RandomTransforms:
 
 class RandomApply(nn.Module):
     """Applies a list of transforms with some probability.
+
+    ``img`` is what the first transform takes; what is returned is what the last one gives.
 
     Args:
         transforms: the transforms, a list or a ``ModuleList``.

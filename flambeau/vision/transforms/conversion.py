@@ -1,4 +1,7 @@
-"""Transforms between Pillow images, arrays and tensors, and of the values' range."""
+"""Transforms between Pillow images, arrays and tensors, and of the values' range.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,10 @@ class ToTensor:
     Values of 8 bits become floating-point numbers from 0 to 1; other types stay as they are.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.ToTensor.html
+
+    Raises:
+        TypeError: when called with something else.
+        ValueError: when called with an array of other than two or three dimensions.
     """
 
     def __call__(self, pic: Any) -> Tensor:
@@ -35,6 +42,9 @@ class PILToTensor:
     """Turns a Pillow image into a tensor ``(C, H, W)`` of the same type.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.PILToTensor.html
+
+    Raises:
+        TypeError: when called with something else.
     """
 
     def __call__(self, pic: Any) -> Tensor:
@@ -52,6 +62,9 @@ class ToPILImage:
 
     Args:
         mode: Pillow's mode; by default what the number of channels and the type suggest.
+
+    Raises:
+        TypeError, ValueError: when called, as :func:`~.functional.to_pil_image`.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.ToPILImage.html
     """

@@ -19,6 +19,8 @@ from .random_geometry import _colour
 class ElasticTransform(nn.Module):
     """Moves every pixel by a random way, smoothed so that neighbours move alike.
 
+    ``img`` is a Pillow image or a tensor ``(..., C, H, W)``; what is returned is of the same kind.
+
     Args:
         alpha: how far pixels move, across and down, or one number for both.
         sigma: how smooth it is: the standard deviation of a Gaussian in pixels, likewise.
@@ -50,7 +52,15 @@ class ElasticTransform(nn.Module):
 
     @staticmethod
     def get_params(alpha: list[float], sigma: list[float], size: list[int]) -> Any:
-        """Draw the ways: ``(1, H, W, 2)``, in halves of the image's width and height."""
+        """Draw the ways, in halves of the image's width and height.
+
+        Args:
+            alpha, sigma: two numbers each, as for the class.
+            size: the image's height and width.
+
+        Returns:
+            ``(1, H, W, 2)``.
+        """
         ways = []
         for strength, smoothness, side in zip(alpha, sigma, reversed(size), strict=True):
             way = flambeau.rand([1, 1, *size]) * 2 - 1
@@ -101,11 +111,15 @@ def elastic_transform(
         interpolation: nearest or bilinear.
         fill: the colour outside the image; a number, or one for each channel.
 
+    Returns:
+        An image of the same kind and size.
+
     Raises:
         TypeError: ``displacement`` is no tensor.
         ValueError: its shape is not the image's, or tensors have no such interpolation.
 
-    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.functional.elastic_transform.html
+    Source:
+    https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.functional.elastic_transform.html
     """
     from .warping import _at_places, _computed_in
 

@@ -1,4 +1,7 @@
-"""The transforms as functions (``torchvision.transforms.functional``)."""
+"""The transforms as functions (``torchvision.transforms.functional``).
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html (functional transforms)
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,11 @@ from .resampling import nearest_index, weights
 
 
 class InterpolationMode(Enum):
-    """How values between pixels are found."""
+    """How values between pixels are found.
+
+    ``NEAREST``, ``NEAREST_EXACT``, ``BILINEAR`` and ``BICUBIC``, for Pillow images also ``BOX``,
+    ``HAMMING`` and ``LANCZOS``.
+    """
 
     NEAREST = "nearest"
     NEAREST_EXACT = "nearest-exact"
@@ -42,7 +49,10 @@ PADDING_MODES = ("constant", "edge", "reflect", "symmetric")
 
 
 def interpolation_mode(interpolation: InterpolationMode | int) -> InterpolationMode:
-    """The mode meant by a mode or by Pillow's number for it.
+    """The mode that ``interpolation``, a mode or Pillow's number for it, means.
+
+    Returns:
+        The mode.
 
     Raises:
         TypeError: it is neither.
@@ -67,10 +77,13 @@ def _check_tensor_image(image: Any) -> None:
 
 
 def get_dimensions(img: Any) -> list[int]:
-    """An image's channels, height and width.
+    """The channels, height and width of ``img``, a Pillow image or a tensor ``(..., H, W)``.
+
+    Returns:
+        Three numbers.
 
     Raises:
-        TypeError: it is neither a Pillow image nor a tensor.
+        TypeError: it is neither.
     """
     if is_pillow(img):
         return [channels_of(img), img.height, img.width]
@@ -80,13 +93,27 @@ def get_dimensions(img: Any) -> list[int]:
 
 
 def get_image_size(img: Any) -> list[int]:
-    """An image's width and height."""
+    """The width and height of ``img``, a Pillow image or a tensor ``(..., H, W)``.
+
+    Returns:
+        Two numbers.
+
+    Raises:
+        TypeError: it is neither.
+    """
     _, height, width = get_dimensions(img)
     return [width, height]
 
 
 def get_image_num_channels(img: Any) -> int:
-    """An image's number of channels."""
+    """The channels of ``img``, a Pillow image or a tensor ``(..., H, W)``.
+
+    Returns:
+        A number; 1 for a matrix.
+
+    Raises:
+        TypeError: it is neither.
+    """
     return get_dimensions(img)[0]
 
 
@@ -94,7 +121,10 @@ def get_image_num_channels(img: Any) -> int:
 
 
 def unit_range(values: np.ndarray) -> np.ndarray:
-    """Bytes as floating-point numbers (of the default dtype) from 0 to 1, a fresh array."""
+    """Bytes, ``values`` (*), as floating-point numbers from 0 to 1; returns a fresh array (*).
+
+    Its dtype is the default one.
+    """
     result = values.astype(dtypes.get_default_dtype().numpy, order="C")
     np.divide(result, result.dtype.type(255), out=result)
     return result
@@ -105,6 +135,9 @@ def to_tensor(pic: Any) -> Tensor:
 
     Args:
         pic: the image; values of 8 bits are scaled to the range from 0 to 1.
+
+    Returns:
+        ``(C, H, W)``, of the default dtype for values of 8 bits.
 
     Raises:
         TypeError: it is neither.
@@ -129,7 +162,10 @@ def to_tensor(pic: Any) -> Tensor:
 
 
 def pil_to_tensor(pic: Any) -> Tensor:
-    """Turn a Pillow image into a tensor ``(C, H, W)`` of the same type.
+    """Turn a Pillow image, ``pic``, into a tensor of the same type.
+
+    Returns:
+        ``(C, H, W)``.
 
     Raises:
         TypeError: it is no Pillow image.
@@ -152,6 +188,9 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
     Args:
         pic: the values; floating-point ones from 0 to 1.
         mode: Pillow's mode; by default what the number of channels and the type suggest.
+
+    Returns:
+        The image.
 
     Raises:
         TypeError: ``pic`` is neither, or of a type that Pillow has no mode for.
@@ -204,6 +243,13 @@ def _largest(dtype: dtypes.dtype) -> int:
 def convert_image_dtype(image: Tensor, dtype: dtypes.dtype = dtypes.float32) -> Tensor:
     """Turn a tensor image into another dtype, its values into that dtype's range.
 
+    Args:
+        image: ``(..., H, W)``.
+        dtype: the new dtype.
+
+    Returns:
+        ``(..., H, W)``; ``image`` itself if it has that dtype.
+
     Raises:
         TypeError: it is no tensor.
         RuntimeError: the values would not fit.
@@ -247,7 +293,19 @@ def _check_std(std: np.ndarray, dtype: Any) -> None:
 
 
 def normalize_array(images: np.ndarray, mean: Any, std: Any, out: np.ndarray | None) -> np.ndarray:
-    """``(images - mean) / std`` by channel, for arrays ``(..., C, H, W)``."""
+    """``(images - mean) / std`` by channel, for arrays.
+
+    Args:
+        images: ``(..., C, H, W)``, floating point.
+        mean, std: one number for each channel, or one for all.
+        out: where the result goes; None: a new array.
+
+    Returns:
+        ``(..., C, H, W)``.
+
+    Raises:
+        ValueError: a std is 0.
+    """
     std = _per_channel(std, images.dtype)
     _check_std(std, images.dtype)
     result = np.subtract(images, _per_channel(mean, images.dtype), out=out)
@@ -264,6 +322,9 @@ def normalize(
         mean: one number for each channel.
         std: one number for each channel.
         inplace: write into ``tensor``.
+
+    Returns:
+        ``(..., C, H, W)``; ``tensor`` itself with ``inplace``.
 
     Raises:
         TypeError: ``tensor`` is no tensor of floating-point numbers.
@@ -332,6 +393,9 @@ def resize(
             bilinear and bicubic.
         max_size: the greatest length of the longer side.
         antialias: smooth a tensor that shrinks (Pillow images always are).
+
+    Returns:
+        An image of the same kind.
 
     Raises:
         ValueError: the sizes contradict one another, or tensors have no such interpolation.
@@ -410,6 +474,9 @@ def pad(
         padding_mode: ``"constant"``, ``"edge"`` (the last pixel), ``"reflect"`` or
             ``"symmetric"`` (mirrored, without and with the last pixel).
 
+    Returns:
+        An image of the same kind and mode or dtype.
+
     Raises:
         TypeError: an argument is of the wrong type.
         ValueError: ``padding`` has not 1, 2 or 4 numbers, or there is no such mode.
@@ -487,6 +554,9 @@ def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
         img: a Pillow image or a tensor ``(..., H, W)``.
         top, left: the piece's upper left corner.
         height, width: its size.
+
+    Returns:
+        An image of the same kind, ``(height, width)`` large.
     """
     if is_pillow(img):
         return img.crop((left, top, left + width, top + height))
@@ -509,6 +579,9 @@ def center_crop(img: Any, output_size: int | Sequence[int]) -> Any:
     Args:
         img: a Pillow image or a tensor ``(..., H, W)``.
         output_size: ``(height, width)``, or the side of a square.
+
+    Returns:
+        An image of the same kind, of ``output_size``.
     """
     if isinstance(output_size, int):
         output_size = (output_size, output_size)
@@ -543,12 +616,27 @@ def resized_crop(
     interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
     antialias: bool | None = True,
 ) -> Any:
-    """Cut a piece out of an image (as :func:`crop`) and scale it (as :func:`resize`)."""
+    """Cut a piece out of an image (as :func:`crop`) and scale it (as :func:`resize`).
+
+    Args:
+        img, top, left, height, width: as for :func:`crop`.
+        size, interpolation, antialias: as for :func:`resize`.
+
+    Returns:
+        An image of the same kind, of ``size``.
+    """
     return resize(crop(img, top, left, height, width), size, interpolation, antialias=antialias)
 
 
 def hflip(img: Any) -> Any:
-    """Mirror an image left to right."""
+    """Mirror ``img``, a Pillow image or a tensor ``(..., H, W)``, left to right.
+
+    Returns:
+        An image of the same kind.
+
+    Raises:
+        TypeError: it is neither.
+    """
     if is_pillow(img):
         return img.transpose(pillow().Transpose.FLIP_LEFT_RIGHT)
     _check_tensor_image(img)
@@ -556,7 +644,14 @@ def hflip(img: Any) -> Any:
 
 
 def vflip(img: Any) -> Any:
-    """Mirror an image top to bottom."""
+    """Mirror ``img``, a Pillow image or a tensor ``(..., H, W)``, top to bottom.
+
+    Returns:
+        An image of the same kind.
+
+    Raises:
+        TypeError: it is neither.
+    """
     if is_pillow(img):
         return img.transpose(pillow().Transpose.FLIP_TOP_BOTTOM)
     _check_tensor_image(img)
@@ -572,6 +667,9 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     Args:
         img: a Pillow image or a tensor ``(..., 3 or 1, H, W)``.
         num_output_channels: 1, or 3 that are alike.
+
+    Returns:
+        An image of the same kind, with that many channels.
 
     Raises:
         ValueError: another number of output channels.
@@ -603,10 +701,18 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
 
 
 def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """Turn a Pillow image into shades of gray, in 1 channel or in 3 that are alike.
+    """Turn a Pillow image into shades of gray.
+
+    Args:
+        img: the image.
+        num_output_channels: 1, or 3 that are alike.
+
+    Returns:
+        The image, of mode L or RGB.
 
     Raises:
         TypeError: it is no Pillow image.
+        ValueError: another number of output channels.
     """
     if not is_pillow(img):
         raise TypeError(f"Input should be PIL Image, got {type(img)}")

@@ -1,4 +1,7 @@
-"""Transforms that move, cut and scale images."""
+"""Transforms that move, cut and scale images.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,8 @@ def _pair(size: Any, message: str) -> Sequence[int]:
 
 class Resize(nn.Module):
     """Scales an image.
+
+    ``img`` is a Pillow image or a tensor ``(..., H, W)``; what is returned is of the same kind.
 
     Args:
         size: ``(height, width)``, or the length of the shorter side.
@@ -74,6 +79,8 @@ class Resize(nn.Module):
 class CenterCrop(nn.Module):
     """Cuts the middle out of an image; a smaller image is padded with zeros.
 
+    ``img`` is a Pillow image or a tensor ``(..., H, W)``; what is returned is of the same kind.
+
     Args:
         size: ``(height, width)``, or the side of a square.
 
@@ -99,6 +106,8 @@ class CenterCrop(nn.Module):
 
 class Pad(nn.Module):
     """Adds a border to an image.
+
+    ``img`` is a Pillow image or a tensor ``(..., H, W)``; what is returned is of the same kind.
 
     Args:
         padding: its width: one number, left/right and top/bottom, or left, top, right, bottom.
@@ -147,6 +156,8 @@ class Pad(nn.Module):
 class RandomCrop(nn.Module):
     """Cuts a piece out of an image at a random place.
 
+    ``img`` is a Pillow image or a tensor ``(..., H, W)``; what is returned is of the same kind.
+
     Args:
         size: ``(height, width)`` of the piece, or the side of a square.
         padding: a border to add first, as for :class:`Pad`.
@@ -177,7 +188,14 @@ class RandomCrop(nn.Module):
 
     @staticmethod
     def get_params(img: Any, output_size: Sequence[int]) -> tuple[int, int, int, int]:
-        """Draw a place: top, left, height, width."""
+        """Draw a place for a piece of ``output_size``, ``(height, width)``, of the image ``img``.
+
+        Returns:
+            Its top, left, height and width.
+
+        Raises:
+            ValueError: it is larger than the image.
+        """
         _, height, width = F.get_dimensions(img)
         wanted_height, wanted_width = output_size
         if height < wanted_height or width < wanted_width:
@@ -208,6 +226,8 @@ class RandomCrop(nn.Module):
 class RandomHorizontalFlip(nn.Module):
     """Mirrors an image left to right with some probability.
 
+    ``img`` is a Pillow image or a tensor ``(..., H, W)``; what is returned is of the same kind.
+
     Args:
         p: the probability.
 
@@ -228,6 +248,8 @@ class RandomHorizontalFlip(nn.Module):
 
 class RandomVerticalFlip(nn.Module):
     """Mirrors an image top to bottom with some probability.
+
+    ``img`` is a Pillow image or a tensor ``(..., H, W)``; what is returned is of the same kind.
 
     Args:
         p: the probability.

@@ -13,6 +13,9 @@ import numpy as np
 def pillow() -> Any:
     """The module ``PIL.Image``.
 
+    Returns:
+        The module.
+
     Raises:
         ImportError: Pillow is not installed.
     """
@@ -26,13 +29,28 @@ def pillow() -> Any:
 
 
 def is_pillow(image: Any) -> bool:
-    """Whether this is a Pillow image; asks without importing Pillow."""
+    """Whether this is a Pillow image; asks without importing Pillow.
+
+    Returns:
+        A bool.
+    """
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(image, module.Image)
 
 
 def image_of(array: np.ndarray, mode: str | None = None) -> Any:
-    """A Pillow image of an array ``(H, W)`` or ``(H, W, C)``."""
+    """A Pillow image of an array.
+
+    Args:
+        array: ``(H, W)`` or ``(H, W, C)``.
+        mode: Pillow's mode; None for what shape and type suggest.
+
+    Returns:
+        The image.
+
+    Raises:
+        ImportError: Pillow is not installed.
+    """
     image = pillow().fromarray(array)
     if mode is not None and image.mode != mode:
         # The bytes are the same; what they mean is said by the mode.
@@ -41,11 +59,19 @@ def image_of(array: np.ndarray, mode: str | None = None) -> Any:
 
 
 def channels_of(image: Any) -> int:
-    """The number of channels of a Pillow image."""
+    """The number of channels of ``image``, a Pillow image.
+
+    Returns:
+        The number.
+    """
     return len(image.getbands())
 
 
 def array_of(image: Any) -> np.ndarray:
-    """A Pillow image's values as a fresh array ``(H, W, C)``, of the type that its mode has."""
+    """The values of ``image``, a Pillow image, as a fresh array, of the type that its mode has.
+
+    Returns:
+        ``(H, W, C)``.
+    """
     array = np.array(image, copy=True)
     return array.reshape(image.size[1], image.size[0], channels_of(image))

@@ -16,17 +16,33 @@ from .geometry import _pair
 
 
 def uniform(low: float, high: float) -> float:
-    """A number drawn from the default stream, as torchvision draws it."""
+    """A number from ``low`` to ``high``, drawn from the default stream, as torchvision draws it.
+
+    Returns:
+        The number.
+    """
     return float(flambeau.empty(1).uniform_(low, high).item())
 
 
 def chance(p: float) -> bool:
-    """True with probability ``p``."""
+    """True with probability ``p``.
+
+    Returns:
+        A bool.
+    """
     return bool(flambeau.rand(1).item() < p)
 
 
 def range_of(value: Any, name: str, lengths: tuple[int, ...] = (2,)) -> list[float]:
     """A range of angles: from ``-value`` to ``value``, or as given.
+
+    Args:
+        value: a number, or a sequence of numbers.
+        name: what errors call it.
+        lengths: how long it may be.
+
+    Returns:
+        The range, a list.
 
     Raises:
         ValueError: a single number is negative, or there are not as many as there should be.
@@ -41,7 +57,17 @@ def range_of(value: Any, name: str, lengths: tuple[int, ...] = (2,)) -> list[flo
 
 
 def sequence(value: Any, name: str, lengths: tuple[int, ...]) -> None:
-    """Check that an argument is a sequence of one of these lengths."""
+    """Check that an argument is a sequence of one of some lengths.
+
+    Args:
+        value: the argument.
+        name: what errors call it.
+        lengths: how long it may be.
+
+    Raises:
+        TypeError: it is no sequence.
+        ValueError: it is of another length.
+    """
     said = " or ".join(str(length) for length in lengths)
     if not isinstance(value, Sequence):
         raise TypeError(f"{name} should be a sequence of length {said}.")
@@ -61,6 +87,8 @@ def _colour(fill: Any, img: Any) -> Any:
 
 class RandomResizedCrop(nn.Module):
     """Cuts a piece of random area and shape out of an image, and scales it to one size.
+
+    ``img`` is a Pillow image or a tensor ``(..., H, W)``; what is returned is of the same kind.
 
     Args:
         size: ``(height, width)`` of the result, or the side of a square.
@@ -100,7 +128,12 @@ class RandomResizedCrop(nn.Module):
     def get_params(
         img: Any, scale: Sequence[float], ratio: Sequence[float]
     ) -> tuple[int, int, int, int]:
-        """Draw a piece: top, left, height, width. After ten that do not fit, the middle."""
+        """Draw a piece of ``img`` by ``scale`` and ``ratio``; after ten that do not fit, the
+        middle.
+
+        Returns:
+            Its top, left, height and width.
+        """
         _, height, width = F.get_dimensions(img)
         logarithms = flambeau.log(flambeau.tensor(ratio)).tolist()
         for _ in range(10):
@@ -134,6 +167,8 @@ class RandomResizedCrop(nn.Module):
 class RandomRotation(nn.Module):
     """Turns an image by a random angle.
 
+    ``img`` is a Pillow image or a tensor ``(..., C, H, W)``; what is returned is of the same kind.
+
     Args:
         degrees: the least and greatest angle, or the greatest both ways.
         interpolation, expand, center, fill: as for :func:`~.functional.rotate`.
@@ -141,7 +176,8 @@ class RandomRotation(nn.Module):
     Raises:
         ValueError, TypeError: ``degrees`` is no such range, or ``fill`` no colour.
 
-    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomRotation.html
+    Source:
+    https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.RandomRotation.html
     """
 
     def __init__(
@@ -165,7 +201,11 @@ class RandomRotation(nn.Module):
 
     @staticmethod
     def get_params(degrees: Sequence[float]) -> float:
-        """Draw an angle."""
+        """Draw an angle from ``degrees``, the least and the greatest.
+
+        Returns:
+            The angle in degrees.
+        """
         return uniform(float(degrees[0]), float(degrees[1]))
 
     def forward(self, img: Any) -> Any:
@@ -184,6 +224,8 @@ class RandomRotation(nn.Module):
 
 class RandomAffine(nn.Module):
     """Turns, moves, scales and shears an image at random.
+
+    ``img`` is a Pillow image or a tensor ``(..., C, H, W)``; what is returned is of the same kind.
 
     Args:
         degrees: the least and greatest angle, or the greatest both ways; 0 for none.
@@ -238,7 +280,18 @@ class RandomAffine(nn.Module):
         shears: Sequence[float] | None,
         img_size: Sequence[int],
     ) -> tuple[float, tuple[int, int], float, tuple[float, float]]:
-        """Draw angle, translation, scale and shear for an image of this width and height."""
+        """Draw a turn, a move, a scale and a shear.
+
+        Args:
+            degrees: the least and the greatest angle.
+            translate: the greatest shares of width and height to move by; None for no move.
+            scale_ranges: the least and the greatest scale; None for 1.
+            shears: two or four angles; None for no shear.
+            img_size: the image's width and height.
+
+        Returns:
+            The angle in degrees, two numbers of pixels, the scale, and two angles.
+        """
         angle = uniform(degrees[0], degrees[1])
         moved = (0, 0)
         if translate is not None:
@@ -279,6 +332,8 @@ class RandomAffine(nn.Module):
 class RandomPerspective(nn.Module):
     """Looks at an image from a random side, with some probability.
 
+    ``img`` is a Pillow image or a tensor ``(..., C, H, W)``; what is returned is of the same kind.
+
     Args:
         distortion_scale: how far the corners may move, from 0 to 1 (half of the side).
         p: the probability.
@@ -318,7 +373,15 @@ class RandomPerspective(nn.Module):
     def get_params(
         width: int, height: int, distortion_scale: float
     ) -> tuple[list[list[int]], list[list[int]]]:
-        """Draw where the four corners go: the corners, and their new places."""
+        """Draw where the four corners go.
+
+        Args:
+            width, height: the image's.
+            distortion_scale: how far they may move, from 0 to 1 (half of the side).
+
+        Returns:
+            The corners ``[x, y]``, and their new places.
+        """
         far_x, far_y = (int(distortion_scale * (side // 2)) for side in (width, height))
 
         def drawn(low: int, high: int) -> int:
@@ -337,6 +400,8 @@ class RandomPerspective(nn.Module):
 
 class RandomErasing(nn.Module):
     """Erases a random rectangle of a tensor image with some probability.
+
+    ``img`` is a tensor ``(..., C, H, W)``, as is what is returned.
 
     Args:
         p: the probability.
@@ -383,7 +448,14 @@ class RandomErasing(nn.Module):
     def get_params(
         img: Any, scale: Sequence[float], ratio: Sequence[float], value: list[float] | None = None
     ) -> tuple[int, int, int, int, Any]:
-        """Draw a rectangle and what is put there: top, left, height, width, values."""
+        """Draw a rectangle of ``img``, ``(..., C, H, W)``, by ``scale`` and ``ratio``, and what is
+        put there.
+
+        ``value`` is a number for each channel, or one for all; None: normal values.
+
+        Returns:
+            Top, left, height, width, and the values; after ten that do not fit, the whole image.
+        """
         channels, height, width = img.shape[-3:]
         logarithms = flambeau.log(flambeau.tensor(ratio)).tolist()
         for _ in range(10):
@@ -428,8 +500,13 @@ class RandomErasing(nn.Module):
 class FiveCrop(nn.Module):
     """The four corners and the middle of an image, as a tuple.
 
+    ``img`` is a Pillow image or a tensor ``(..., H, W)``; the pieces are of the same kind.
+
     Args:
         size: ``(height, width)``, or the side of squares.
+
+    Raises:
+        ValueError: ``size`` has not one or two numbers, or (when called) is larger than the image.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.FiveCrop.html
     """
@@ -448,9 +525,14 @@ class FiveCrop(nn.Module):
 class TenCrop(nn.Module):
     """The four corners and the middle of an image and of its mirror image, as a tuple.
 
+    ``img`` is a Pillow image or a tensor ``(..., H, W)``; the pieces are of the same kind.
+
     Args:
         size: ``(height, width)``, or the side of squares.
         vertical_flip: mirror top to bottom rather than left to right.
+
+    Raises:
+        ValueError: ``size`` has not one or two numbers, or (when called) is larger than the image.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.TenCrop.html
     """

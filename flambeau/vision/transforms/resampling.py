@@ -16,6 +16,9 @@ def nearest_index(length: int, wanted: int, exact: bool) -> np.ndarray:
         length: input pixels.
         wanted: output pixels.
         exact: measure from the pixels' centres (``nearest-exact``) or their corners.
+
+    Returns:
+        ``(wanted,)``, int64.
     """
     scale = np.float32(length) / np.float32(wanted)
     places = (np.arange(wanted, dtype=np.float32) + np.float32(0.5 if exact else 0.0)) * scale
@@ -42,6 +45,9 @@ def weights(length: int, wanted: int, cubic: bool, antialias: bool) -> np.ndarra
         wanted: output pixels.
         cubic: cubic rather than linear.
         antialias: average over all the pixels that an output pixel covers.
+
+    Returns:
+        The matrix, float64.
     """
     scale = length / wanted
     matrix = np.zeros((wanted, length))

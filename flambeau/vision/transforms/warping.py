@@ -1,4 +1,7 @@
-"""Functions that turn, shear and erase (part of ``torchvision.transforms.functional``)."""
+"""Functions that turn, shear and erase (part of ``torchvision.transforms.functional``).
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 
@@ -191,6 +194,9 @@ def rotate(
         center: what to turn about, from the left and the top; the middle by default.
         fill: the colour where there is no image.
 
+    Returns:
+        An image of the same kind.
+
     Raises:
         TypeError: an argument is of the wrong type.
         ValueError: tensors have no such interpolation, or the colour has not as many channels.
@@ -249,6 +255,9 @@ def affine(
         fill: the colour where there is no image.
         center: what to turn about, from the left and the top; the middle by default.
 
+    Returns:
+        An image of the same kind.
+
     Raises:
         TypeError: an argument is of the wrong type.
         ValueError: ``translate`` has not two numbers, ``scale`` is not positive, or as for
@@ -302,10 +311,14 @@ def perspective(
         interpolation: nearest or bilinear (for Pillow images bicubic too).
         fill: the colour outside the image; a number, or one for each channel.
 
+    Returns:
+        An image of the same kind.
+
     Raises:
         ValueError: an interpolation that there is not, or a colour of another image.
 
-    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.functional.perspective.html
+    Source:
+    https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.functional.perspective.html
     """
     mode = F.interpolation_mode(interpolation)
     rows, target = [], []
@@ -344,6 +357,9 @@ def erase(img: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = Fals
         v: the values, a tensor that broadcasts to it.
         inplace: write into ``img``.
 
+    Returns:
+        ``(..., C, H, W)``; ``img`` itself with ``inplace``.
+
     Raises:
         TypeError: ``img`` is no tensor.
     """
@@ -360,6 +376,9 @@ def five_crop(img: Any, size: int | Sequence[int]) -> tuple[Any, ...]:
     Args:
         img: a Pillow image or a tensor ``(..., H, W)``.
         size: ``(height, width)`` of the pieces, or the side of squares.
+
+    Returns:
+        Five images: upper left, upper right, lower left, lower right, middle.
 
     Raises:
         ValueError: they are larger than the image.
@@ -383,6 +402,12 @@ def ten_crop(img: Any, size: int | Sequence[int], vertical_flip: bool = False) -
     Args:
         img, size: as for :func:`five_crop`.
         vertical_flip: mirror top to bottom rather than left to right.
+
+    Returns:
+        Ten images: five as there, and five of the mirror image.
+
+    Raises:
+        ValueError: they are larger than the image.
     """
     mirrored = F.vflip(img) if vertical_flip else F.hflip(img)
     return five_crop(img, size) + five_crop(mirrored, size)

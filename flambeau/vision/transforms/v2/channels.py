@@ -17,6 +17,9 @@ class RGB(nn.Module):
     """Turns images in shades of gray into images of three channels.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RGB.html
+
+    ``inputs`` are an image, a Pillow image or a tensor ``(..., C, H, W)``, and whatever belongs to
+    it, which is passed on; what is returned is as many.
     """
 
     def forward(self, *inputs: Any) -> Any:
@@ -25,6 +28,9 @@ class RGB(nn.Module):
 
 class GaussianNoise(nn.Module):
     """Adds noise to a tensor image.
+
+    ``inputs`` are an image, a tensor ``(..., C, H, W)``, and whatever belongs to it, which is
+    passed on; what is returned is as many.
 
     Args:
         mean: the noise's mean, where white is 1 (of bytes too).
@@ -35,7 +41,8 @@ class GaussianNoise(nn.Module):
         ValueError: when called with a negative ``sigma``, or values that are neither bytes nor
             floating-point numbers.
 
-    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.GaussianNoise.html
+    Source:
+    https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.GaussianNoise.html
     """
 
     def __init__(self, mean: float = 0.0, sigma: float = 0.1, clip: bool = True) -> None:
@@ -55,6 +62,9 @@ class GaussianNoise(nn.Module):
 
 class JPEG(nn.Module):
     """Compresses an image of bytes as JPEG, and decompresses it.
+
+    ``inputs`` are an image, a Pillow image or a tensor ``(..., C, H, W)``, and whatever belongs to
+    it, which is passed on; what is returned is as many.
 
     Args:
         quality: from 1 to 100, or the least and the greatest of a random one.
@@ -88,7 +98,11 @@ class JPEG(nn.Module):
 class RandomChannelPermutation(nn.Module):
     """Puts an image's channels in random order.
 
-    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomChannelPermutation.html
+    Source:
+    https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomChannelPermutation.html
+
+    ``inputs`` are an image, a Pillow image or a tensor ``(..., C, H, W)``, and whatever belongs to
+    it, which is passed on; what is returned is as many.
     """
 
     def forward(self, *inputs: Any) -> Any:
@@ -101,6 +115,9 @@ def _order(image: Any) -> list[int]:
 
 class RandomPhotometricDistort(nn.Module):
     """Changes brightness, contrast, saturation, hue and the order of channels, each by chance.
+
+    ``inputs`` are an image, a Pillow image or a tensor ``(..., C, H, W)``, and whatever belongs to
+    it, which is passed on; what is returned is as many.
 
     Args:
         brightness: the least and greatest factor.

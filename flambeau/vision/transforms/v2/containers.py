@@ -1,4 +1,7 @@
-"""Transforms made of transforms, which take an image with further values."""
+"""Transforms made of transforms, which take an image with further values.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,21 @@ from ..pillow import is_pillow
 
 
 def is_image(value: Any) -> bool:
-    """Whether this is an image: a Pillow image, or a tensor with at least two dims."""
+    """Whether ``value`` is an image: a Pillow image, or a tensor with at least two dims.
+
+    Returns:
+        A bool.
+    """
     return is_pillow(value) or isinstance(value, flambeau.Tensor) and value.ndim >= 2
 
 
 def on_image(change: Callable[[Any], Any], inputs: tuple[Any, ...]) -> Any:
-    """Change the first of the inputs, and pass the others on.
+    """``change`` the first of the ``inputs``, and pass the others on.
 
     A single pair (as a dataset gives it) is taken for its members.
+
+    Returns:
+        As many as there were.
     """
     if len(inputs) != 1:
         return (change(inputs[0]), *inputs[1:])
@@ -47,6 +57,9 @@ def _check(transforms: Any) -> None:
 class Compose(compose.Compose):
     """Applies transforms one after the other.
 
+    ``inputs`` are an image, and whatever belongs to it, which is passed on; what is returned is as
+    many.
+
     Args:
         transforms: the transforms, a list.
 
@@ -60,6 +73,7 @@ class Compose(compose.Compose):
         super().__init__(transforms)
 
     def __call__(self, *inputs: Any) -> Any:
+        """The transformed ``inputs``: one, or a tuple of as many."""
         return _applied(self.transforms, inputs)
 
     forward = __call__
@@ -70,7 +84,11 @@ class Compose(compose.Compose):
 
 
 class Identity(nn.Module):
-    """Passes everything on."""
+    """Passes everything on.
+
+    ``inputs`` are an image, and whatever belongs to it, which is passed on; what is returned is as
+    many.
+    """
 
     def forward(self, *inputs: Any) -> Any:
         return inputs if len(inputs) > 1 else inputs[0]
@@ -79,8 +97,14 @@ class Identity(nn.Module):
 class Lambda(nn.Module):
     """Applies a function to the image.
 
+    ``inputs`` are an image, and whatever belongs to it, which is passed on; what is returned is as
+    many.
+
     Args:
         lambd: the function.
+
+    Raises:
+        TypeError: it cannot be called.
     """
 
     def __init__(self, lambd: Callable[[Any], Any]) -> None:
@@ -96,9 +120,16 @@ class Lambda(nn.Module):
 class RandomApply(nn.Module):
     """Applies a list of transforms with some probability.
 
+    ``inputs`` are an image, and whatever belongs to it, which is passed on; what is returned is as
+    many.
+
     Args:
         transforms: the transforms, a list or a ``ModuleList``.
         p: the probability.
+
+    Raises:
+        TypeError: they are in nothing that has an order.
+        ValueError: there is none, or ``p`` is outside [0, 1].
     """
 
     def __init__(self, transforms: Any, p: float = 0.5) -> None:
@@ -118,8 +149,15 @@ class RandomApply(nn.Module):
 class RandomOrder(nn.Module):
     """Applies all of a list of transforms in random order.
 
+    ``inputs`` are an image, and whatever belongs to it, which is passed on; what is returned is as
+    many.
+
     Args:
         transforms: the transforms, a list.
+
+    Raises:
+        TypeError: they are in nothing that has an order.
+        ValueError: there is none.
     """
 
     def __init__(self, transforms: Sequence[Callable[..., Any]]) -> None:
@@ -135,12 +173,16 @@ class RandomOrder(nn.Module):
 class RandomChoice(nn.Module):
     """Applies one of a list of transforms.
 
+    ``inputs`` are an image, and whatever belongs to it, which is passed on; what is returned is as
+    many.
+
     Args:
         transforms: the transforms, a list.
         p: the weight of each; all alike if not given.
 
     Raises:
         ValueError: there are not as many weights.
+        TypeError: they are in nothing that has an order.
     """
 
     def __init__(

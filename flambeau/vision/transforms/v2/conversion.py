@@ -1,4 +1,7 @@
-"""Conversions of images that only the second version has."""
+"""Conversions of images that only the second version has.
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,12 @@ class ToImage(nn.Module):
     """Turns a Pillow image or an array ``(H, W, C)`` into a tensor of the same type.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ToImage.html
+
+    ``inputs`` are an image, and whatever belongs to it, which is passed on; what is returned is as
+    many.
+
+    Raises:
+        TypeError: when called with something else than an image.
     """
 
     def forward(self, *inputs: Any) -> Any:
@@ -29,9 +38,15 @@ class ToImage(nn.Module):
 class ToDtype(nn.Module):
     """Turns a tensor image into another dtype.
 
+    ``inputs`` are an image, a tensor, and whatever belongs to it, which is passed on; what is
+    returned is as many.
+
     Args:
         dtype: the dtype.
         scale: turn the values into that dtype's range too: bytes into numbers from 0 to 1.
+
+    Raises:
+        ValueError: ``dtype`` is none.
 
     Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.ToDtype.html
     """
@@ -57,7 +72,10 @@ class ToDtype(nn.Module):
 
 
 class ToPureTensor(nn.Module):
-    """Passes tensors on, which here are all of one kind."""
+    """Passes tensors on, which here are all of one kind.
+
+    ``inputs`` are returned as they are.
+    """
 
     def forward(self, *inputs: Any) -> Any:
         return inputs if len(inputs) > 1 else inputs[0]

@@ -1,4 +1,7 @@
-"""The transforms as functions (``torchvision.transforms.v2.functional``)."""
+"""The transforms as functions (``torchvision.transforms.v2.functional``).
+
+Source: https://docs.pytorch.org/vision/0.28/transforms.html
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ vertical_flip = F.vflip
 
 
 def to_image(inpt: Any) -> Tensor:
-    """Turn a Pillow image or an array ``(H, W, C)`` into a tensor ``(C, H, W)`` of the same type.
+    """Turn ``inpt``, a Pillow image or an array ``(H, W, C)``, into a tensor of the same type.
+
+    Returns:
+        ``(C, H, W)``; a tensor is passed on.
 
     Raises:
         TypeError: it is neither, nor a tensor.
@@ -38,14 +44,30 @@ def to_image(inpt: Any) -> Tensor:
 
 
 def to_dtype(inpt: Tensor, dtype: dtypes.dtype = dtypes.float32, scale: bool = False) -> Tensor:
-    """Turn an image into another dtype; with ``scale`` its values into that dtype's range."""
+    """Turn an image into another dtype.
+
+    Args:
+        inpt: ``(..., H, W)``.
+        dtype: the dtype.
+        scale: turn the values into that dtype's range too.
+
+    Returns:
+        ``(..., H, W)``.
+
+    Raises:
+        RuntimeError: with ``scale``, the values would not fit.
+    """
     if scale:
         return convert_image_dtype(inpt, dtype)
     return inpt.to(dtype)
 
 
 def grayscale_to_rgb(inpt: Any) -> Any:
-    """Turn an image in shades of gray into one of three channels; others stay as they are."""
+    """Turn ``inpt``, an image in shades of gray, into one of three channels; others stay.
+
+    Returns:
+        A Pillow image of mode RGB, or a tensor ``(..., 3, H, W)``.
+    """
     if is_pillow(inpt):
         return inpt if inpt.mode == "RGB" else inpt.convert("RGB")
     if inpt.shape[-3] >= 3:
@@ -55,6 +77,13 @@ def grayscale_to_rgb(inpt: Any) -> Any:
 
 def permute_channels(inpt: Any, permutation: list[int]) -> Any:
     """Put an image's channels in another order.
+
+    Args:
+        inpt: a Pillow image or a tensor ``(..., C, H, W)``.
+        permutation: the channels' numbers in their new order.
+
+    Returns:
+        An image of the same kind.
 
     Raises:
         ValueError: it has not as many channels.
@@ -78,6 +107,9 @@ def gaussian_noise(inpt: Any, mean: float = 0.0, sigma: float = 0.1, clip: bool 
         mean: the noise's mean, where white is 1 (of bytes too).
         sigma: its standard deviation, likewise.
         clip: keep the values between black and white.
+
+    Returns:
+        ``(..., C, H, W)``, of the same dtype.
 
     Raises:
         TypeError: it is no tensor.
@@ -106,6 +138,9 @@ def jpeg(image: Any, quality: int) -> Any:
     Args:
         image: a Pillow image, or a tensor ``(..., C, H, W)`` with 1 or 3 channels.
         quality: from 1 to 100.
+
+    Returns:
+        An image of the same kind and size.
     """
     import io
 
@@ -120,12 +155,26 @@ def jpeg(image: Any, quality: int) -> Any:
 
 
 def get_size(inpt: Any) -> list[int]:
-    """An image's height and width."""
+    """The height and width of ``inpt``, a Pillow image or a tensor ``(..., H, W)``.
+
+    Returns:
+        Two numbers.
+
+    Raises:
+        TypeError: it is neither.
+    """
     return F.get_dimensions(inpt)[1:]
 
 
 def get_num_channels(inpt: Any) -> int:
-    """An image's number of channels."""
+    """The channels of ``inpt``, a Pillow image or a tensor ``(..., H, W)``.
+
+    Returns:
+        A number.
+
+    Raises:
+        TypeError: it is neither.
+    """
     return F.get_dimensions(inpt)[0]
 
 

@@ -137,6 +137,7 @@ class MixUp(_Mixed):
 
     Raises:
         ValueError: when called: no batch of images, or labels of another shape.
+        ValueError: ``labels_getter`` is neither ``"default"`` nor a function.
 
     Source: Zhang and others, "mixup: Beyond Empirical Risk Minimization" (2018);
     https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.MixUp.html
@@ -161,6 +162,7 @@ class CutMix(_Mixed):
 
     Raises:
         ValueError: when called: no batch of images, or labels of another shape.
+        ValueError: ``labels_getter`` is neither ``"default"`` nor a function.
 
     Source: Yun and others, "CutMix" (2019);
     https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.CutMix.html

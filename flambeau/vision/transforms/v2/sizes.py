@@ -36,13 +36,17 @@ class _Resized(nn.Module):
 class RandomResize(_Resized):
     """Scales an image so that its shorter side has a random length.
 
+    ``inputs`` are an image, a Pillow image or a tensor ``(..., H, W)``, and whatever belongs to it,
+    which is passed on; what is returned is as many.
+
     Args:
         min_size: the least length.
         max_size: the length that it stays below.
         interpolation: how values between pixels are found.
         antialias: smooth a tensor that shrinks (Pillow images always are).
 
-    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomResize.html
+    Source:
+    https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomResize.html
     """
 
     def __init__(
@@ -66,13 +70,17 @@ class RandomResize(_Resized):
 class RandomShortestSize(_Resized):
     """Scales an image so that its shorter side has one of some lengths.
 
+    ``inputs`` are an image, a Pillow image or a tensor ``(..., H, W)``, and whatever belongs to it,
+    which is passed on; what is returned is as many.
+
     Args:
         min_size: the lengths, or one.
         max_size: what the longer side may not exceed.
         interpolation: how values between pixels are found.
         antialias: smooth a tensor that shrinks (Pillow images always are).
 
-    Source: https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomShortestSize.html
+    Source:
+    https://docs.pytorch.org/vision/0.28/generated/torchvision.transforms.v2.RandomShortestSize.html
     """
 
     def __init__(
@@ -99,6 +107,9 @@ class RandomShortestSize(_Resized):
 
 class ScaleJitter(_Resized):
     """Scales an image by a random factor about the one that makes it fit.
+
+    ``inputs`` are an image, a Pillow image or a tensor ``(..., H, W)``, and whatever belongs to it,
+    which is passed on; what is returned is as many.
 
     Args:
         target_size: ``(height, width)`` that a factor of 1 makes it fit into.
@@ -133,6 +144,9 @@ class ScaleJitter(_Resized):
 
 class RandomZoomOut(nn.Module):
     """Puts an image at a random place of a larger one, by chance.
+
+    ``inputs`` are an image, a Pillow image or a tensor ``(..., H, W)``, and whatever belongs to it,
+    which is passed on; what is returned is as many.
 
     Args:
         fill: the colour around it; a number, or one for each channel.
