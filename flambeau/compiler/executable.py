@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from . import cache, runtime, team
+from .entry import entry_address, steps_address
 from .graph import Graph
 from .host_call import HostCalls
 from .module import KernelReport, Program
 from .overlap import overlaps
-from .program import ARENA, FIRST_POINTER, HOST_POINTER, TEAM_POINTER, table_words
+from .program import (
+    ARENA,
+    FIRST_POINTER,
+    HOST_POINTER,
+    ONCE,
+    ONCE_POINTER,
+    SLOTS,
+    TEAM_POINTER,
+    table_words,
+)
 from .progress import stage
 from .stopwatch import Stopwatch
 from .unsupported import Unsupported
@@ -45,11 +54,11 @@ class _Machinery:
     def __init__(self, program: Program, code: runtime.LoadedCode) -> None:
         self.program = program
         self.code = code
-        self.entry = code.address("flambeau_entry")
+        self.once = code.address(ONCE)
         # keeps Python's lock, as a built-in function does: a program has one arena
         self.steps = ctypes.PYFUNCTYPE(
             ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, *[ctypes.c_int64] * 2
-        )(code.address("flambeau_steps"))
+        )(steps_address())
         self.arena = aligned_bytes(program.arena_bytes)
         self.tables: list[np.ndarray] = []
         self.hosts = HostCalls(program.hosts)
@@ -118,7 +127,8 @@ class Executable:
         if self._program.divided:
             table[TEAM_POINTER] = team.team().address
         table[HOST_POINTER] = id(machinery.hosts)
-        return runtime.builtin_function(machinery.entry, table)
+        table[SLOTS], table[ONCE_POINTER] = slots, machinery.once
+        return runtime.builtin_function(entry_address(), table)
 
     def bind(self, state: Sequence[np.ndarray | None]) -> Callable[..., int]:
         """The program with some inputs fixed.
@@ -167,7 +177,7 @@ class Executable:
     def addresses(self, bound: Callable[..., int]) -> tuple[int, int]:
         """Of the machine code that :meth:`repeated` calls, and of the table it takes."""
         table: np.ndarray = bound.__self__  # type: ignore[attr-defined]
-        return self._machinery.code.address("flambeau_steps"), int(table.ctypes.data)
+        return steps_address(), int(table.ctypes.data)
 
     def empty_outputs(self) -> list[np.ndarray]:
         """Fresh arrays for the outputs."""
@@ -235,16 +245,20 @@ def _key(graph: Graph, profiled: bool) -> tuple[str, bool]:
 
 
 def prepare(graph: Graph) -> None:
-    """Begin to load the compiler, in a thread, if ``graph`` will have to be compiled."""
+    """Load LLVM, and have it begin, if ``graph`` will have to be compiled."""
     if "llvmlite.binding" in sys.modules or cache.has(_key(graph, False)[0]):
         return
 
-    def load() -> None:
-        with suppress(Unsupported):
-            runtime.load()
-            importlib.import_module(".lowering", __package__)
+    # in this thread, for what is imported in another takes turns with it at Python's lock
+    runtime.load()
+    threading.Thread(target=_make_fixed_code, name="fixed code", daemon=True).start()
 
-    threading.Thread(target=load, name="loading the compiler", daemon=True).start()
+
+def _make_fixed_code() -> None:
+    """What every program needs; the first code that LLVM makes takes longest."""
+    entry_address()
+    if team.supported():
+        team.code()
 
 
 def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
@@ -272,7 +286,7 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
         watch.done("LLVM")
         cache.store(key, program, code)
         watch.done("cache")
-    loaded = runtime.LoadedCode(*code)
+    loaded = runtime.LoadedCode(*code, functions=team.helpers() if program.divided else None)
     watch.done("loading")
     return Executable(graph, program, loaded, watch.seconds, kept is not None)
 

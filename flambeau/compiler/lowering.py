@@ -28,7 +28,7 @@ from .module import KernelReport, Module, Program
 from .passes import simplify
 from .program import (
     FIRST_POINTER,
-    HOST_POINTER,
+    SLOTS,
     Call,
     counter_source,
     plain_calls,
@@ -405,12 +405,9 @@ def lower(
     """
     watch = watch or Stopwatch()
     module = Module(vector_bytes, threads and not profiled, half, deliver=deliver)
-    module.declarations |= {
-        "declare ptr @PyLong_FromLong(i64)",
-        "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
-    }
+    module.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
     lowering = Lowering(graph, module)
-    if 2 * lowering.slot_count > HOST_POINTER:
+    if 2 * lowering.slot_count > SLOTS:
         raise Unsupported("any graph", f"it has {lowering.slot_count} arrays")
     watch.done("lowering")
     reports: list[KernelReport] = []
@@ -426,11 +423,11 @@ def lower(
     if module.hosts:
         module.declarations.update(DECLARATIONS)
     if divided:
-        text, entry = team_program(calls, head, copies, lowering.slot_count)
+        text, once = team_program(calls, head, copies)
     else:
         lines = [*head, *plain_calls(calls, profiled), *copies]
-        text, entry = plain_program(lines, lowering.slot_count, bool(module.hosts))
-    module.others += [text, entry]
+        text, once = plain_program(lines, bool(module.hosts))
+    module.others += [text, once]
     if profiled:
         module.others.append(counter_source())
     if deliver is not None:

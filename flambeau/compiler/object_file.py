@@ -16,6 +16,7 @@ import os
 import platform
 import struct
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -140,20 +141,21 @@ class ObjectCode:
 
     Args:
         codes: ELF object files for x86-64, whose functions may call one another.
+        functions: addresses of others that they call.
 
     Raises:
         CannotLoad: it cannot be loaded in this way; nothing has been done.
     """
 
-    def __init__(self, *codes: bytes) -> None:
+    def __init__(self, *codes: bytes, functions: Mapping[str, int] | None = None) -> None:
         if not supported():
             raise CannotLoad("this is not Linux on x86-64")
         try:
-            self._load(codes)
+            self._load(codes, functions or {})
         except (struct.error, IndexError, ValueError, OSError) as error:
             raise CannotLoad(str(error)) from error
 
-    def _load(self, codes: tuple[bytes, ...]) -> None:
+    def _load(self, codes: tuple[bytes, ...], given: Mapping[str, int]) -> None:
         objects = []
         size = 0
         for code in codes:
@@ -179,7 +181,8 @@ class ObjectCode:
         memory = bytearray(stubs + len(stub_of) * _STUB)
         for name, at in stub_of.items():
             memory[at : at + len(_FUNCTION_AT)] = _FUNCTION_AT
-            struct.pack_into("<Q", memory, at + len(_FUNCTION_AT), _library_function(name))
+            target = given[name] if name in given else _library_function(name)
+            struct.pack_into("<Q", memory, at + len(_FUNCTION_AT), target)
         for o in objects:
             for i, at in o.places.items():
                 section = o.sections[i]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from queue import SimpleQueue
 from typing import Any
@@ -22,17 +22,30 @@ from .unsupported import Unsupported
 
 METH_FASTCALL = 0x80
 _lock = threading.Lock()
-"""Held while LLVM is at work: it is used by one thread at a time, and by none in a fork."""
+_PROCESSORS = os.cpu_count() or 1
+_at_work = threading.BoundedSemaphore(_PROCESSORS)
+"""Held by each thread in which LLVM is at work, and all of it while the process forks."""
+
+
+def _before_fork() -> None:
+    for _ in range(_PROCESSORS):
+        _at_work.acquire()
+
+
+def _after_fork() -> None:
+    _at_work.release(_PROCESSORS)
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
     )
 
 
 @cache
 def _llvm() -> Any:
     """llvmlite's binding, with the native target ready."""
-    with _lock:
+    with _lock, _at_work:
         try:
             import llvmlite.binding as llvm
         except ImportError:
@@ -43,32 +56,12 @@ def _llvm() -> Any:
 
 
 def load() -> None:
-    """Load LLVM, and have it compile a little, which takes longest at the first time."""
+    """Load LLVM.
+
+    Raises:
+        Unsupported: llvmlite is not installed.
+    """
     _llvm()
-    object_code(_FIRST)
-
-
-_FIRST = """
-define <8 x float> @first(ptr %a, ptr %b, i64 %n) {
-entry:
-  br label %loop
-loop:
-  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
-  %total = phi <8 x float> [ zeroinitializer, %entry ], [ %sum, %loop ]
-  %at = getelementptr float, ptr %a, i64 %i
-  %x = load <8 x float>, ptr %at, align 4
-  %less = fcmp olt <8 x float> %x, %total
-  %chosen = select <8 x i1> %less, <8 x float> %x, <8 x float> %total
-  %sum = fadd <8 x float> %chosen, %x
-  %to = getelementptr float, ptr %b, i64 %i
-  store <8 x float> %sum, ptr %to, align 4
-  %next = add nsw i64 %i, 8
-  %more = icmp slt i64 %next, %n
-  br i1 %more, label %loop, label %done
-done:
-  ret <8 x float> %sum
-}
-"""
 
 
 FORCED_CPU: tuple[str, str] | None = None
@@ -149,78 +142,119 @@ def _target_machine() -> Any:
 def object_code(source: str) -> bytes:
     """Compile LLVM code to an object file."""
     llvm = _llvm()
-    with _lock:
-        module = llvm.parse_assembly(source)
+    with _at_work:
+        module = llvm.parse_assembly(source, llvm.create_context())
         module.verify()
-        return bytes(_target_machine().emit_object(module))
+        return _emitted(_target_machine(), module)
+
+
+def _emitted(machine: Any, module: Any) -> bytes:
+    """The object file of ``module``, which no other thread uses, nor its context.
+
+    llvmlite lets one thread at a time into LLVM, which is needed only for what threads share.
+    """
+    from llvmlite.binding import ffi
+
+    try:
+        emit = ffi.lib.LLVMPY_TargetMachineEmitToMemory._cfn
+    except AttributeError:  # another version
+        return bytes(machine.emit_object(module))
+    with ffi.OutputString() as error:
+        buffer = emit(machine, module, 1, error)
+        if not buffer:
+            raise RuntimeError(str(error))
+    try:
+        start, size = ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer)
+        return ctypes.string_at(start, size)
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
 
 
 class ObjectWriter:
-    """Makes object files of pieces of a module in a thread, while the next piece is written.
+    """Makes object files of the pieces of a module, in threads, while others are being written.
 
-    LLVM is loaded there, too.  In a ``with`` block, whose end ends the thread.
+    It is used in a ``with`` block, whose end ends the threads.
     """
 
     def __init__(self) -> None:
-        self._pieces: SimpleQueue[str | None] = SimpleQueue()
-        self._objects: list[bytes] = []
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="LLVM", daemon=True)
-        self._thread.start()
+        self._pieces: SimpleQueue[tuple[int, str] | None] = SimpleQueue()
+        self._count = 0
+        self._objects: dict[int, bytes] = {}
+        self._errors: list[BaseException] = []
+        self._threads: list[threading.Thread] = []
 
     def _work(self) -> None:
-        try:
-            _llvm()
-            while (piece := self._pieces.get()) is not None:
-                self._objects.append(object_code(piece))
-        except BaseException as error:
-            self._error = error
+        while (taken := self._pieces.get()) is not None:
+            number, piece = taken
+            try:
+                self._objects[number] = object_code(piece)
+            except BaseException as error:
+                self._errors.append(error)
 
     def add(self, piece: str) -> None:
         """Have the module ``piece`` compiled."""
-        self._pieces.put(piece)
+        self._pieces.put((self._count, piece))
+        self._count += 1
+        if len(self._threads) < max(1, _PROCESSORS - 1):
+            thread = threading.Thread(target=self._work, name="LLVM", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def finish(self) -> list[bytes]:
         """The object files of all pieces, in their order.
 
         Raises what LLVM has raised.
         """
-        self._pieces.put(None)
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._objects
+        self._end()
+        self._work()  # this thread has nothing else to do
+        for thread in self._threads:
+            thread.join()
+        if self._errors:
+            raise self._errors[0]
+        return [self._objects[number] for number in range(self._count)]
+
+    def _end(self) -> None:
+        for _ in range(len(self._threads) + 1):
+            self._pieces.put(None)
 
     def __enter__(self) -> ObjectWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._pieces.put(None)
+        self._end()
 
 
 def assembly(source: str) -> str:
     """The assembly of LLVM code, to look at."""
     llvm = _llvm()
-    with _lock:
-        return str(_target_machine().emit_assembly(llvm.parse_assembly(source)))
+    with _at_work:
+        module = llvm.parse_assembly(source, llvm.create_context())
+        return str(_target_machine().emit_assembly(module))
 
 
 class LoadedCode:
-    """Object files in memory; functions stay valid while this lives."""
+    """Object files in memory; functions stay valid while this lives.
 
-    def __init__(self, *code: bytes) -> None:
+    Args:
+        code: the object files, which may call one another's functions.
+        functions: addresses of others that they call.
+    """
+
+    def __init__(self, *code: bytes, functions: Mapping[str, int] | None = None) -> None:
         self._own: ObjectCode | None = None
         if object_file.supported():
             try:
-                self._own = ObjectCode(*code)
+                self._own = ObjectCode(*code, functions=functions)
                 return
             except CannotLoad as error:
                 cache_log.info("LLVM loads a program's code: %s", error)
         llvm = _llvm()
-        with _lock:
+        with _lock, _at_work:
             name, features = cpu()
             target = llvm.Target.from_triple(llvm.get_process_triple())
             machine = target.create_target_machine(cpu=name, features=features, jit=True)
+            for title, address in (functions or {}).items():
+                llvm.add_symbol(title, address)
             self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
             for piece in code:
                 self._engine.add_object_file(llvm.ObjectFileRef.from_data(piece))
