@@ -282,6 +282,7 @@ class Lowering:
     def _host_text(self, kernel: Kernel, arrays: list[int]) -> str:
         """The function of a kernel that NumPy computes."""
         number = self.module.add_host(HostCall.of(kernel.stored))
+        self.module.declarations.update(DECLARATIONS)
         wanted = [*kernel.anchor.operands, *kernel.stored]
         return host_text(number, len(arrays), [arrays.index(id(v)) for v in wanted])
 
@@ -420,8 +421,6 @@ def lower(
     calls = lowering.calls(lowering.kernels, reports, threads)
     copies = lowering.final_copies()
     divided = sum(c.units > 1 for c in calls)
-    if module.hosts:
-        module.declarations.update(DECLARATIONS)
     if divided:
         text, once = team_program(calls, head, copies)
     else:

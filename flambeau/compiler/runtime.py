@@ -8,7 +8,8 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from queue import SimpleQueue
 from typing import Any
@@ -23,17 +24,30 @@ from .unsupported import Unsupported
 METH_FASTCALL = 0x80
 _lock = threading.Lock()
 _PROCESSORS = os.cpu_count() or 1
-_at_work = threading.BoundedSemaphore(_PROCESSORS)
-"""Held by each thread in which LLVM is at work, and all of it while the process forks."""
+_entering = threading.Lock()
+_places = threading.BoundedSemaphore(_PROCESSORS)
+
+
+@contextmanager
+def _at_work() -> Iterator[None]:
+    """Around all of LLVM's work: so many threads at a time, and none while the process forks."""
+    with _entering:
+        _places.acquire()
+    try:
+        yield
+    finally:
+        _places.release()
 
 
 def _before_fork() -> None:
+    _entering.acquire()
     for _ in range(_PROCESSORS):
-        _at_work.acquire()
+        _places.acquire()
 
 
 def _after_fork() -> None:
-    _at_work.release(_PROCESSORS)
+    _places.release(_PROCESSORS)
+    _entering.release()
 
 
 if hasattr(os, "register_at_fork"):
@@ -45,7 +59,7 @@ if hasattr(os, "register_at_fork"):
 @cache
 def _llvm() -> Any:
     """llvmlite's binding, with the native target ready."""
-    with _lock, _at_work:
+    with _at_work(), _lock:
         try:
             import llvmlite.binding as llvm
         except ImportError:
@@ -142,18 +156,21 @@ def _target_machine() -> Any:
 def object_code(source: str) -> bytes:
     """Compile LLVM code to an object file."""
     llvm = _llvm()
-    with _at_work:
-        module = llvm.parse_assembly(source, llvm.create_context())
-        module.verify()
-        return _emitted(_target_machine(), module)
+    with _at_work():
+        return _object_code(llvm, source)
 
 
-def _emitted(machine: Any, module: Any) -> bytes:
-    """The object file of ``module``, which no other thread uses, nor its context.
+def _object_code(llvm: Any, source: str) -> bytes:
+    """The same; LLVM's objects are gone when it returns.
 
-    llvmlite lets one thread at a time into LLVM, which is needed only for what threads share.
+    llvmlite lets one thread at a time into LLVM, which is needed only for what threads share; a
+    module with a context of its own is not shared.
     """
     from llvmlite.binding import ffi
+
+    module = llvm.parse_assembly(source, llvm.create_context())
+    module.verify()
+    machine = _target_machine()
 
     try:
         emit = ffi.lib.LLVMPY_TargetMachineEmitToMemory._cfn
@@ -227,7 +244,7 @@ class ObjectWriter:
 def assembly(source: str) -> str:
     """The assembly of LLVM code, to look at."""
     llvm = _llvm()
-    with _at_work:
+    with _at_work():
         module = llvm.parse_assembly(source, llvm.create_context())
         return str(_target_machine().emit_assembly(module))
 
@@ -249,7 +266,7 @@ class LoadedCode:
             except CannotLoad as error:
                 cache_log.info("LLVM loads a program's code: %s", error)
         llvm = _llvm()
-        with _lock, _at_work:
+        with _at_work(), _lock:
             name, features = cpu()
             target = llvm.Target.from_triple(llvm.get_process_triple())
             machine = target.create_target_machine(cpu=name, features=features, jit=True)
