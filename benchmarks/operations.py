@@ -191,7 +191,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default="", help="operations, separated by commas")
-    parser.add_argument("--rounds", type=int, default=3, help="blocks of each operation")
+    parser.add_argument("--rounds", type=int, default=4, help="blocks of each operation")
     parser.add_argument("--seconds", type=float, default=0.05, help="length of a block")
     parser.add_argument("--out", type=Path, help="folder for operations.json and .md")
     parser.add_argument("--peer", help=argparse.SUPPRESS)

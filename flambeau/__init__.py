@@ -2,6 +2,8 @@
 
 The names here are PyTorch's.  Subpackages that not every program needs (``nn``, ``optim``,
 ``utils``, ``vision``, ...) are imported when they are first used.
+
+Source: https://pytorch.org/docs/stable/torch.html
 """
 
 from __future__ import annotations
@@ -216,6 +218,12 @@ def __getattr__(name: str) -> _Any:
         return value
     elif name in _INPLACE:
         return getattr(Tensor, name)
+    elif name.startswith("_foreach_"):
+        from .ops.foreach import foreach as _foreach
+
+        if (function := _foreach(name)) is not None:
+            globals()[name] = function
+            return function
     raise AttributeError(f"module 'torch' has no attribute '{name}' (nor has flambeau)")
 
 

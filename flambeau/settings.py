@@ -2,6 +2,8 @@
 
 Every operation here is deterministic and float32 products are always computed in float32, so the
 settings of determinism and precision are kept and read back; no result depends on them.
+
+Source: https://pytorch.org/docs/stable/torch.html
 """
 
 from __future__ import annotations

@@ -18,19 +18,22 @@ import flambeau as torch
 
 NAMESPACES = (
     "flambeau", "flambeau.accelerator", "flambeau.amp", "flambeau.autograd",
-    "flambeau.autograd.functional", "flambeau.autograd.profiler", "flambeau.backends",
+    "flambeau.autograd.forward_ad", "flambeau.autograd.functional",
+    "flambeau.autograd.profiler", "flambeau.backends",
     "flambeau.cli", "flambeau.compat", "flambeau.compiler", "flambeau.cpu", "flambeau.cuda",
     "flambeau.datasets", "flambeau.distributed", "flambeau.distributions", "flambeau.fft",
     "flambeau.func", "flambeau.hub", "flambeau.jit", "flambeau.linalg", "flambeau.mps",
     "flambeau.multiprocessing", "flambeau.nn", "flambeau.nn.attention", "flambeau.nn.functional",
-    "flambeau.nn.init", "flambeau.nn.parallel", "flambeau.nn.utils",
+    "flambeau.nn.grad", "flambeau.nn.init", "flambeau.nn.parallel", "flambeau.nn.utils",
     "flambeau.nn.utils.parametrizations", "flambeau.nn.utils.parametrize",
     "flambeau.nn.utils.prune", "flambeau.nn.utils.rnn", "flambeau.nn.utils.stateless",
     "flambeau.onnx", "flambeau.optim", "flambeau.optim.lr_scheduler", "flambeau.optim.swa_utils",
     "flambeau.plots", "flambeau.profiler", "flambeau.random", "flambeau.serialization",
-    "flambeau.special", "flambeau.testing", "flambeau.training", "flambeau.types",
+    "flambeau.signal.windows", "flambeau.special", "flambeau.testing", "flambeau.training",
+    "flambeau.types",
     "flambeau.utils.benchmark", "flambeau.utils.checkpoint", "flambeau.utils.data",
-    "flambeau.utils.dlpack", "flambeau.utils.hooks", "flambeau.utils.tensorboard",
+    "flambeau.utils.dlpack", "flambeau.utils.hooks", "flambeau.utils.model_zoo",
+    "flambeau.utils.tensorboard",
     "flambeau.vision.datasets", "flambeau.vision.io", "flambeau.vision.models",
     "flambeau.vision.ops", "flambeau.vision.transforms", "flambeau.vision.transforms.functional",
     "flambeau.vision.transforms.v2", "flambeau.vision.transforms.v2.functional",
@@ -62,13 +65,14 @@ def _ours(value: Any) -> bool:
 def _public(namespace: str) -> Iterator[tuple[str, Any, type | None]]:
     """Each function, class, method and property: its name, itself, and a method's class."""
     module = importlib.import_module(namespace)
+    listed = module is torch or hasattr(module, "__all__")
     for name in _names(module):
         value = getattr(module, name)
         if not _ours(value) or isinstance(value, types.BuiltinFunctionType):
             continue
         module_of = str(getattr(inspect.unwrap(value), "__module__", "") or "")
-        if module_of.partition(".")[0] != "flambeau":
-            continue
+        if module_of.partition(".")[0] != "flambeau" or not (listed or module_of == namespace):
+            continue  # what the module imports for itself
         yield name, value, None
         if isinstance(value, type):
             for attribute, member in vars(value).items():
@@ -150,6 +154,22 @@ def _raises(value: Any) -> bool:
     return False
 
 
+def _example(size: int, *rest: int, index_: int = 0) -> int:
+    """Nothing of its arguments."""
+    if size < 0:
+        raise ValueError("negative")
+    return index_
+
+
+def test_the_checks_find_what_there_is_to_say() -> None:
+    assert _parameters(_example) == ["size", "index"]
+    assert _raises(_example) and not _raises(_parameters)
+    assert _raises(torch.stack) and not _raises(torch.exp)
+    found = {name for name, _, _ in _public("flambeau")}
+    assert {"exp", "hann_window", "Tensor.add_", "Tensor.grad", "Generator.seed"} <= found
+    assert "Any" not in found
+
+
 @pytest.mark.parametrize("namespace", NAMESPACES)
 def test_everything_public_says_what_it_is(namespace: str) -> None:
     silent = [name for name, value, cls in _public(namespace) if not _doc(name, value, cls)]
@@ -177,3 +197,29 @@ def test_what_is_raised_is_told(namespace: str) -> None:
         if _raises(value) and not _ERROR.search(_OUT.sub("", told(name)(name, value, cls)))
     ]
     assert not untold, f"raise errors that their docstrings do not name: {', '.join(untold)}"
+
+
+_OWN = ("cli", "compat", "compiler", "datasets", "plots", "training")
+_OF_PYTORCH = [name for name in NAMESPACES if name.removeprefix("flambeau.") not in _OWN]
+
+
+@pytest.mark.parametrize("namespace", _OF_PYTORCH)
+def test_the_source_is_named(namespace: str) -> None:
+    """The paper or the page of the API: of a function itself, of its class, or of its file."""
+    unnamed = []
+    for name, value, cls in _public(namespace):
+        if cls is not None:
+            continue
+        operation = getattr(value, "operation", None)
+        defined = inspect.unwrap(value) if operation is None else operation.definition
+        code = getattr(defined, "__code__", None)
+        file = code.co_filename if code else inspect.getsourcefile(defined)
+        if "Source" not in _doc(name, value, cls) and "Source" not in _module_doc(str(file)):
+            unnamed.append(f"{name} ({str(file).partition('flambeau/')[2]})")
+    assert not unnamed, f"no source is named of: {', '.join(unnamed)}"
+
+
+@functools.cache
+def _module_doc(filename: str) -> str:
+    with open(filename, encoding="utf-8") as file:
+        return ast.get_docstring(ast.parse(file.read())) or ""

@@ -29,6 +29,7 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     module = _LAZY.get(name)
     if module is None and name not in (
+        "forward_ad",
         "function",
         "functional",
         "graph",

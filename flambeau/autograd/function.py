@@ -25,6 +25,10 @@ _FREED = (
 )
 
 
+forward_rule: Callable[..., Any] | None = None
+"""Within a level of ``forward_ad``: how functions with a ``jvp`` are called."""
+
+
 class _SavedResult:
     """A result that was saved: kept without its history, which would be a cycle."""
 
@@ -46,6 +50,7 @@ class FunctionCtx(Node):
     materialize_grads = True
     _function: Any = None
     _saved: tuple[Any, ...] | None = ()
+    _saved_for_forward: tuple[Tensor | None, ...] = ()
     _dirty: tuple[Tensor, ...] = ()
     _non_differentiable: tuple[Tensor, ...] = ()
     _results: list[tuple[tuple[int, ...], Any]]
@@ -65,7 +70,12 @@ class FunctionCtx(Node):
         self._saved = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Accepted as PyTorch does; forward-mode differentiation does not use it here."""
+        """Keep tensors for ``jvp``, which finds them as ``ctx.saved_tensors``."""
+        self._saved_for_forward = tensors
+
+    def keep_for_forward(self) -> None:
+        """Have :attr:`saved_tensors` give what was saved for ``jvp``."""
+        self._saved = self._saved_for_forward
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
@@ -222,6 +232,14 @@ class Function:
             "autograd.Function to use it with backward mode AD."
         )
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """Compute the results' tangents; to be defined by the subclass for ``forward_ad``."""
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with "
+            "forward mode AD."
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Call the operation and record it.
@@ -236,6 +254,10 @@ class Function:
             from .batching import lift_arguments
 
             args = lift_arguments(args)
+        if forward_rule is not None and cls.jvp is not Function.jvp:
+            pushed = forward_rule(cls, context, args, kwargs)
+            if pushed is not None:
+                return pushed
         tensors = [a if isinstance(a, Tensor) else None for a in args]
         recording = GRAD_MODE.enabled
         context.needs_input_grad = tuple(t is not None and t.requires_grad for t in tensors)

@@ -74,8 +74,9 @@ def gradcheck(
         check_undefined_grad: check also that no gradient of the outputs makes none of the inputs.
         check_grad_dtypes: check also that gradients have their inputs' dtypes.
         check_batched_grad: check also ``is_grads_batched`` of `grad`.
-        check_batched_forward_grad, check_forward_ad: False: there is no forward mode to check.
-        check_backward_ad: False to check nothing.
+        check_batched_forward_grad: False: tangents are not batched.
+        check_forward_ad: check also the tangents of ``forward_ad``.
+        check_backward_ad: False to check no backward pass.
         fast_mode: check along one random direction only.
         masked: concerns sparse tensors only, which there are none of.
 
@@ -85,15 +86,16 @@ def gradcheck(
         GradcheckError: if they are not, and ``raise_exception``.
         ValueError: if no input requires grad.
     """
-    if check_forward_ad or check_batched_forward_grad:
+    if check_batched_forward_grad:
         raise ValueError(
-            "gradcheck(): there is no forward-mode differentiation here; check_forward_ad and "
-            "check_batched_forward_grad must be False"
+            "gradcheck(): tangents are not batched here; check_batched_forward_grad must be False"
         )
     arguments = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     checked = _differentiable_inputs(arguments)
     tolerances = _Tolerances(eps, atol, rtol, nondet_tol)
     try:
+        if check_forward_ad:
+            _check_tangents(func, arguments, checked, tolerances, fast_mode)
         if not check_backward_ad:
             return True
         outputs = _tensors_of(func(*arguments))
@@ -141,8 +143,8 @@ def gradgradcheck(
         inputs: of ``func``; those that require grad, best of float64, are differentiated.
         grad_outputs: the gradients of the outputs to start from; random ones by default.
         gen_non_contig_grad_outputs: make the random ones tensors that are not contiguous.
-        check_fwd_over_rev: False: there is no forward mode to check.
-        check_rev_over_rev: False to check nothing.
+        check_fwd_over_rev: check also the tangents that ``forward_ad`` gives of the gradients.
+        check_rev_over_rev: False to check no backward pass through the backward pass.
         eps, atol, rtol, raise_exception, nondet_tol, check_undefined_grad, check_grad_dtypes,
             check_batched_grad, fast_mode, masked: as for `gradcheck`.
 
@@ -151,13 +153,6 @@ def gradgradcheck(
     Raises:
         GradcheckError: if they are not, and ``raise_exception``.
     """
-    if check_fwd_over_rev:
-        raise ValueError(
-            "gradgradcheck(): there is no forward-mode differentiation here; check_fwd_over_rev "
-            "must be False"
-        )
-    if not check_rev_over_rev:
-        return True
     arguments = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     if grad_outputs is None:
         outputs = [o for o in _tensors_of(func(*arguments)) if o.requires_grad]
@@ -187,6 +182,8 @@ def gradgradcheck(
         check_undefined_grad=check_undefined_grad,
         check_grad_dtypes=check_grad_dtypes,
         check_batched_grad=check_batched_grad,
+        check_forward_ad=check_fwd_over_rev,
+        check_backward_ad=check_rev_over_rev,
         fast_mode=fast_mode,
         masked=masked,
     )
@@ -407,6 +404,44 @@ def _check_constant(
             for jacobian in parts:
                 if not np.allclose(jacobian, 0, rtol=tolerances.rtol, atol=tolerances.atol):
                     raise GradcheckError("Numerical gradient for function expected to be zero")
+
+
+def _check_tangents(
+    func: Callable[..., Any],
+    inputs: tuple[Any, ...],
+    checked: list[tuple[int, Tensor]],
+    tolerances: _Tolerances,
+    fast_mode: bool,
+) -> None:
+    """Compare what ``forward_ad`` gives with differences, along each element of each input."""
+    from . import forward_ad
+
+    rng = np.random.default_rng(0)
+    for position, tensor in checked:
+        shape, dtype = tuple(tensor.shape), tensor._array.dtype
+        if fast_mode:
+            directions = [_random(rng, shape, dtype)]
+        else:
+            directions = []
+            for index in np.ndindex(shape):
+                for step in [1.0, 1j] if dtype.kind == "c" else [1.0]:
+                    directions.append(np.zeros(shape, dtype))
+                    directions[-1][index] = step
+        for direction in directions:
+            numerical = _difference(func, inputs, tensor, direction, tolerances.eps)
+            with forward_ad.dual_level():
+                moved = list(inputs)
+                moved[position] = forward_ad.make_dual(tensor, wrap(direction))
+                tangents = [forward_ad.unpack_dual(o).tangent for o in _tensors_of(func(*moved))]
+            for k, (expected, found) in enumerate(zip(numerical, tangents)):
+                analytical = np.zeros(expected[0].shape) if found is None else _host(found)
+                for part, difference in enumerate(expected):
+                    own = (analytical.real, analytical.imag)[part]
+                    if not tolerances.close(own, difference):
+                        raise GradcheckError(
+                            "In forward mode: "
+                            + _mismatch("", k, position, wrap(difference), wrap(own))
+                        )
 
 
 def _mismatch(note: str, output: int, position: int, numerical: Any, analytical: Any) -> str:

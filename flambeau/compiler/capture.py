@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from sys import getrefcount
 from typing import Any
 
@@ -31,6 +31,16 @@ from .graph import Graph, Value, evaluate
 from .joint import make_joint
 from .overlap import overlaps
 from .python_state import PythonState, Surroundings
+from .rebinding import (
+    Moving,
+    Rebinding,
+    Slot,
+    find_rebindings,
+    loose,
+    put_back,
+    read_from_slots,
+    release,
+)
 from .recording import Capture, CaptureError, DeferredNumber, sure_chain
 from .side_effects import refused_output
 from .watched import hooks_of
@@ -43,6 +53,7 @@ def capture(
     tensors: list[Tensor],
     views: bool = False,
     varying: Set[tuple[int, str]] = frozenset(),
+    changing: Sequence[Slot] = (),
 ) -> tuple[Program, Capture]:
     """Run ``function(*args, **kwargs)`` on symbolic arrays.
 
@@ -50,6 +61,7 @@ def capture(
         tensors: those among the arguments, in the order in which later calls will pass theirs.
         views: whether results may be views of the arguments.
         varying: options of optimizers that are to be inputs: their groups' ids, and names.
+        changing: places of tensors that are replaced between the calls.
 
     Raises:
         ConcreteValueNeeded, CaptureError: the program cannot be captured.  Everything that it did
@@ -62,6 +74,7 @@ def capture(
     grad_mode = GRAD_MODE.enabled
     recording = Capture(varying, state.tensors)
     recording.knows_grads_of({id(t): t for t in (*state.tensors.values(), *tensors)}.values())
+    rebindings: list[Rebinding] = []
     MODES.capture = recording
     enter_mode()
     try:
@@ -71,6 +84,8 @@ def capture(
         recording.lift_early(state.tensors.values())
         with refused_output():
             returned = function(*args, **kwargs)
+        rebindings = find_rebindings(state)
+        put_back(rebindings)
         changed = state.changed() or state.rebound() or recording.changed_flag()
         changed = changed or recording.streams.changed()
         if GRAD_MODE.enabled is not grad_mode:
@@ -83,12 +98,18 @@ def capture(
             raise CaptureError(
                 "an argument is a tensor that the program also knows under a name of its own"
             )
-        program = _finish(recording, returned, views)
+        program = _finish(recording, returned, views, rebindings)
         del returned
+        for rebinding in rebindings:
+            rebinding.now = None
+        others = loose(changing, rebindings)
+        if rebindings or others:
+            rebindings = read_from_slots(program, recording, state, rebindings, others)
         program.training, program.guards = state.training, state.guards()
         lifted = [source for source in program.sources if isinstance(source, Tensor)]
         lifted += [view for view, _ in recording.derived.values()]
         program.derived = list(recording.derived.values())
+        _read_moving(program, recording)
         if any(hooks_of(t) for t in lifted if id(t) not in state.tensors):
             raise CaptureError("a tensor that it cannot name has hooks")
         program.surroundings = Surroundings(state, lifted)
@@ -99,6 +120,7 @@ def capture(
         if state.rates_are_read():
             program.guards += [(g, "lr", g["lr"]) for g, _ in program.groups if "lr" in g]
     except BaseException as error:
+        rebindings.clear()
         state.restore()
         recording.restore_streams()
         GRAD_MODE.enabled = grad_mode
@@ -119,6 +141,7 @@ def capture(
             "a tensor made in the program is kept outside it, other than in its result (its shape "
             f"is {escaped[0]})"
         )
+    release(program.surroundings, rebindings)
     return program, recording
 
 
@@ -149,7 +172,9 @@ def _settle_escaped(recording: Capture) -> list[list[int]]:
     return [list(t.shape) for t in found]
 
 
-def _finish(recording: Capture, returned: Any, views: bool) -> Program:
+def _finish(
+    recording: Capture, returned: Any, views: bool, rebindings: Sequence[Rebinding]
+) -> Program:
     """The program that ``recording`` has seen, while tensors still have their symbolic arrays.
 
     ``views`` allows results that are views of arguments, for programs that need only their values.
@@ -164,7 +189,8 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
 
     described: dict[int, Any] = {}
     gradients = _new_gradients(recording)
-    roots = _shared_roots([*_tensors_in(returned), *(now for _, now in gradients)])
+    put = [r.now for r in rebindings]
+    roots = _shared_roots([*_tensors_in(returned), *_tensors_in(put), *(t for _, t in gradients)])
 
     def describe_tensor(item: Tensor) -> Any:
         if item._base is not None:
@@ -214,6 +240,7 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
         return item
 
     program.result = describe(returned)
+    program.rebound = [(r.slot, describe(r.now)) for r in rebindings]
     outputs.extend(recording.requirements)
     if recording.turn is not None:
         outputs.append(recording.turn)
@@ -235,21 +262,24 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
             program.had_grad.append((owner, before if by_name else True))
         elif id(tensor) not in recording.forgotten:
             program.had_grad.append((owner, None if before is None else True))
-    for owner, now in gradients:
-        program.grads.append((owner, describe_tensor(now)))
+    for owner, gradient in gradients:
+        program.grads.append((owner, describe_tensor(gradient)))
 
     for tensor, value in recording.states.values():
-        now = tensor._array
-        if now is value:
+        new = tensor._array
+        if id(tensor) in recording.left_behind:
+            program.moved.append((tensor, output(new)))
+            new = recording.left_behind[id(tensor)][1]
+        if new is value:
             continue
         if tensor._base is not None and id(tensor._base) in recording.states:
             continue  # its base is written
         position = _input_of(recording, tensor)
         if position in graph.updates:
             continue
-        if tuple(now.shape) != value.shape or now.dtype != value.dtype:
+        if tuple(new.shape) != value.shape or new.dtype != value.dtype:
             raise CaptureError("a tensor changed its shape or dtype in place")
-        graph.updates[position] = now
+        graph.updates[position] = new
         program.updated.append(recording.sources[position])
     if program.differentiable:
         turn = recording.turn
@@ -264,6 +294,16 @@ def _finish(recording: Capture, returned: Any, views: bool) -> Program:
     program.groups = [(group, _options(group, recording)) for group in recording.groups.values()]
     _refuse_shared_memory(recording, program)
     return program
+
+
+def _read_moving(program: Program, recording: Capture) -> None:
+    """Have each call look where the memory is of tensors whose ``data`` the program replaces."""
+    moved = {id(tensor) for tensor, _ in program.moved}
+    if any(id(view._base) in moved for view, _ in program.derived):
+        raise CaptureError("it replaces the data of a tensor that it has views of")
+    for i, source in enumerate(program.sources):
+        if id(source) in moved:
+            program.sources[i] = recording.sources[i] = Moving(source)
 
 
 def _new_gradients(recording: Capture) -> list[tuple[Any, Tensor]]:

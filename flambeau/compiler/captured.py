@@ -13,6 +13,7 @@ from . import symbolic
 from .graph import Graph, Value
 from .joint import Joint
 from .python_state import Surroundings
+from .rebinding import Slot, SlotFacts
 
 
 @dataclass(eq=False)
@@ -93,7 +94,8 @@ class Program:
     Attributes:
         graph: its inputs are those of ``sources``, its outputs those of ``results`` and ``grads``.
         sources: for each input an argument's position (int), a state (Tensor), a
-            :class:`Grad`, a :class:`Draw` or a :class:`Hyperparameter`.
+            :class:`Grad`, a :class:`Draw`, a :class:`Hyperparameter`, a
+            :class:`Slot` or a :class:`Moving`.
         result: what the function returned, with :class:`Result`, :class:`Argument`, :class:`View`,
             :class:`Grad` or the very tensor for each tensor of it.
         grads: pairs of a tensor, or an argument's position, and what becomes its ``grad``,
@@ -113,6 +115,10 @@ class Program:
             program was captured with.
         surroundings: names, containers, hooks and the structure of modules, likewise.
         derived: views of states that the program knows, and their arrays.
+        rebound: the slots that the program puts other tensors into, and what those are.
+        slots: what the slots hold before that.
+        moved: the tensors whose ``data`` the program replaces, and the outputs that they become.
+        named: the ids of the other tensors that the program's code can name, if there are slots.
     """
 
     graph: Graph
@@ -132,6 +138,10 @@ class Program:
     groups: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
     surroundings: Surroundings | None = None
     derived: list[tuple[Tensor, Any]] = field(default_factory=list)
+    rebound: list[tuple[Slot, Any]] = field(default_factory=list)
+    slots: list[SlotFacts] = field(default_factory=list)
+    named: frozenset[int] = frozenset()
+    moved: list[tuple[Tensor, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ from .log import capture_log, described_call, described_seconds, fallback_log, g
 from .options import changed_options
 from .progress import compiling, stage
 from .reach import is_module
+from .rebinding import Slot, changed_slots
 from .recording import CaptureError
 from .run import Runner
 from .same_program import same_program
@@ -92,6 +93,8 @@ class CompiledFunction:
         self._variants: dict[Any, list[_Variant]] = {}
         self._varying: set[tuple[int, str]] = set()
         """Options of optimizers that have changed between calls: their groups' ids, and names."""
+        self._changing: list[Slot] = []
+        """Places of tensors that have been replaced between calls."""
         self._lock = threading.RLock()
         self._direct: Callable[[Any, Any], Any] | None = None
         self._warned = False
@@ -196,7 +199,7 @@ class CompiledFunction:
         try:
             self._note_varying()
             program, recording = capture(
-                self._function, args, kwargs, tensors, varying=self._varying
+                self._function, args, kwargs, tensors, False, self._varying, self._changing
             )
         except (ConcreteValueNeeded, CaptureError, Unsupported) as error:
             _restore_generator(generator_state)
@@ -248,11 +251,18 @@ class CompiledFunction:
         return Runner(program, None).first_call(tensors, recording.arrays)
 
     def _note_varying(self) -> None:
-        """Look which options of optimizers have changed since programs were captured with them."""
+        """Look which options of optimizers have changed since programs were captured with them.
+
+        Likewise for the places of tensors.
+        """
         for variants in self._variants.values():
             for variant in variants:
-                if variant.program is not None:
-                    self._varying |= changed_options(variant.program.groups)
+                if variant.program is None:
+                    continue
+                self._varying |= changed_options(variant.program.groups)
+                for slot in changed_slots(variant.program.surroundings):
+                    if not any(slot.same_as(known) for known in self._changing):
+                        self._changing.append(slot)
 
     def _compile(self, variant: _Variant, program: Program) -> None:
         variant.program, variant.others = program, []

@@ -24,6 +24,7 @@ from ..tensor import TENSORS, Tensor
 from .captured import Argument, Draw, Grad, Program, Result, View
 from .delivery import deliver_view
 from .options import Hyperparameter
+from .rebinding import Moving, Slot, note_structure
 from .run import Runner, build_result, checked_inputs
 from .watched import hooks_of, read_plain, same_value
 
@@ -42,15 +43,18 @@ class _Writer:
         self.lines: list[str] = []
         self.scope: dict[str, Any] = {}
         self.conditions: list[str] = []
+        self.names: dict[int, str] = {}
+        self.made: set[str] = set()
+        """The names of results that lines have made."""
 
     def name(self, value: Any, prefix: str = "k") -> str:
         """A name for ``value``, the same for the same object."""
-        for known, other in self.scope.items():
-            if other is value:
-                return known
-        name = f"{prefix}{len(self.scope)}"
-        self.scope[name] = value
-        return name
+        known = self.names.get(id(value))
+        if known is None:
+            known = f"{prefix}_{len(self.scope)}"  # names of locals have no underscore
+            self.names[id(value)] = known
+            self.scope[known] = value
+        return known
 
     def add(self, *lines: str) -> None:
         self.lines.extend(f"    {line}" for line in lines)
@@ -78,7 +82,7 @@ def direct_call(
         empty=np.empty, MODES=MODES, default_dtype=get_default_dtype, GRAD_MODE=GRAD_MODE,
         next_sequence=next_sequence, asarray=np.asarray, read_plain=read_plain,
         same_value=same_value, STRUCTURE=STRUCTURE, build_result=build_result,
-        deliver_view=deliver_view, is_=is_,
+        deliver_view=deliver_view, is_=is_, note_structure=note_structure,
     )  # fmt: skip
     updated = _updated_owners(program)
     if updated is None or not _write_arguments(w, program, args, updated):
@@ -115,6 +119,13 @@ def direct_call(
             bound.append(None)
             _write_gradient(w, i, source, value)
             passed.append(f"g{i}")
+        elif isinstance(source, Moving):
+            bound.append(None)
+            _write_array(w, i, w.name(source.owner, "s"), value)
+            passed.append(f"g{i}")
+        elif isinstance(source, Slot):
+            bound.append(None)  # see _write_slots
+            passed.append(f"g{i}")
         elif isinstance(source, Hyperparameter):
             buffer = source.read()
             bound.append(buffer)
@@ -129,6 +140,7 @@ def direct_call(
         else:
             bound.append(None)
             passed.append(f"x{source}")
+    _write_slots(w, program, [i for i, a in enumerate(args) if isinstance(a, Tensor)])
     for view, array in program.derived:
         w.conditions.append(f"{w.name(view, 's')}._array is {w.name(array, 'a')}")
     _write_separation(w, program, bound, args)
@@ -188,10 +200,14 @@ def _owner(w: _Writer, owner: Any) -> str:
 def _write_gradient(w: _Writer, i: int, source: Grad, value: Any) -> None:
     """Conditions of a gradient that is there at the call, which become the name ``g{i}``."""
     grad = _owner(w, source)
+    w.conditions += [f"{grad} is not None", f"not {grad}._requires_grad"]
+    _write_array(w, i, grad, value)
+
+
+def _write_array(w: _Writer, i: int, tensor: str, value: Any) -> None:
+    """Conditions of the array of ``tensor``, which becomes the name ``g{i}``."""
     w.conditions += [
-        f"{grad} is not None",
-        f"not {grad}._requires_grad",
-        f"(g{i} := {grad}._array).__class__ is ndarray",
+        f"(g{i} := {tensor}._array).__class__ is ndarray",
         f"g{i}.shape == {value.shape!r}",
         f"g{i}.dtype is {w.name(value.dtype, 'y')}",
         f"g{i}.flags.carray",
@@ -201,8 +217,8 @@ def _write_gradient(w: _Writer, i: int, source: Grad, value: Any) -> None:
 def _write_separation(
     w: _Writer, program: Program, bound: Sequence[np.ndarray | None], args: Sequence[Any]
 ) -> None:
-    """Conditions that the gradients share no memory with each other, state, or arguments."""
-    names = [f"g{i}" for i, s in enumerate(program.sources) if isinstance(s, Grad)]
+    """Conditions that gradients and what is in slots share no memory with anything else."""
+    names = [f"g{i}" for i, s in enumerate(program.sources) if isinstance(s, (Grad, Slot, Moving))]
     if not names or not program.graph.updates:
         return
     memory = ", ".join(f"id({g} if {g}.base is None else {g}.base)" for g in names)
@@ -212,6 +228,49 @@ def _write_separation(
     for i, argument in enumerate(args):
         if isinstance(argument, Tensor):
             w.conditions.append(f"id(x{i} if x{i}.base is None else x{i}.base) not in memory")
+
+
+def _slot(w: _Writer, slot: Slot) -> str:
+    """Source of what is in a slot now, tuples as a whole."""
+    held = w.name(slot.holder, "c")
+    if isinstance(slot.holder, types.CellType):
+        return f"{held}.cell_contents"
+    key = repr(slot.key) if slot.key.__class__ in (int, str) else w.name(slot.key, "v")
+    return f"{held}[{key}]"
+
+
+def _write_slots(w: _Writer, program: Program, arguments: Sequence[int]) -> None:
+    """Conditions of what is in slots; the arrays that the program reads there get names."""
+    if not program.slots:
+        return
+    inputs = [(i, s) for i, s in enumerate(program.sources) if isinstance(s, Slot)]
+    for number, facts in enumerate(program.slots):
+        found = _slot(w, facts.slot)
+        if facts.count is not None:
+            w.conditions += [
+                f"(u{number} := {found}).__class__ is tuple",
+                f"len(u{number}) == {facts.count}",
+            ]
+            found = f"u{number}[{facts.slot.part}]"
+        place = next((i for i, s in inputs if s.same_as(facts.slot)), None)
+        tensor, array = f"e{number}", f"b{number}" if place is None else f"g{place}"
+        flag = "" if facts.requires_grad else "not "
+        w.conditions += [
+            f"({tensor} := {found}).__class__ is Tensor",
+            f"({array} := {tensor}._array).__class__ is ndarray",
+            f"{array}.shape == {facts.shape!r}",
+            f"{array}.dtype is {w.name(facts.dtype, 'y')}",
+            f"{flag}{tensor}._requires_grad",
+            f"{tensor}._base is None",
+            f"not {tensor}._hooks and not {tensor}._post_accumulate_hooks",
+        ]
+        if place is not None:
+            w.conditions.append(f"{array}.flags.carray")
+    tensors = [*(f"e{n}" for n in range(len(program.slots))), *(f"t{i}" for i in arguments)]
+    w.conditions += [
+        f"len(tensors := {{{', '.join(f'id({t})' for t in tensors)}}}) == {len(tensors)}",
+        f"tensors.isdisjoint({w.name(program.named, 'n')})",
+    ]
 
 
 def _present(w: _Writer, holder: Any, name: str) -> str:
@@ -257,7 +316,7 @@ def _updated_owners(program: Program) -> set[int] | None:
     owners = set()
     for i in program.graph.updates:
         source = program.sources[i]
-        if isinstance(source, Grad):
+        if isinstance(source, (Grad, Moving)):
             continue  # see _write_separation
         if not isinstance(source, Tensor):
             return None
@@ -361,12 +420,18 @@ def _write_call(w: _Writer, program: Program, passed: list[str]) -> None:
             w.add(f"{versions}.count += 1", f"{versions}.stamp = stamp")
         else:
             w.add(f"{_owner(w, owner)}._bump_version()")
+    for moved, index in program.moved:
+        w.add(f"{w.name(moved, 's')}._array = {outputs[index]}")
     result = _result(w, program, program.result, outputs)
     gradients = [(_owner(w, o), _result(w, program, d, outputs)) for o, d in program.grads]
     for owner in program.cleared:
         w.add(f"{_owner(w, owner)}._grad = None")
     for tensor, grad in gradients:
         w.add(f"{tensor}._grad = {grad}")
+    if program.rebound:
+        put = [(_slot(w, slot), _result(w, program, d, outputs)) for slot, d in program.rebound]
+        w.add(*(f"{slot} = {value}" for slot, value in put))
+        w.add(f"note_structure({w.name(program.surroundings, 'e')})")
     for call, arguments in program.afterwards:
         w.add(f"{w.name(call, 'f')}(*{_result(w, program, arguments, outputs)})")
     w.add(f"return {result}")
@@ -379,8 +444,9 @@ def _result(w: _Writer, program: Program, description: Any, outputs: list[str]) 
         if description.as_number:
             return f"{name}.item()"
         made = f"z{description.index}"
-        if any(line.startswith(f"    {made} = ") for line in w.lines):
+        if made in w.made:
             return made  # what is returned twice is one tensor
+        w.made.add(made)
         w.add(f"{made} = new(Tensor)", f"{made}._array = {name}")
         if description.index in program.spent:
             node = w.name(program.spent[description.index], "b")
@@ -393,7 +459,8 @@ def _result(w: _Writer, program: Program, description: Any, outputs: list[str]) 
         return f"q{len(w.lines) - 1}"
     if description.__class__ is View:
         made = w.name(description, "w")
-        if not any(line.startswith(f"    v{made} = ") for line in w.lines):
+        if made not in w.made:
+            w.made.add(made)
             base = _result(w, program, description.base, outputs)
             w.add(f"v{made} = deliver_view({base}, {made})")
         return f"v{made}"

@@ -35,9 +35,9 @@ from .unsupported import Unsupported
 _ALIGNED = 64
 
 
-def aligned_bytes(count: int) -> np.ndarray:
-    """Uninitialised memory that begins at a multiple of 64."""
-    raw = np.empty(count + _ALIGNED, np.uint8)
+def aligned_bytes(count: int, make: Callable[..., np.ndarray] = np.empty) -> np.ndarray:
+    """Memory that begins at a multiple of 64, uninitialised or of ``np.zeros``."""
+    raw = make(count + _ALIGNED, np.uint8)
     start = -raw.ctypes.data % _ALIGNED
     return raw[start : start + count]
 
@@ -111,12 +111,11 @@ class Executable:
         slots = first_input + len(self.input_specs) + len(self.output_specs)
         outputs = range(first_input + len(self.input_specs), slots)
         words = table_words(len(self.kernels))
-        memory = aligned_bytes(8 * words).view(np.int64)
+        memory = aligned_bytes(8 * words, np.zeros).view(np.int64)
         machinery = self._machinery
         machinery.tables.append(memory)
         table = memory.view(_Table)
         table.needs = (machinery, *state.values())
-        table[:] = 0
         table[ARENA] = machinery.arena.ctypes.data
         for i, array in enumerate(constants):
             table[FIRST_POINTER + i] = array.ctypes.data

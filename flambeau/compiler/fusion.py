@@ -115,6 +115,9 @@ class _Joiner:
         self.materialised = materialised
         self.home: dict[int, Kernel] = {}
         self.reads: dict[int, dict[int, Value]] = {}
+        self.read_by: dict[int, tuple[Kernel, dict[int, Value]]] = {}
+        self.places = {id(value): place for place, value in enumerate(graph.values())}
+        self.spans: dict[int, tuple[Kernel, int, int]] = {}
         siblings: dict[object, Kernel] = {}
         for value in graph.values():
             if id(value) not in materialised:
@@ -140,7 +143,21 @@ class _Joiner:
                 found[id(home)] = home
         return list(found.values())
 
+    def span(self, kernel: Kernel) -> tuple[int, int]:
+        """The places of the first and the last of a kernel's values in the order of the graph."""
+        known = self.spans.get(id(kernel))
+        if known is None or known[0] is not kernel:
+            places = [self.places[id(v)] for v in kernel.values]
+            known = self.spans[id(kernel)] = (kernel, min(places), max(places))
+        return known[1:]
+
     def reads_of(self, kernel: Kernel) -> dict[int, Value]:
+        known = self.read_by.get(id(kernel))
+        if known is None or known[0] is not kernel:
+            known = self.read_by[id(kernel)] = (kernel, self._reads_of(kernel))
+        return known[1]
+
+    def _reads_of(self, kernel: Kernel) -> dict[int, Value]:
         reads: dict[int, Value] = {}
         for value in kernel.values:
             if id(value) not in self.reads:
@@ -167,11 +184,13 @@ class _Joiner:
         """Whether ``start`` depends on ``target`` through other kernels than ``skip`` directly."""
         stack = [k for k in self.producers(start) if k is not target]
         seen: set[int] = set()
+        first = self.span(target)[0]
         while stack:
             kernel = stack.pop()
             if kernel is target:
                 return True
-            if id(kernel) in seen:
+            # what comes before all of the target cannot depend on it
+            if id(kernel) in seen or self.span(kernel)[1] < first:
                 continue
             seen.add(id(kernel))
             stack.extend(self.producers(kernel))

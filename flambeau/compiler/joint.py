@@ -18,6 +18,7 @@ from ..autograd.node import Node, next_sequence
 from ..autograd.slots import OutputSlot
 from ..tensor import Tensor, wrap
 from .graph import Graph, Value, evaluate, input_value
+from .rebinding import Moving, Slot
 
 _REPEATED = ("full", "arange", "constant", "reshape", "permute", "expand", "astype")
 """Primitives that the backward program repeats rather than keep their results."""
@@ -285,7 +286,7 @@ def _must_be_copied(kept: Any, watched: list[Any], delivered: set[int], recordin
         return not any(w.__class__ is int and w == source for w in watched)
     if isinstance(source, Tensor):
         return not any(source is w for w in watched)
-    return hasattr(source, "owner")
+    return hasattr(source, "owner") or isinstance(source, (Slot, Moving))
 
 
 def _cut(forward: Graph, grads: list[Value], roots: list[Value]) -> tuple[Graph, list[Any]]:

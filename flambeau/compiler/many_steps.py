@@ -145,6 +145,7 @@ def _repeatable(program: Program, ahead: bool) -> bool:
     return (
         program.joint is None
         and not program.afterwards
+        and not (program.rebound or program.moved or program.slots)
         and (ahead or not draws)
         and not any(isinstance(program.sources[i], Draw) for i in checked_inputs(program))
         and not grads & returned

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 STATUS, ARENA, FIRST_POINTER = 0, 1, 2
-SLOTS, ONCE_POINTER, HOST_POINTER, TEAM_POINTER = 4092, 4093, 4094, 4095
-PROFILE = 4096
-"""Positions in the table."""
+SLOTS, ONCE_POINTER, HOST_POINTER, TEAM_POINTER = 65532, 65533, 65534, 65535
+PROFILE = 65536
+"""Positions in the table; what lies between is memory that is never touched."""
 ONCE = "flambeau_once"
 """The name of the function that :mod:`.entry` calls."""
 HOST_RAISED = 2

@@ -128,6 +128,8 @@ class PythonState:
         self.foreign: list[tuple[Any, str, Any]] = []
         self.rates = []
         self.tensors: dict[int, Any] = {}
+        self.places: dict[int, set[Any]] = {}
+        """By the id of a tensor, or a tuple, where it is: containers' ids, and keys."""
         self.groups: list[dict[str, Any]] = []
         self.optimizer_states: list[tuple[dict[Any, Any], tuple[Any, ...]]] = []
         self.keys: list[tuple[Any, tuple[str, ...]]] = []
@@ -136,6 +138,7 @@ class PythonState:
         self._streams: list[Any] = []
         self._everything = not self.names.isdisjoint(_REFLECTION)
         self._seen: set[int] = set()
+        self._looked_into: set[int] = set()
         self._in_arguments = False
 
     def _note_code(self, function: Any) -> None:
@@ -178,9 +181,17 @@ class PythonState:
             return
         if holder is not None:
             self.references.append((holder, name, value))
-        self._visit(name, value, depth)
+        key = None if isinstance(holder, types.CellType) else name
+        self._visit(name, value, depth, None if holder is None else (id(holder), key))
 
-    def _visit(self, name: str, value: Any, depth: int) -> None:
+    def _note_place(self, value: Any, place: Any) -> None:
+        """Note that ``value`` is in a container, or, if ``place`` is None, who knows where."""
+        if isinstance(value, (Tensor, tuple)):
+            places = self.places.setdefault(id(value), set())
+            places.add((None, len(places)) if place is None else place)
+
+    def _visit(self, name: str, value: Any, depth: int, place: Any = None) -> None:
+        self._note_place(value, place)
         if isinstance(value, Tensor):
             self._visit_tensor(value, depth)
             return
@@ -196,8 +207,9 @@ class PythonState:
                 self.watched.append(Watched(name, value))
             if len(value) > _LONGEST:
                 return
-            for item in list(value.values() if isinstance(value, dict) else value):
-                self._visit(name, item, depth + 1)
+            items = list(value.items() if isinstance(value, dict) else enumerate(value))
+            for key, item in items:
+                self._visit(name, item, depth + 1, (id(value), key))
         elif isinstance(value, np.ndarray):
             if value.nbytes > _MOST_BYTES:
                 self.refused = (
@@ -217,6 +229,8 @@ class PythonState:
                 self._note_code(value)
                 for holder, inner, item in cells(value):
                     self._refer(holder, inner, item, depth + 1)
+            elif isinstance(value, types.MethodType):
+                self._note_places_within(value.__self__, depth)
         elif isinstance(getattr(value, "param_groups", None), list):
             self._visit_optimizer(value, depth)
         elif hasattr(value, "_function") and hasattr(value, "runners"):  # a compiled function
@@ -271,6 +285,7 @@ class PythonState:
                 for name, item in list(attributes.items()):
                     if isinstance(item, PLAIN):
                         self.foreign.append((value, name, item))
+            self._note_places_within(value, depth)
             return
         self._visit_class(cls, value, depth)
         for name, item in list(attributes.items()):
@@ -285,6 +300,23 @@ class PythonState:
             self.lengths.append((attributes, f"the attributes of a {cls.__name__}",
                                  len(attributes)))  # fmt: skip
 
+    def _note_places_within(self, value: Any, depth: int) -> None:
+        """Note where an object of a library has tensors (a distribution its parameters)."""
+        if depth > _DEEPEST or id(value) in self._looked_into:
+            return
+        self._looked_into.add(id(value))
+        if isinstance(value, dict):
+            items = list(value.items())
+        elif isinstance(value, (list, tuple, set, frozenset, deque)):
+            items = list(enumerate(value)) if len(value) <= _LONGEST else []
+        else:
+            items = list(getattr(value, "__dict__", {}).items())
+        for key, item in items:
+            if isinstance(item, Tensor):
+                self._note_place(item, (id(value), key))
+            elif not isinstance(item, (*PLAIN, type, types.ModuleType, np.ndarray)):
+                self._note_places_within(item, depth + 1)
+
     def _visit_module(self, root: Any, depth: int) -> None:
         for module in root.modules():
             self._seen.add(id(module))
@@ -294,21 +326,24 @@ class PythonState:
                 self._visit_class(type(module), module, depth)
             self.keys.append((module, tuple(vars(module))))
             for name, item in list(vars(module).items()):
-                if isinstance(item, (int, float, str, tuple)) or (
+                if isinstance(item, tuple) and any(isinstance(i, Tensor) for i in item):
+                    self._refer(module.__dict__, name, item, depth + 1)
+                elif isinstance(item, (int, float, str, tuple)) or (
                     own and name[:1] != "_" and not isinstance(item, (*CONTAINERS, Tensor))
                 ):
                     if name != "training":
                         self.attributes.append((module, name, item))
                 elif name in ("_parameters", "_buffers", "_modules"):
                     self.structure.append(Watched(name, item))
-                    for tensor in item.values():
+                    for key, tensor in item.items():
                         if isinstance(tensor, Tensor):
+                            self._note_place(tensor, (id(item), key))
                             self._visit_tensor(tensor, depth)
                 elif name.endswith("_hooks") and isinstance(item, dict):
                     self._visit_hooks(name, item, depth)
                 elif name in _MODULE_FIELDS:
                     continue
-                elif self._named(name) or isinstance(item, types.FunctionType):
+                elif self._named(name) or isinstance(item, (types.FunctionType, Tensor)):
                     self._refer(module.__dict__, name, item, depth + 1)
 
     def _visit_tensor(self, tensor: Any, depth: int) -> None:
@@ -352,6 +387,8 @@ class PythonState:
             for inner in state.values():
                 if isinstance(inner, dict):
                     self.structure.append(Watched("state", inner))
+                    for key, item in inner.items():
+                        self._note_place(item, (id(inner), key))
         if not is_own(type(optimizer)):
             self._visit_object(optimizer, depth)
         for group in optimizer.param_groups:
@@ -362,7 +399,8 @@ class PythonState:
                 self.structure.append(Watched("params", group["params"]))
                 self.lengths.append((group["params"], "params", len(group["params"])))
                 self.references.append((group, "params", group["params"]))
-                for tensor in group["params"]:
+                for i, tensor in enumerate(group["params"]):
+                    self._note_place(tensor, (id(group["params"]), i))
                     self._visit_tensor(tensor, depth)
         for name, item in vars(optimizer).items():
             if name.endswith("_hooks") and isinstance(item, dict):

@@ -10,7 +10,7 @@ import numpy as np
 from ..modes import MODES, ConcreteValueNeeded
 from ..random.default import default_generator
 from ..tensor import Tensor
-from ..tensor.views import chain_of, replay
+from ..tensor.views import chain_of, is_alias, record_alias, replay
 from . import symbolic
 from .array_calls import TURN, call_values, drawn, name_of
 from .capture_error import CaptureError
@@ -82,6 +82,8 @@ class Capture:
         """What :mod:`.memory_order` has found."""
         self.source_by_tensor: dict[int, Any] = {}
         self.streams = Streams()
+        self.left_behind: dict[int, tuple[Tensor, Value]] = {}
+        """Tensors whose ``data`` have been replaced, and what they were just before."""
         self.derived: dict[int, tuple[Tensor, Any]] = {}
         """Views of states, and their arrays."""
         self.early: set[int] = set()
@@ -241,6 +243,36 @@ class Capture:
             self.knows_grads_of((tensor,))
         if replaced and tensor._grad is self.original_grads[id(tensor)][1]:
             self.forgotten.add(id(tensor))
+
+    def replace_data(self, tensor: Tensor, value: Tensor) -> None:
+        """``tensor.data = value``: from now on they are one memory, which is another at each call.
+
+        Raises:
+            CaptureError: one of them is a view, has views, or is not what it would have to be.
+        """
+        root = value
+        while root._base is not None and all(is_alias(o) for o, _ in chain_of(root)):
+            root = root._base
+        if root is tensor:  # as after ``tensor.data -= x``
+            return
+        array = self.array_of(tensor)
+        source = self.source_by_tensor.get(id(tensor))
+        if source is not tensor or tensor._base is not None or id(tensor) in self.left_behind:
+            raise CaptureError("it replaces the data of a tensor that is a view, or its own")
+        if root not in self.newborn or root._base is not None or root._requires_grad:
+            raise CaptureError("it replaces a tensor's data by those of a tensor from outside")
+        if any(t._base is tensor for t in self.newborn.living()):
+            raise CaptureError("it replaces the data of a tensor that it has views of")
+        if any(t._base is root and t is not value for t in self.newborn.living()):
+            raise CaptureError("it replaces a tensor's data by those of one that it has views of")
+        new = self.array_of(root)
+        if new.shape != array.shape or new.dtype != array.dtype:
+            raise CaptureError("it replaces a tensor's data by some of another shape or dtype")
+        self.left_behind[id(tensor)] = (tensor, array)
+        tensor._array = new
+        record_alias(root, tensor)
+        if value is not root:
+            record_alias(value, tensor)
 
     def constant(self, array: Any) -> Value:
         """A value made inside the program that is the same at every call."""

@@ -26,6 +26,7 @@ from .graph import Graph, evaluate
 from .guards import GuardFailed
 from .options import Hyperparameter
 from .overlap import overlaps
+from .rebinding import Moving, Slot, note_structure, same_slots
 from .watched import read_plain, same_value
 
 ndarray = np.ndarray
@@ -53,6 +54,7 @@ class Runner:
         self.states_at = dict(self.states)
         self.arguments = [(i, s) for i, s in enumerate(sources) if s.__class__ is int]
         self.grads = [(i, s) for i, s in enumerate(sources) if isinstance(s, Grad)]
+        self.slots = [(i, s) for i, s in enumerate(sources) if isinstance(s, (Slot, Moving))]
         self.draws = [(i, s) for i, s in enumerate(sources) if isinstance(s, Draw)]
         self.parameters = [(i, s) for i, s in enumerate(sources) if isinstance(s, Hyperparameter)]
         self.kinds = [(v.shape, v.dtype) for v in program.graph.inputs]
@@ -105,7 +107,9 @@ class Runner:
             if grad is None or grad._requires_grad:
                 raise GuardFailed("grad", grad_source.owner, True)
             inputs[i] = self._passed(i, grad)
-        if (self.arguments or self.grads) and self.program.graph.updates:
+        for i, slot in self.slots:
+            inputs[i] = self._passed(i, slot.tensor())
+        if (self.arguments or self.grads or self.slots) and self.program.graph.updates:
             self._refuse_shared_memory(tensors)
         for i, source in self.parameters:
             inputs[i] = source.read()
@@ -176,6 +180,10 @@ class Runner:
                 known[i] = None
         if moved and self.program.graph.updates:
             self._refuse_shared_states()
+        if self.program.slots:
+            facts = same_slots(self.program, tensors)
+            if facts is not None:
+                raise GuardFailed("reference", facts.slot.key)
         for view, array in self.program.derived:
             if view._array is not array:
                 raise GuardFailed("array", view, (array.shape, array.dtype), "another view")
@@ -217,7 +225,7 @@ class Runner:
         inputs = self.inputs
         states = {i: a for i, a in enumerate(inputs) if self.states_at.get(i) is not None}
         places = {i: tensors[position]._array for i, position in self.arguments}
-        places.update((i, inputs[i]) for i, _ in self.grads)
+        places.update((i, inputs[i]) for i, _ in (*self.grads, *self.slots))
         for i in self.program.graph.updates:
             mine = places.get(i, states.get(i))
             for j, other in (places if i in states else {**states, **places}).items():
@@ -265,10 +273,19 @@ class Runner:
             tensor = delivered[index] = wrap(outputs[index])
             tensor._requires_grad = True
             tensor._node = node
+        for tensor, index in program.moved:
+            tensor._array = outputs[index]
         node = None if program.joint is None else program.joint.deliver(self, delivered, tensors)
         views: dict[int, Tensor] = {}
         result = build_result(program.result, delivered, tensors, views)
         self.leave(delivered, tensors, views)
+        if program.rebound:
+            put = [
+                (slot, build_result(d, delivered, tensors, views)) for slot, d in program.rebound
+            ]
+            for slot, value in put:
+                slot.put(value)
+            note_structure(program.surroundings)
         if node is not None:
             node.watch(delivered, tensors)
         for call, arguments in program.afterwards:

@@ -9,6 +9,7 @@ import numpy as np
 from ..tensor import Tensor
 from .captured import Argument, Draw, Grad, Program, Result, View
 from .options import Hyperparameter
+from .rebinding import Moving, Slot
 from .watched import same_value
 
 
@@ -45,9 +46,19 @@ def same_program(first: Program, second: Program) -> str | None:
     for name in ("grads", "cleared", "had_grad", "updated"):
         if not _same_description(getattr(first, name), getattr(second, name)):
             return f"what it does to gradients differs between two calls ({name})"
+    if [(id(t), i) for t, i in first.moved] != [(id(t), i) for t, i in second.moved]:
+        return "the data that it replaces differ between two calls"
+    if not _same_slots(first.rebound, second.rebound):
+        return "the tensors that it replaces differ between two calls"
     if not _same_description(first.result, second.result):
         return "its result differs between two calls in something other than tensors"
     return None
+
+
+def _same_slots(first: list[tuple[Slot, Any]], second: list[tuple[Slot, Any]]) -> bool:
+    return len(first) == len(second) and all(
+        a.same_as(b) and _same_description(p, q) for (a, p), (b, q) in zip(first, second)
+    )
 
 
 def _source_kind(source: Any) -> Any:
@@ -57,6 +68,10 @@ def _source_kind(source: Any) -> Any:
                 id(source.generator))  # fmt: skip
     if isinstance(source, Hyperparameter):
         return id(source.group), source.name, source.index
+    if isinstance(source, Moving):
+        return "moving", id(source.owner)
+    if isinstance(source, Slot):
+        return "slot", id(source.holder), source.key, source.part
     if isinstance(source, Grad):
         return "grad", source.owner if source.owner.__class__ is int else id(source.owner)
     return source if source.__class__ is int else id(source)

@@ -21,6 +21,13 @@ _SHORT = 64
 STREAMS = (np.random.Generator, np.random.RandomState, random.Random)
 
 
+class _AnyTensor:
+    """What stands for the tensor that a program itself replaces: see :mod:`.rebinding`."""
+
+
+ANY_TENSOR: Any = _AnyTensor()
+
+
 def read_plain(holder: Any, name: str) -> Any:
     """The present value of ``name`` in a closure cell, a module's globals, or an object."""
     if isinstance(holder, types.CellType):
@@ -35,7 +42,7 @@ def read_plain(holder: Any, name: str) -> Any:
 
 def same_value(now: Any, then: Any) -> bool:
     """Whether a value is what it was: the same object, or an equal plain value of its type."""
-    if now is then:
+    if now is then or then is ANY_TENSOR:
         return True
     if now.__class__ is not then.__class__:
         return False
@@ -188,6 +195,7 @@ def same_random(then: dict[str, Any]) -> bool:
 
 
 __all__ = [
+    "ANY_TENSOR",
     "CONTAINERS",
     "PLAIN",
     "STREAMS",

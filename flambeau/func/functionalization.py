@@ -1,4 +1,7 @@
-"""Functions without writes in place (``torch.func.functionalize``)."""
+"""Functions without writes in place (``torch.func.functionalize``).
+
+Source: https://pytorch.org/docs/stable/generated/torch.func.functionalize.html
+"""
 
 from __future__ import annotations
 

@@ -150,8 +150,26 @@ def dtype(x: Array) -> np.dtype:
     return x.dtype
 
 
+def keeps_order(x: Array) -> bool:
+    """Whether a copy of ``x`` has its elements in their order: no two of them are one in memory."""
+    if x.flags.forc:
+        return True
+    step = 1
+    for stride, n in sorted(zip(x.strides, x.shape)):
+        if n > 1:
+            if abs(stride) < step:
+                return False
+            step = abs(stride) * n
+    return True
+
+
+def row_major(x: Array) -> Array:
+    """``x`` with its elements in row-major order: PyTorch's results of some operations are."""
+    return x if x.flags.c_contiguous else x.copy()
+
+
 def copy(x: Array) -> Array:
-    return np.array(x)
+    return x.copy(order="K" if keeps_order(x) else "C")
 
 
 def rsqrt(x: Array) -> Array:
@@ -159,7 +177,8 @@ def rsqrt(x: Array) -> Array:
 
 
 def astype(x: Array, dtype: np.dtype) -> Array:
-    return x.astype(dtype, copy=False)
+    order: Any = "K" if x.dtype == dtype or keeps_order(x) else "C"
+    return x.astype(dtype, order, copy=False)
 
 
 def full(shape: Sequence[int], value: float, dtype: np.dtype) -> Array:
@@ -188,27 +207,33 @@ def sum(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
             ones = _ONES[rows] = np.ones(rows, _FLOAT32)
         result = dot(ones, x)
         return result[None] if keepdim else result
-    return np.add.reduce(x, axis=dim, dtype=dtype, keepdims=keepdim)
+    result = np.add.reduce(x, axis=dim, dtype=dtype, keepdims=keepdim)
+    return result if x.ndim < 3 else row_major(result)
 
 
 def prod(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
-    return np.multiply.reduce(x, axis=dim, dtype=x.dtype, keepdims=keepdim)
+    result = np.multiply.reduce(x, axis=dim, dtype=x.dtype, keepdims=keepdim)
+    return result if x.ndim < 3 else row_major(result)
 
 
 def amax(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
-    return np.maximum.reduce(x, axis=dim, keepdims=keepdim)
+    result = np.maximum.reduce(x, axis=dim, keepdims=keepdim)
+    return result if x.ndim < 3 else row_major(result)
 
 
 def amin(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
-    return np.minimum.reduce(x, axis=dim, keepdims=keepdim)
+    result = np.minimum.reduce(x, axis=dim, keepdims=keepdim)
+    return result if x.ndim < 3 else row_major(result)
 
 
 def any(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
-    return np.logical_or.reduce(x, axis=dim, keepdims=keepdim)
+    result = np.logical_or.reduce(x, axis=dim, keepdims=keepdim)
+    return result if x.ndim < 3 else row_major(result)
 
 
 def all(x: Array, dim: Any = None, keepdim: Any = False) -> Array:
-    return np.logical_and.reduce(x, axis=dim, keepdims=keepdim)
+    result = np.logical_and.reduce(x, axis=dim, keepdims=keepdim)
+    return result if x.ndim < 3 else row_major(result)
 
 
 def argmax(x: Array, dim: int | None, keepdim: bool = False) -> Array:
@@ -220,11 +245,11 @@ def argmin(x: Array, dim: int | None, keepdim: bool = False) -> Array:
 
 
 def cumsum(x: Array, dim: int) -> Array:
-    return np.cumsum(x, axis=dim, dtype=x.dtype)
+    return row_major(np.cumsum(x, axis=dim, dtype=x.dtype))
 
 
 def cumprod(x: Array, dim: int) -> Array:
-    return np.cumprod(x, axis=dim, dtype=x.dtype)
+    return row_major(np.cumprod(x, axis=dim, dtype=x.dtype))
 
 
 def argsort(x: Array, dim: int, descending: bool = False) -> Array:
@@ -323,13 +348,13 @@ def gather(x: Array, dim: int, index: Array) -> Array:
 
 
 def scatter(x: Array, dim: int, index: Array, src: Array) -> Array:
-    result = np.array(x)
+    result = x.copy()
     result[_along(x, dim, index)] = src[tuple(slice_(n) for n in index.shape)]
     return result
 
 
 def scatter_add(x: Array, dim: int, index: Array, src: Array) -> Array:
-    result = np.array(x)
+    result = x.copy()
     np.add.at(result, _along(x, dim, index), src[tuple(slice_(n) for n in index.shape)])
     return result
 

@@ -7,16 +7,22 @@ leads the gradient back.  Equal elements: the first one counts, as in PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from .numpy_turning import quick, turn
 from .numpy_windows import max_pool_indices
+from .numpy_workspace import WORKSPACE
 
 Array = Any
 Sizes = Sequence[int]
+
+_MANY = 1 << 13
+"""Elements from which on copying costs more than arranging for it."""
 
 _INTEGER = {2: np.int16, 4: np.int32, 8: np.int64}
 
@@ -39,20 +45,42 @@ def max_pool_tiles(
     shape = list(x.shape)
     for dim in range(len(shape) - 1, len(shape) - 1 - dims, -1):
         k = kernel[dim - len(shape)]
-        parts = x.reshape(-1, k, prod(shape[dim + 1 :]))
-        if parts.shape[2] == 1:
-            parts = parts[..., 0]
-        # one copy of neighbours that lie apart: comparing and choosing walk contiguous memory
-        best = parts[:, 0].copy()
+        neighbours = _neighbours(x.reshape(-1, k, prod(shape[dim + 1 :])))
+        best = next(neighbours)
         wins = []
-        for i in range(1, k):
-            other = parts[:, i].copy()
+        for other in neighbours:
             wins.append(np.greater(other, best))
-            np.maximum(best, other, out=best)
+            best = np.maximum(best, other)
         choices.append(wins)
         shape[dim] //= k
         x = best
     return x.reshape(shape), (tuple(size), choices)
+
+
+def _neighbours(parts: Array) -> Iterator[Array]:
+    """What lies at each place of the middle dim of a contiguous (n, k, inner).
+
+    Neighbours that lie apart are copied once: comparing and choosing walk contiguous memory.
+    """
+    n, k, inner = parts.shape
+    if inner == 1 and k > 1 and parts.size >= _MANY and quick(parts):
+        apart = WORKSPACE.array("image", (k, n), parts.dtype)
+        turn(parts.reshape(n, k), apart)
+        yield from apart
+        return
+    runs = _runs(parts)
+    for i in range(k):
+        yield runs[:, i].copy().view(parts.dtype).reshape(-1)
+
+
+def _runs(parts: Array) -> Array:
+    """(n, k, inner) as (n, k), where there are many: a run of ``inner`` is copied as one."""
+    n, k, inner = parts.shape
+    if inner == 1:
+        return parts.reshape(n, k)
+    if parts.size < _MANY:
+        return parts
+    return parts.reshape(n, k * inner).view(np.dtype((np.void, inner * parts.itemsize)))
 
 
 def max_pool_tiles_gradient(grad: Array, input_shape: Sizes, kernel: Sizes, aux: Any) -> Array:
@@ -63,22 +91,26 @@ def max_pool_tiles_gradient(grad: Array, input_shape: Sizes, kernel: Sizes, aux:
     shape = list(grad.shape)
     # bits times 0 or 1, as integers: exact for every value, and without branches
     current = np.ascontiguousarray(grad).view(integer)
-    for place, wins in enumerate(reversed(choices)):
+    for place, choices_of_dim in enumerate(reversed(choices)):
         dim = len(shape) - dims + place
         k = kernel[place]
         inner = prod(shape[dim + 1 :])
         result = np.empty((current.size // inner, k, inner), integer)
-        rows = current.reshape(-1, inner)
-        if inner == 1:
-            parts, rows = result[..., 0], rows[:, 0]
+        rows = current.reshape(-1)
+        many = result.size >= _MANY
+        if many and inner == 1 and k == 2 and integer is np.int32 and sys.byteorder == "little":
+            # both places in one: the bits of the second are the upper half
+            places = np.multiply(choices_of_dim[0], np.uint8(32))
+            pairs = result.reshape(-1).view(np.uint64)
+            np.left_shift(rows.view(np.uint32), places.reshape(-1), out=pairs, dtype=np.uint64)
         else:
-            parts = result
-        for i in range(k - 1, 0, -1):
-            taken = np.multiply(rows, wins[i - 1])
-            parts[:, i] = taken
-            # what was not taken: bits that are equal cancel
-            rows = np.bitwise_xor(rows, taken, out=taken)
-        parts[:, 0] = rows
+            runs = _runs(result)
+            for i in range(k - 1, 0, -1):
+                taken = np.multiply(rows, choices_of_dim[i - 1].reshape(-1))
+                runs[:, i] = taken.view(runs.dtype).reshape(runs[:, i].shape)
+                # what was not taken: bits that are equal cancel
+                rows = np.bitwise_xor(rows, taken, out=taken)
+            runs[:, 0] = rows.view(runs.dtype).reshape(runs[:, 0].shape)
         shape[dim] *= k
         current = result
     tiles = current.reshape(shape).view(grad.dtype)

@@ -61,8 +61,9 @@ def rows_of(shape: tuple[int, int], dtype: np.dtype) -> Rows:
 
 
 def are_few(x: Array) -> bool:
-    """Whether ``x`` is a small matrix with elements."""
-    return x.ndim == 2 and 0 < x.size <= FEW and x.shape[1] <= NARROW
+    """Whether ``x`` is a small matrix with elements, row by row in memory."""
+    few = x.ndim == 2 and 0 < x.size <= FEW and x.shape[1] <= NARROW
+    return few and x.flags.c_contiguous
 
 
 def less_maxima(x: Array, rows: Rows) -> Array:

@@ -1,4 +1,7 @@
-"""What cannot be exported."""
+"""What cannot be exported.
+
+Source: https://pytorch.org/docs/stable/onnx.html
+"""
 
 from __future__ import annotations
 

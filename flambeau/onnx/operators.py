@@ -240,6 +240,7 @@ Number = Callable[[Value], Any]
 
 
 def length(dim: int) -> Number:
+    """What reads the size of a value's dim ``dim``, for :meth:`Sizes.of`."""
     return lambda value: value.shape[dim]
 
 
@@ -261,7 +262,15 @@ def _place_in(place: int, dim: int, more: int) -> Number:
 
 
 def shape(b: Builder, v: Value) -> list[Any]:
-    """The result's shape, in which sizes may be open."""
+    """The shape of ``v``, in which sizes may be open.
+
+    Args:
+        b: what knows them.
+        v: the value.
+
+    Returns:
+        an int or a :class:`Size` for each dim.
+    """
     return [b.sizes.of(v, length(i)) for i in range(v.ndim)]
 
 
@@ -398,7 +407,16 @@ def _scatter(b: Builder, v: Value) -> str:
 
 
 def convolution(b: Builder, v: Value, bias: str | None = None) -> str:
-    """A convolution, with the bias that follows it if there is one."""
+    """Write a convolution, with the bias that follows it if there is one.
+
+    Args:
+        b: where to.
+        v: the convolution, of an input (N, C, ...) and a weight (out, C / groups, ...).
+        bias: the name of the bias (out,).
+
+    Returns:
+        the result's name.
+    """
     x, weight = (b.of(o) for o in v.operands)
     a = v.attributes
     return b.node(
@@ -448,7 +466,23 @@ def pooling(
     places: bool = False,
     **more: Any,
 ) -> str:
-    """MaxPool or AveragePool over the last dims of ``x``, or the places of the maxima."""
+    """Write MaxPool or AveragePool over the last dims of ``x``, or the places of the maxima.
+
+    Args:
+        b: where to.
+        operator: its name.
+        x: the input, (N, C, ...) or (C, ...).
+        window: ``kernel``, ``stride``, ``padding``, ``size`` and perhaps ``dilation``, a number for
+            each dim pooled.
+        places: whether the places are wanted, not the maxima.
+        more: further attributes of the node.
+
+    Returns:
+        the result's name.
+
+    Raises:
+        OnnxExporterError: ``x`` has other dims.
+    """
     kernel, stride, padding = (window[name] for name in ("kernel", "stride", "padding"))
     dilation = window.get("dilation", (1,) * len(kernel))
     lengths = x.shape[-len(kernel) :]

@@ -69,7 +69,7 @@ def _is(value: Value, primitive: str) -> bool:
 
 
 def max_pool(value: Value) -> Value | None:
-    """The ``max_pool_indices`` whose maxima ``value`` is, picked out of its input."""
+    """The ``max_pool_indices`` whose maxima ``value`` is, picked out of its input, or None."""
     inner = value
     while _is(inner, "reshape"):
         inner = inner.operands[0]
@@ -86,7 +86,7 @@ def max_pool(value: Value) -> Value | None:
 
 
 def softmax(value: Value) -> tuple[Value, int] | None:
-    """The input and the dim of the softmax that ``value`` is."""
+    """The input and the dim of the softmax that ``value`` is, or None."""
     if not _is(value, "div"):
         return None
     exponential, total = value.operands
@@ -104,7 +104,7 @@ def softmax(value: Value) -> tuple[Value, int] | None:
 
 
 def linear(value: Value, graph: Graph) -> tuple[Value, Value, Value] | None:
-    """Input, weight ``(out, in)`` and bias of the linear map that ``value`` is."""
+    """Input, weight ``(out, in)`` and bias of a linear map of ``graph``, ``value``, or None."""
     if not _is(value, "add"):
         return None
     product, bias = value.operands
@@ -119,7 +119,7 @@ def linear(value: Value, graph: Graph) -> tuple[Value, Value, Value] | None:
 
 
 def biased_convolution(value: Value, graph: Graph) -> tuple[Value, np.ndarray] | None:
-    """The convolution and the bias ``(C,)`` that ``value`` is the sum of."""
+    """The convolution and the bias ``(C,)`` that ``value`` is the sum of in ``graph``, or None."""
     if not _is(value, "add"):
         return None
     result, bias = value.operands
@@ -134,7 +134,7 @@ def biased_convolution(value: Value, graph: Graph) -> tuple[Value, np.ndarray] |
 
 
 def mean_pool(value: Value, graph: Graph) -> Value | None:
-    """The ``avg_pool`` whose sums ``value`` divides by the window's elements."""
+    """The ``avg_pool`` of ``graph`` whose sums ``value`` divides by their number, or None."""
     if not _is(value, "div") or not _is(value.operands[0], "avg_pool"):
         return None
     sums, count = value.operands
@@ -145,7 +145,7 @@ def mean_pool(value: Value, graph: Graph) -> Value | None:
 
 
 def needed(value: Value, graph: Graph) -> list[Value] | None:
-    """What must be written before ``value``, if a pattern fits it."""
+    """What must be written before ``value`` of ``graph``; None: no pattern fits it."""
     picked = max_pool(value)
     if picked is not None:
         return [picked.operands[0]]
@@ -163,7 +163,11 @@ def needed(value: Value, graph: Graph) -> list[Value] | None:
 
 
 def write(b: Builder, value: Value, graph: Graph) -> str | None:
-    """Write ``value`` as one node, if a pattern fits it."""
+    """Write ``value`` of ``graph`` as one node of ``b``.
+
+    Returns:
+        the result's name; None: no pattern fits it.
+    """
     picked = max_pool(value)
     if picked is not None:
         return pooling(b, "MaxPool", picked.operands[0], picked.attributes)

@@ -63,6 +63,7 @@ class Layer:
     recurrent_bias: Value | None
 
     def needed(self, graph: Graph) -> list[Value]:
+        """What must be written before it: rows, states and the weights ``graph`` does not know."""
         matrices = (self.weight, *self.biases, self.recurrent, self.recurrent_bias)
         open_ones = [m for m in matrices if m is not None and graph.known(m) is None]
         return [self.rows, *self.states, *open_ones]
@@ -93,7 +94,16 @@ def _is_last(b: Builder, value: Value) -> bool:
 
 
 def layer(b: Builder, value: Value, graph: Graph) -> Layer | None:
-    """The recurrent layer that a scan is, if only its outputs and last states are needed."""
+    """The recurrent layer that a scan is, if only its outputs and last states are needed.
+
+    Args:
+        b: what knows the open sizes.
+        value: a result of the scan.
+        graph: of which it is one.
+
+    Returns:
+        its parts; None: it is none.
+    """
     place = scan_key(value)
     if place not in graph.layers:
         graph.layers[place] = _recognized(b, value, graph)
@@ -101,7 +111,11 @@ def layer(b: Builder, value: Value, graph: Graph) -> Layer | None:
 
 
 def last_of_layer(b: Builder, value: Value, graph: Graph) -> Layer | None:
-    """The recurrent layer that a value is a last state of."""
+    """The recurrent layer that ``value`` is a last state of, or None.
+
+    Args:
+        b, value, graph: as for :func:`layer`.
+    """
     return layer(b, value.operands[0], graph) if _is_last(b, value) else None
 
 
@@ -150,7 +164,16 @@ def _products(projected: Value, most: int) -> tuple[Value, Value | None, tuple[V
 
 
 def write(b: Builder, value: Value, graph: Graph) -> str:
-    """The name of a recurrent layer's outputs or last state, whichever the value is."""
+    """Write the recurrent layer that ``value`` is a part of, if it is not written yet.
+
+    Args:
+        b: where to.
+        value: its outputs or a last state.
+        graph: of which it is one.
+
+    Returns:
+        the name of ``value``.
+    """
     result = value if value.primitive == "scan" else value.operands[0]
     found = layer(b, result, graph)
     assert found is not None, "only what is needed() is written"

@@ -138,6 +138,9 @@ class Sizes:
     def constant(self, value: Value) -> Any:
         """A constant's array, or what it is where it varies.
 
+        Args:
+            value: the constant.
+
         Returns:
             An array, a :class:`Size` for one number, or a :class:`Progression` for as many numbers
             as an open size says (``arange(length)``).

@@ -554,6 +554,15 @@ def _(input, dim=-1):
         )
 
 
+for _operation, _forward, _backward in (
+    (leaky_relu, 1, 2), (elu, 4, 4), (softplus, 6, 4), (logsigmoid, 3, 2), (hardsigmoid, 3, 3),
+    (hardswish, 4, 5),
+):  # fmt: skip
+    small(_operation, _forward, _backward)
+small(mish, 6, 9, most=1 << 12)
+small(glu, 3, 5, most=1 << 12)
+
+
 # -- softmax ----------------------------------------------------------------------------------
 
 
@@ -575,6 +584,7 @@ def _(input, dim):
         return small_rows.softmax(input)
     if not input.size or not input.ndim:
         return np.ones_like(input)
+    input = numpy.row_major(input)
     result = np.subtract(input, maximum_along(input, dim, None, None, True))
     np.exp(result, result)
     result /= sum_along(result, dim)
@@ -634,6 +644,7 @@ def _(input, dim):
         return small_rows.log_softmax(input)
     if not input.size or not input.ndim:
         return np.zeros_like(input)
+    input = numpy.row_major(input)
     result = np.subtract(input, maximum_along(input, dim, None, None, True))
     result -= np.log(sum_along(np.exp(result), dim))
     return result

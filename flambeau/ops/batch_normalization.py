@@ -216,6 +216,9 @@ def _(xp, grad):
     return xp.sum(grad, other_dims(grad.ndim), False)
 
 
+small(batch_norm_inference, 3, 6)
+
+
 def _check_features(features: int, *given: Any) -> None:
     named = zip(("weight", "bias", "running_mean", "running_var"), given)
     for what, tensor in sorted(named, key=lambda pair: pair[0][0] != "r"):  # as PyTorch asks

@@ -445,6 +445,9 @@ def _(input, target, weight=None, reduction="mean", label_smoothing=0.0):
         )
 
 
+small(cross_entropy_probabilities, 8, 6, most=1 << 12)
+
+
 # -- PyTorch's names for the last step of each ------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from ..autograd.grad_mode import GRAD_MODE
 from ..device import device as Device
 from ..device import resolve
 from ..modes import MODES, ConcreteValueNeeded
+from ..namespaces.numpy import keeps_order
 from ..tensor import Tensor
 from ..tensor.indexing import require_real
 from ..tensor.views import (
@@ -36,8 +37,8 @@ def clone(xp, input: Array, *, memory_format: Any = None):
 
     Args:
         input: (*), any shape.
-        memory_format: None, or ``torch.preserve_format``: elements that fill their memory keep
-            its order; any other: row-major order.
+        memory_format: None, or ``torch.preserve_format``: elements keep their order in memory,
+            unless some are one and the same; any other: row-major order.
 
     Returns:
         (*), of ``input``'s dtype.
@@ -48,20 +49,7 @@ def clone(xp, input: Array, *, memory_format: Any = None):
 @clone.kernel
 def _(input, memory_format=None):
     keep = memory_format is None or str(memory_format) == "torch.preserve_format"
-    return input.copy(order="K" if keep and _fills_its_memory(input) else "C")
-
-
-def _fills_its_memory(array: np.ndarray) -> bool:
-    """Whether the elements lie side by side in some order, none twice: such strides are kept."""
-    if array.flags.c_contiguous or array.flags.f_contiguous:
-        return True
-    step = array.itemsize
-    for stride, n in sorted(zip(array.strides, array.shape)):
-        if n > 1:
-            if stride != step:
-                return False
-            step *= n
-    return True
+    return input.copy(order="K" if keep and keeps_order(input) else "C")
 
 
 @clone.vjp("input")

@@ -69,8 +69,11 @@ def in_place(name: str, doc: str | None) -> str:
     summary = f"In-place :func:`{name}`: its result is written into this tensor, which is returned."
     if not doc:
         return summary
-    lines = [line for line in doc.rstrip().split("\n") if not line.startswith("        out: ")]
-    return _added(f"{summary}\n\n    " + "\n".join(lines), "Raises", _UNWRITABLE)
+    at = doc.find("\n        out: ")
+    if at >= 0:
+        end = doc.find("\n", at + 1)
+        doc = doc[:at] + (doc[end:] if end >= 0 else "")
+    return _added(f"{summary}\n\n    {doc.rstrip()}", "Raises", _UNWRITABLE)
 
 
 def written(summary: str, args: str, returns: str, raises: str = "") -> str:

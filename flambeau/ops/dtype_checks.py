@@ -54,11 +54,13 @@ _TAKEN = {
         "elu": "elu_cpu", "frac": "frac_cpu", "gelu": "GeluKernelImpl", "glu": "glu_cpu",
         "hardshrink": "hardshrink_cpu", "hardsigmoid": "hardsigmoid_cpu",
         "hardswish": "hardswish_cpu", "leaky_relu": "leaky_relu_cpu",
-        "logaddexp2": "logaddexp2_cpu", "logcumsumexp": "logcumsumexp_out_cpu",
-        "logsigmoid": "log_sigmoid_cpu", "mish": "mish_cpu",
+        "logaddexp2": "logaddexp2_cpu", "logsigmoid": "log_sigmoid_cpu", "mish": "mish_cpu",
         "softplus": "softplus_cpu", "softshrink": "softshrink_check",
     },
-    "fc": {"lerp": "lerp_kernel_scalar", "logaddexp": "logaddexp_cpu", "silu": "silu_cpu"},
+    "fc": {
+        "lerp": "lerp_kernel_scalar", "logaddexp": "logaddexp_cpu",
+        "logcumsumexp": "logcumsumexp_out_cpu", "silu": "silu_cpu",
+    },
     "biuf": {
         "digamma": "digamma", "entr": "entr_cpu", "erf": "erf_vml_cpu", "erfc": "erfc_vml_cpu",
         "erfinv": "erfinv_vml_cpu", "i0": "i0_vml_cpu", "lgamma": "lgamma_vml_cpu",

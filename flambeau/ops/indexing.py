@@ -493,4 +493,4 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     else:
         require_fits(value, input.dtype)
         value = input.new_full((), value)
-    return renamed(where(mask, value, input), "MaskedFillBackward0")
+    return renamed(where(mask, value, input.contiguous()), "MaskedFillBackward0")

@@ -239,7 +239,7 @@ def _(grad, input, out, dim, keepdim):
 small(logsumexp, 3, 3)
 
 
-@operation(dtypes="inexact", samples=(((3, 4), 1), ((3, 4), 0), ((), 0)))
+@operation(dtypes="inexact", samples=(((3, 4), 1), ((3, 4), 0), ((), 0), ("complex", 1)))
 def logcumsumexp(xp, input: Array, dim: int):
     """The logarithms of the running sums of exponentials along ``dim``.
 
@@ -262,6 +262,12 @@ def logcumsumexp(xp, input: Array, dim: int):
     totals = [total]
     for i in range(1, n):
         item = xp.slice(input, (*head, slice(i, i + 1)))
+        if xp.dtype(input).kind == "c":
+            less = xp.lt(xp.real(total), xp.real(item))
+            largest, smaller = xp.where(less, item, total), xp.where(less, total, item)
+            totals.append(largest + xp.log(xp.exp(smaller - largest) + 1))
+            total = totals[-1]
+            continue
         largest = xp.maximum(total, item)
         tail = xp.log1p(xp.exp(-xp.abs(total - item)))
         same = xp.logical_and(xp.eq(total, item), xp.isinf(item))
@@ -275,6 +281,8 @@ def _(input, dim):
     if input.ndim == 0:
         wrap_dim(dim, 0)
         return input.copy()
+    if input.dtype.kind == "c":
+        return logcumsumexp.forward(numpy, input, dim)
     return np.logaddexp.accumulate(input, axis=wrap_dim(dim, input.ndim))
 
 

@@ -1,4 +1,7 @@
-"""Operations become methods of Tensor: their names, in-place variants, operators and aliases."""
+"""Operations become methods of Tensor: their names, in-place variants, operators and aliases.
+
+Source: https://pytorch.org/docs/stable/tensors.html
+"""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..autograd.grad_mode import GRAD_MODE
 from ..namespaces import numpy
+from . import small_programs
 
 WORTH = 0.15
 """Seconds of NumPy's time after which a program is made."""
@@ -180,6 +181,8 @@ def call(
         seconds: about how long NumPy takes.
         kernel: NumPy's way.
     """
+    if not small_programs.available():
+        return kernel()
     arrays: list[np.ndarray] = []
     structure = [_taken_apart(a, arrays) if _is_input(a) else None for a in arguments]
     kinds = [str(s) if _is_input(a) else a for s, a in zip(structure, arguments)]

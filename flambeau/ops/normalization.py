@@ -282,6 +282,7 @@ def _(input, num_groups, weight, bias, eps):
 
 
 native.moves(group_norm_affine, MANY, 1.2e-9, 2.5e-9)
+small(group_norm_affine, 7, 9)
 
 
 @composite(method=False)
@@ -394,6 +395,7 @@ def _(input, normalized_shape, weight, eps):
 
 
 native.moves(rms_norm_scaled, MANY, 1e-9, 1.5e-9)
+small(rms_norm_scaled, 4, 8)
 
 
 @composite(method=False)

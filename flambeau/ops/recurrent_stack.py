@@ -4,6 +4,8 @@ These are the functions under ``nn.LSTM`` and its like.  Each takes either a pad
 ``(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)`` or a
 packed one ``(data, batch_sizes, hx, params, has_biases, num_layers, dropout, train,
 bidirectional)``.
+
+Source: https://pytorch.org/docs/stable/generated/torch.nn.LSTM.html
 """
 
 from __future__ import annotations

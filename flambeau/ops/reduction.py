@@ -73,7 +73,7 @@ def _(xp, grad, input_shape, dim, keepdim, dtype, input_dtype):
     return grad if dtype is None else xp.astype(grad, input_dtype)
 
 
-small(sum, 1, 1)
+small(sum, 1.2, 1.2)
 
 
 @operation(dtypes="inexact", samples=_SAMPLES)
@@ -189,6 +189,7 @@ def _extreme(name: str, primitive: str, doc: str) -> Operation:
     def _(input: Any, dim: Any, keepdim: Any) -> None:
         require_elements(name, input, dim)
 
+    small(defined, 1.2, 5)
     return defined
 
 
@@ -236,6 +237,7 @@ def _arg_extreme(name: str, doc: str) -> Operation:
             raise RuntimeError(f"{name}(): does not support bool input")
         require_elements(name, input, dim)
 
+    small(defined, 1.2, 1, most=1 << 11)
     return defined
 
 

@@ -1,4 +1,7 @@
-"""Reductions of consecutive segments."""
+"""Reductions of consecutive segments.
+
+Source: torch.segment_reduce
+"""
 
 from __future__ import annotations
 

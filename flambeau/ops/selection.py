@@ -313,7 +313,8 @@ def _triangle(lower: bool) -> Any:
         mask = np.tri(shape[-2], shape[-1], diagonal if lower else diagonal - 1, dtype=bool)
         kept = wrap(mask if lower else ~mask)
         result = renamed(
-            _where(kept, input, input.new_zeros(())), "TrilBackward0" if lower else "TriuBackward0"
+            _where(kept, input.contiguous(), input.new_zeros(())),
+            "TrilBackward0" if lower else "TriuBackward0",
         )
         if out is not None:
             from ..tensor.views import write_out

@@ -549,6 +549,17 @@ def cat(xp, tensors: Sequence[Array], dim: int = 0):
     return xp.cat(kept, wrap_dim(dim, kept[0].ndim))
 
 
+@cat.kernel
+def _(tensors, dim=0):
+    if dim == 0:
+        try:
+            result = np.concatenate(tensors)
+        except ValueError:  # one of shape (0,), or sizes that do not agree
+            return cat.forward(numpy, tensors, dim)
+        return result if result.flags.c_contiguous else np.ascontiguousarray(result)
+    return cat.forward(numpy, tensors, dim)
+
+
 @cat.vjp("tensors")
 def _(xp, grad, tensors_shape, dim):
     wrapped = wrap_dim(dim, grad.ndim)
@@ -694,6 +705,19 @@ def repeat(xp, input: Array, repeats: Any):
     Raises:
         RuntimeError: fewer numbers than dims.
     """
+    paired, wide, shape = _repeated_shapes(input, repeats)
+    return xp.reshape(xp.copy(xp.expand(xp.reshape(input, paired), wide)), shape)
+
+
+@repeat.kernel
+def _(input, repeats):
+    paired, wide, shape = _repeated_shapes(input, repeats)
+    repeated = np.broadcast_to(input.reshape(paired), wide)
+    return repeated.copy(order="C").reshape(shape)  # any other order would be seen in `view`
+
+
+def _repeated_shapes(input: Array, repeats: Any) -> tuple[tuple[int, ...], ...]:
+    """A dim of 1 before each dim of ``input``; the same with that dim repeated; the result's."""
     repeats = as_ints(repeats, "repeats")
     added = len(repeats) - input.ndim
     if added < 0:
@@ -704,8 +728,7 @@ def repeat(xp, input: Array, repeats: Any):
     shape = (1,) * added + tuple(input.shape)
     paired = tuple(x for n in shape for x in (1, n))
     wide = tuple(x for r, n in zip(repeats, shape) for x in (r, n))
-    repeated = xp.expand(xp.reshape(input, paired), wide)
-    return xp.reshape(xp.copy(repeated), tuple(r * n for r, n in zip(repeats, shape)))
+    return paired, wide, tuple(r * n for r, n in zip(repeats, shape))
 
 
 @repeat.vjp("input")
@@ -1056,7 +1079,7 @@ def dstack(tensors: Sequence[Any]) -> Any:
     return cat(made, 2)
 
 
-@composite
+@composite(varargs="dims")
 def tile(input: Any, dims: Any) -> Any:
     """``input`` repeated ``dims`` times along its last dims, in memory of its own.
 
@@ -1071,7 +1094,7 @@ def tile(input: Any, dims: Any) -> Any:
     return repeat(input, (1,) * (input._array.ndim - len(dims)) + dims)
 
 
-@composite
+@composite(varargs="size")
 def broadcast_to(input: Any, size: Any) -> Any:
     """A view of ``input`` expanded to ``size``; see :func:`expand`.
 

@@ -28,7 +28,7 @@ from typing import Any
 
 from ..modes import MODES
 
-WORTH = 0.04
+WORTH = 0.02
 """Seconds of NumPy's time after which a program is made."""
 
 MOST = 256
@@ -63,11 +63,12 @@ class Small:
         backward_seconds: the same for its vjps.
         most: elements of the first array from which on NumPy is as fast.
         shapes: names of the arrays besides the first whose shapes belong to the key.
+        fits: takes the definition's arguments: whether a program is quicker.
         refuses: takes ``xp`` and the definition's arguments, and gives a bool array: where they are
             such that NumPy's way has to be taken, which says why.
     """
 
-    __slots__ = ("seconds", "backward_seconds", "most", "shapes", "refuses")
+    __slots__ = ("seconds", "backward_seconds", "most", "shapes", "fits", "refuses")
 
     def __init__(
         self,
@@ -75,12 +76,14 @@ class Small:
         backward_seconds: float,
         most: int,
         shapes: tuple[str, ...],
+        fits: Callable[..., bool] | None,
         refuses: Callable[..., Any] | None,
     ) -> None:
         self.seconds = seconds
         self.backward_seconds = backward_seconds
         self.most = most
         self.shapes = shapes
+        self.fits = fits
         self.refuses = refuses
 
 
@@ -91,6 +94,7 @@ def small(
     *,
     most: int = LARGEST,
     shapes: tuple[str, ...] = (),
+    fits: Callable[..., bool] | None = None,
     refuses: Callable[..., Any] | None = None,
 ) -> None:
     """Let small calls of ``operation`` move to compiled programs, forward and backward.
@@ -98,10 +102,10 @@ def small(
     Args:
         operation: whose checks of its arrays' values are in ``refuses``.
         microseconds, backward_microseconds: what NumPy takes for a call.
-        most, shapes, refuses: see :class:`Small`.
+        most, shapes, fits, refuses: see :class:`Small`.
     """
     operation.small = Small(
-        microseconds * 1e-6, backward_microseconds * 1e-6, most, shapes, refuses
+        microseconds * 1e-6, backward_microseconds * 1e-6, most, shapes, fits, refuses
     )
 
 
@@ -261,8 +265,11 @@ def forward_table(operation: Any) -> Table:
 
     def make(table: Table, key: Any, arrays: Sequence[Any]) -> Callable[..., Any]:
         symbolic = importlib.import_module("flambeau.compiler.symbolic")
+        concrete = arguments_of(key, arrays)
         if operation.check is not None:
-            operation.check(*arguments_of(key, arrays))
+            operation.check(*concrete)
+        if declared.fits is not None and not declared.fits(*concrete):
+            return never
         symbols, inputs = _symbols(arrays)
         arguments = arguments_of(key, symbols)
         results: Any = operation.forward(symbolic, *arguments)

@@ -136,9 +136,11 @@ def _max_or_min(name: str, of_dim: Operation, of_all: Operation, of_pair: str) -
                     "Specify the reduction dim with the 'dim' argument."
                 )
             return of_all(input, None, out=out)
-        return result_type(of_dim.function(input, dim, keepdim, out=out))
+        if out is None:
+            return of_dim.function(input, dim, keepdim)
+        return of_dim.function(input, dim, keepdim, out=out)
 
-    result_type = return_type(name, ("values", "indices"))
+    of_dim._result_type = return_type(name, ("values", "indices"))
     function.__name__ = function.__qualname__ = name
     function.__doc__ = written(
         f"The {name}imum of all elements, or along ``dim``, or of two tensors' elements.",
@@ -185,6 +187,14 @@ def _(grad, input_shape, dim, aux):
     result = np.empty(input_shape, grad.dtype)
     np.put_along_axis(result, aux, grad, wrap_dim(dim, len(input_shape)))  # a permutation
     return result
+
+
+def _sorted_quickly(input: np.ndarray, dim: int = -1, *others: Any) -> bool:
+    """Whether each row is so short that machine code, which inserts, takes no longer."""
+    return input.ndim > 0 and input.shape[dim] <= 12
+
+
+small(sort_values, 4, 4, most=1 << 8, fits=_sorted_quickly)
 
 
 @composite
@@ -276,6 +286,12 @@ def _(xp, grad, input_shape, dim, aux):
     return _at(xp, grad, input_shape, dim, True, aux)
 
 
+small(
+    topk_values, 4, 4, most=1 << 8,
+    fits=lambda input, k, dim=-1, *others: _sorted_quickly(input, dim),
+)  # fmt: skip
+
+
 @composite
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *,
          out: Any = None) -> Any:  # fmt: skip
@@ -302,10 +318,13 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         raise RuntimeError("selected index k out of range")
     if not shape:
         return _TOPK(sort_values(input, dim, largest, out=out))
-    return _TOPK(topk_values.function(input, k, dim, largest, out=out))
+    if out is None:
+        return topk_values.function(input, k, dim, largest)
+    return topk_values.function(input, k, dim, largest, out=out)
 
 
 _TOPK = return_type("topk", ("values", "indices"))
+topk_values._result_type = _TOPK
 
 
 @composite(out=True)

@@ -50,6 +50,7 @@ def _variance_along(input: Any, dim: Any, correction: float, keepdim: bool) -> A
             if dim == 1 and small_rows.are_few(input):
                 total = small_rows.variance(input, shape[1] - correction)
                 return total.reshape(-1, 1) if keepdim else total
+            input = numpy.row_major(input)
             centred = input - sum_along(input, dim) / shape[dim]
             centred *= centred
             total = sum_along(centred, dim)

@@ -1,4 +1,7 @@
-"""The default generator, and the functions that seed it and keep its state."""
+"""The default generator, and the functions that seed it and keep its state.
+
+Source: https://pytorch.org/docs/stable/torch.html#random-sampling
+"""
 
 from __future__ import annotations
 

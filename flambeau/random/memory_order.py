@@ -14,6 +14,7 @@ import numpy as np
 
 from flambeau.modes import MODES
 from flambeau.namespaces import namespace_of
+from flambeau.namespaces.numpy import keeps_order
 from flambeau.namespaces.primitives import (
     BINARY,
     BINARY_PREDICATES,
@@ -36,6 +37,8 @@ def memory_order(array: Any) -> tuple[int, ...] | None:
         places = _places_in_memory(array)
         order = tuple(sorted(range(len(shape)), key=places.__getitem__))
     elif array.__class__ is not np.ndarray or array.flags.c_contiguous:
+        return None
+    elif not keeps_order(array):  # what is new lies in row-major order then
         return None
     else:
         strides = array.strides

@@ -326,14 +326,19 @@ def _trials(
     generator: Generator, count: int, dtype: np.dtype, success: Any, p: float
 ) -> np.ndarray:
     """``success`` (None for 1) with probability ``p``, else 0, for ``count`` elements."""
-    # k / 2**53 < p, said of whole numbers
-    limit = math.ceil(min(max(p, 0.0), 1.0) * 2.0**53) if p == p else 0
+    limit = _limit(p)
     if count <= 2 * _CHUNK:
         return _few_trials(generator, count, dtype, success, limit)
     return _in_chunks(
         lambda generator, count: _few_trials(generator, count, dtype, success, limit),
         generator, count, dtype,
     )  # fmt: skip
+
+
+@lru_cache(64)
+def _limit(p: float) -> int:
+    """k / 2**53 < p, said of whole numbers, is k below this."""
+    return math.ceil(min(max(p, 0.0), 1.0) * 2.0**53) if p == p else 0
 
 
 _SHIFTS = tuple(np.uint64(n) for n in (43, 21))

@@ -1,4 +1,7 @@
-"""``flambeau.load``."""
+"""``flambeau.load``.
+
+Source: https://pytorch.org/docs/stable/generated/torch.load.html
+"""
 
 from __future__ import annotations
 

@@ -254,6 +254,9 @@ def asarray(
     return result
 
 
+_warned: list[bool] = []
+
+
 def from_numpy(ndarray: np.ndarray) -> Tensor:
     """A tensor that shares the memory of a NumPy array.
 
@@ -281,9 +284,10 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
             "strides are not currently supported. (You can probably work around this by making a "
             "copy of your array  with array.copy().) "
         )
-    if not ndarray.flags.writeable:
+    if not ndarray.flags.writeable and not _warned:
         import warnings
 
+        _warned.append(True)  # once, as PyTorch does
         warnings.warn(
             "The given NumPy array is not writable, and PyTorch does not support non-writable "
             "tensors. This means writing to this tensor will result in undefined behavior. You "

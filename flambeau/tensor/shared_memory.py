@@ -3,6 +3,8 @@
 :meth:`Tensor.share_memory_` moves the elements into a block of ``multiprocessing``'s heap of shared
 memory.  A child process that inherits such a tensor, or gets it through a queue or a pipe, writes
 to the same elements.  Any other tensor is copied on its way to another process.
+
+Source: https://pytorch.org/docs/stable/multiprocessing.html
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The memory under a tensor, as far as programs ask for it."""
+"""The memory under a tensor, as far as programs ask for it.
+
+Source: https://pytorch.org/docs/stable/storage.html
+"""
 
 from __future__ import annotations
 

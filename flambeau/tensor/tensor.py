@@ -470,7 +470,8 @@ class Tensor(metaclass=_TensorMeta):
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if MODES.capture is not None:
-            raise ConcreteValueNeeded("replacing a tensor's data")
+            MODES.capture.replace_data(self, value)
+            return
         self._array = value._array
 
     def detach(self) -> Tensor:

@@ -1,4 +1,7 @@
-"""Handles that take a registered hook away again (``torch.utils.hooks``)."""
+"""Handles that take a registered hook away again (``torch.utils.hooks``).
+
+Source: torch.utils.hooks
+"""
 
 from __future__ import annotations
 

@@ -146,11 +146,26 @@ def test_expanded_inputs_are_refused():
         gradcheck(torch.sin, x)
 
 
-def test_forward_mode_is_refused(x):
-    with pytest.raises(ValueError, match="no forward-mode"):
-        gradcheck(torch.sin, x, check_forward_ad=True)
-    with pytest.raises(ValueError, match="no forward-mode"):
-        gradgradcheck(torch.sin, x, check_fwd_over_rev=True)
+def test_tangents_are_checked_too(x):
+    for fast in (False, True):
+        assert gradcheck(torch.sin, x, check_forward_ad=True, fast_mode=fast)
+        assert gradgradcheck(torch.sin, x, check_fwd_over_rev=True, fast_mode=fast)
+    z = torch.tensor([1 + 2j, -0.5 + 0.1j], dtype=torch.complex128, requires_grad=True)
+    assert gradcheck(lambda z: z * z, z, check_forward_ad=True, check_backward_ad=False)
+
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            return tangent * 3
+
+    with pytest.raises(GradcheckError, match="In forward mode: Jacobian mismatch"):
+        gradcheck(Wrong.apply, x, check_forward_ad=True, check_backward_ad=False)
+    with pytest.raises(ValueError, match="tangents are not batched"):
+        gradcheck(torch.sin, x, check_batched_forward_grad=True)
 
 
 def test_complex_inputs_to_real_outputs():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite")
 
 import flambeau.compiler.symbolic as xp
-from flambeau.compiler.graph import Value
+from flambeau.compiler.executable import compile_graph
+from flambeau.compiler.graph import Graph, Value, input_value
 from flambeau.namespaces.primitives import (
     BINARY,
     BINARY_PREDICATES,
@@ -647,3 +649,15 @@ def test_long_contractions_over_two_dims() -> None:
 
     check(program, grad.astype(np.float32), x.astype(np.float32))
     check(program, grad, x)
+
+
+def test_a_program_of_thousands_of_arrays() -> None:
+    count = 2100
+    values = [input_value((1,), np.dtype(np.float32)) for _ in range(count)]
+    summed = [functools.reduce(xp.add, values[i : i + 30]) for i in range(0, count, 30)]
+    updates = {i: xp.mul(v, v) for i, v in enumerate(values[:20])}
+    arrays = [np.full(1, i, np.float32) for i in range(count)]
+    outputs = compile_graph(Graph(values, summed, updates))(arrays)
+    expected = np.arange(count).reshape(-1, 30).sum(1)
+    np.testing.assert_array_equal(np.concatenate(outputs), expected)
+    np.testing.assert_array_equal(arrays[19], [361])

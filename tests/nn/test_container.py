@@ -139,3 +139,10 @@ def test_parameter_dict() -> None:
         values[1] = 2
     values.clear()
     assert len(values) == 0
+
+
+def test_parameters_of_a_dict_come_in_the_order_of_their_names() -> None:
+    zeros = {name: torch.zeros(1) for name in ("w", "b", "a")}
+    assert list(nn.ParameterDict(zeros)) == ["a", "b", "w"]
+    assert list(nn.ParameterDict(OrderedDict(zeros))) == ["w", "b", "a"]
+    assert list(nn.ParameterDict(zeros.items())) == ["w", "b", "a"]

@@ -21,7 +21,7 @@ REFUSED = {
     "Embedding(5, 3, max_norm=1.0, norm_type=1.0)",
     "EmbeddingBag(5, 3, mode='max')",
 }
-"""Cases of tests.nn that read values or write to a weight; docs/limits.md names them."""
+"""Cases of tests.nn that need what ONNX has not or write to a weight; docs/limits.md names them."""
 
 
 def normal(*shape):
@@ -77,8 +77,15 @@ MORE = {
         (lambda: nn.Transformer(8, 2, 1, 1, 16, batch_first=True, norm_first=True, bias=False),
          (BATCH_FIRST, normal(2, 4, 8)), {}),
     ],
+    "CTCLoss": [
+        (lambda: nn.CTCLoss(),
+         (normal(6, 2, 5).log_softmax(-1), integers(4, 2, 3) + 1, torch.tensor([6, 5]),
+          torch.tensor([3, 2])), {}),
+    ],
     "EmbeddingBag": [
         (lambda: nn.EmbeddingBag(5, 3, mode="sum"), (integers(5, 2, 4), None, normal(2, 4)), {}),
+        (lambda: nn.EmbeddingBag(5, 3, padding_idx=1),
+         (torch.tensor([0, 2, 1, 3, 4]), torch.tensor([0, 2, 2])), {}),
     ],
     "Fold": [
         (lambda: nn.Fold((4, 5), (2, 2)), (normal(2, 12, 12),), {}),
@@ -119,6 +126,8 @@ for dims in (1, 2, 3):
     ):  # fmt: skip
         code = f"nn.{name}{dims}d({arguments})"
         MORE.setdefault(f"{name}{dims}d", []).append((lambda code=code: eval(code), x, {}))
+    largest = eval(f"nn.MaxPool{dims}d(2, return_indices=True)")(*x)
+    MORE[f"MaxUnpool{dims}d"] = [(lambda dims=dims: eval(f"nn.MaxUnpool{dims}d(2)"), largest, {})]
 
 RECURRENT = {"RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"}
 """In test_recurrent.py."""
@@ -130,14 +139,6 @@ WHOLLY_REFUSED = {
     "AdaptiveLogSoftmaxWithLoss": (
         lambda: nn.AdaptiveLogSoftmaxWithLoss(6, 20, [5, 10]), (normal(4, 6), integers(20, 4)),
     ),
-    "CTCLoss": (
-        lambda: nn.CTCLoss(),
-        (normal(6, 2, 5).log_softmax(-1), integers(4, 2, 3) + 1, torch.tensor([6, 6]),
-         torch.tensor([3, 2])),
-    ),
-    "MaxUnpool1d": (lambda: nn.MaxUnpool1d(2), (normal(1, 1, 2), torch.tensor([[[0, 3]]]))),
-    "MaxUnpool2d": (lambda: nn.MaxUnpool2d(2), (normal(1, 1, 1, 1), torch.tensor([[[[3]]]]))),
-    "MaxUnpool3d": (lambda: nn.MaxUnpool3d(2), (normal(1, 1, 1, 1, 1), torch.tensor([[[[[3]]]]]))),
 }  # fmt: skip
 
 
@@ -188,10 +189,10 @@ def test_so_do_modules_with_masks_and_several_arguments(name, place):
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_what_reads_values_is_refused(name):
+def test_what_a_graph_cannot_say_is_refused(name):
     for case in CALLED:
         if case.name == name:
-            why = "depends on values|changes a tensor in place"
+            why = "no ONNX operator|changes a tensor in place"
             with pytest.raises(OnnxExporterError, match=why):
                 export(*called(case))
 

@@ -68,8 +68,14 @@ def test_some_operations_move() -> None:
     assert {"softmax_along", "cross_entropy_classes", "batch_norm_training"} <= set(MOVING)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("case", [c for c in all_cases() if c.operation.name in MOVING], ids=str)
+CASES = [c for c in all_cases() if c.operation.name in MOVING]
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [(c, d) for c in CASES for d in ("float32", "float64") if d == "float32" or c.number == 0],
+    ids=str,
+)
 def test_results_stay(case: Case, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small_programs, "WORTH", 1e9)
     expected = called(case, dtype)

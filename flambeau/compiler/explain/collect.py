@@ -15,6 +15,7 @@ from ..guards import GuardFailed
 from ..log import described_call
 from ..names import names_within
 from ..options import Hyperparameter
+from ..rebinding import Moving, Slot
 from ..run import Runner, checked_inputs
 from . import facts
 from .listing import kind
@@ -108,6 +109,11 @@ class _Teller:
             return found or f"argument {owner}"
         if isinstance(owner, Grad):
             return f"grad of {self.owner(owner.owner)}"
+        if isinstance(owner, Moving):
+            return self.owner(owner.owner)
+        if isinstance(owner, Slot):
+            part = "" if owner.part is None else f"[{owner.part}]"
+            return f"what is at {owner.key!r}{part}" if owner.key is not None else "a variable"
         return self.names.get(id(owner)) or f"a tensor {kind(owner._array)}"
 
     def sources(self, program: Program) -> list[str]:
@@ -204,6 +210,8 @@ def _role(source: Any) -> str:
         return "read from the optimizer at each call"
     if isinstance(source, Draw):
         return "drawn at each call"
+    if isinstance(source, (Slot, Moving)):
+        return "read at each call"
     return "state"
 
 
@@ -237,6 +245,8 @@ def _outputs(program: Program, teller: _Teller) -> list[str]:
                 visit(part, f"{path}[{key!r}]")
 
     visit(program.result, "result")
+    for slot, description in program.rebound:
+        visit(description, teller.owner(slot))
     for owner, description in program.grads:
         visit(description, f"grad of {teller.owner(owner)}")
     if program.joint is not None:

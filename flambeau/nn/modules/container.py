@@ -607,11 +607,16 @@ class ParameterDict(Module):
     def update(self, parameters: Any) -> None:
         """Add the parameters of a mapping, or of an iterable of pairs, replacing equal names.
 
+        Those of a mapping come in the order of their names, unless it is an ``OrderedDict`` or a
+        ``ParameterDict``.
+
         Raises:
             TypeError: ``parameters`` is no iterable, an element of it is none, or a name is no
                 string.
             ValueError: an element has not two elements itself.
         """
+        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
+            parameters = OrderedDict(sorted(parameters.items(), key=lambda pair: pair[0]))
         for key, value in _pairs("ParametersDict", parameters):
             self[key] = value
 

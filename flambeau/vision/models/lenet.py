@@ -1,4 +1,7 @@
-"""LeNet-5, with the rectifiers and maximum pooling of today."""
+"""LeNet-5, with the rectifiers and maximum pooling of today.
+
+Source: LeCun et al., Gradient-based learning applied to document recognition (1998).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""VGG: small filters, one after the other."""
+"""VGG: small filters, one after the other.
+
+Source: Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition
+(2014), https://pytorch.org/vision/stable/models/vgg.html
+"""
 
 from __future__ import annotations
 
