@@ -274,7 +274,7 @@ def _gradients_of(
             captures[tensor._node._sequence] = None
     needed = engine.reachable(edges, set(captures), leaves)
     with _Recording(create_graph), _Partial():
-        found = engine.run(edges, starts, retain_graph, create_graph, captures, needed)
+        found = engine.run(edges, starts, retain_graph, create_graph, captures, needed, leaves)
         results = []
         for tensor in inputs:
             if tensor._node is not None:

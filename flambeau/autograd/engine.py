@@ -9,7 +9,7 @@ when its turn comes.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from sys import getrefcount
 from typing import Any
 
@@ -41,6 +41,7 @@ def run(
     create_graph: bool,
     captures: dict[int, Any] | None = None,
     needed: set[int] | None = None,
+    wanted: Set[int] = frozenset(),
 ) -> Gradients:
     """Propagate ``grads`` from the edges ``roots``.
 
@@ -51,6 +52,7 @@ def run(
         create_graph: gradients are Tensors whose computation is recorded.
         captures: filled with node number -> gradient, for the numbers it has as keys.
         needed: if given, only nodes with these numbers are run.
+        wanted: the ids of the leaves whose gradients are asked for, if ``needed`` is given.
 
     Returns:
         The gradients of the leaves, not yet added to their ``grad``.
@@ -87,7 +89,7 @@ def run(
             grad = _run_prehooks(node, grad, create_graph)
         if captures is not None and sequence in captures:
             captures[sequence] = grad
-            if needed is not None and node.edges and not _leads_on(node, needed):
+            if needed is not None and node.edges and not _leads_on(node, needed, wanted):
                 continue
         if create_graph:
             results = node.backward_recorded(grad)
@@ -124,10 +126,11 @@ def run(
     return found
 
 
-def _leads_on(node: Any, needed: set[int]) -> bool:
+def _leads_on(node: Any, needed: set[int], wanted: Set[int]) -> bool:
     """Whether some input of ``node`` is needed in its turn."""
     return any(
-        edge is not None and (edge._sequence == 0 or edge._sequence in needed)
+        edge is not None
+        and (edge._sequence in needed or (not edge._sequence and id(edge) in wanted))
         for edge in node.edges
     )
 

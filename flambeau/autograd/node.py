@@ -16,6 +16,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from ..modes import STRUCTURE
+
 next_sequence = itertools.count(1).__next__
 
 
@@ -123,6 +125,7 @@ class Node:
         """Call ``fn(grad_inputs, grad_outputs)`` after this node; it may return new grad_inputs."""
         from ..utils.hooks import RemovableHandle
 
+        STRUCTURE.version += 1
         if self.hooks is None:
             self.hooks = OrderedDict()
         handle = RemovableHandle(self.hooks)
@@ -133,6 +136,7 @@ class Node:
         """Call ``fn(grad_outputs)`` before this node; it may return new grad_outputs."""
         from ..utils.hooks import RemovableHandle
 
+        STRUCTURE.version += 1
         if self.prehooks is None:
             self.prehooks = OrderedDict()
         handle = RemovableHandle(self.prehooks)

@@ -43,7 +43,7 @@ from .rebinding import (
 )
 from .recording import Capture, CaptureError, DeferredNumber, sure_chain
 from .side_effects import refused_output
-from .watched import hooks_of
+from .watched import hooks_of, node_hooks
 
 
 def capture(
@@ -79,6 +79,8 @@ def capture(
     enter_mode()
     try:
         for position, tensor in enumerate(tensors):
+            if tensor._node is not None and node_hooks(tensor._node):
+                raise CaptureError("an argument that has a history has hooks")
             if id(tensor) not in recording.states:
                 recording.argument(tensor, position)
         recording.lift_early(state.tensors.values())
@@ -112,6 +114,8 @@ def capture(
         _read_moving(program, recording)
         if any(hooks_of(t) for t in lifted if id(t) not in state.tensors):
             raise CaptureError("a tensor that it cannot name has hooks")
+        if any(node_hooks(node) for node in recording.histories_of(lifted)):
+            raise CaptureError("a tensor that has a history has hooks")
         program.surroundings = Surroundings(state, lifted)
         program.groups += [
             (group, _options(group, recording)) for group in state.groups

@@ -330,7 +330,7 @@ def _kind(value: Any, tensors: list[Tensor]) -> Any:
     if isinstance(value, Tensor):
         tensors.append(value)
         array = value._array
-        if value._requires_grad and (value._hooks or value._post_accumulate_hooks):
+        if value._requires_grad and hooks_of(value):
             return (array.shape, array.dtype, hooks_of(value), array.flags.c_contiguous)
         return (array.shape, array.dtype, value._requires_grad, array.flags.c_contiguous)
     cls = value.__class__

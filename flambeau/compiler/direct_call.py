@@ -26,7 +26,7 @@ from .delivery import deliver_view
 from .options import Hyperparameter
 from .rebinding import Moving, Slot, note_structure
 from .run import Runner, build_result, checked_inputs
-from .watched import hooks_of, read_plain, same_value
+from .watched import hooks_of, node_hooks, read_plain, same_value
 
 
 class _Miss:
@@ -82,7 +82,7 @@ def direct_call(
         empty=np.empty, MODES=MODES, default_dtype=get_default_dtype, GRAD_MODE=GRAD_MODE,
         next_sequence=next_sequence, asarray=np.asarray, read_plain=read_plain,
         same_value=same_value, STRUCTURE=STRUCTURE, build_result=build_result,
-        deliver_view=deliver_view, is_=is_, note_structure=note_structure,
+        deliver_view=deliver_view, node_hooks=node_hooks, is_=is_, note_structure=note_structure,
     )  # fmt: skip
     updated = _updated_owners(program)
     if updated is None or not _write_arguments(w, program, args, updated):
@@ -364,6 +364,7 @@ def _write_arguments(w: _Writer, program: Program, args: Sequence[Any], updated:
                 if hooks_of(argument):
                     return False
                 w.conditions += [f"not t{i}._hooks", f"not t{i}._post_accumulate_hooks"]
+                w.conditions.append(f"(t{i}._node is None or not node_hooks(t{i}._node))")
             if updated:
                 owners = w.name(updated, "u")
                 w.conditions.append(f"id(x{i} if x{i}.base is None else x{i}.base) not in {owners}")

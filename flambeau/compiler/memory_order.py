@@ -48,6 +48,42 @@ def in_row_major_order(array: Any, recording: Any) -> bool:
     return known[id(array)]
 
 
+def copies(name: str, value: Value, shape: tuple[int, ...], recording: Any) -> bool | None:
+    """Whether a view operation of ``value`` to ``shape`` copies in eager mode; None if unknown.
+
+    Known is the memory of contiguous arguments, of results that lie in order, and of their views.
+    """
+    chain: list[Value] = []
+    while value.primitive in ("permute", "slice", "reshape"):
+        chain.append(value)
+        value = value.operands[0]
+    if not value.size or not any(v.primitive in ("permute", "slice") for v in chain):
+        return None
+    if value.primitive not in _OF_THEIR_OWN and id(value) not in recording.in_order:
+        return None
+    array = np.empty(value.shape, np.uint8)  # of any dtype that takes little; nobody looks at it
+    for view in reversed(chain):
+        if view.primitive != "reshape":
+            array = call_primitive(numpy_namespace, view, [array])
+        elif (found := _reshaped(array, view.shape)) is not None:
+            array = found
+        else:
+            array = np.empty(view.shape, np.uint8)
+    if name == "contiguous":
+        return not array.flags.c_contiguous
+    return _reshaped(array, shape) is None
+
+
+def _reshaped(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """A view of ``array`` with another shape; None if there is none."""
+    view = array.view()
+    try:
+        view.shape = shape
+    except (AttributeError, ValueError):
+        return None
+    return view
+
+
 def _ordered(value: Value, known: dict[int, bool], memory: dict[int, np.ndarray]) -> bool:
     if value.primitive in ("permute", "slice") and id(value.operands[0]) in memory:
         view = call_primitive(numpy_namespace, value, [memory[id(value.operands[0])]])
@@ -76,4 +112,4 @@ def _keeps_order(value: Value) -> bool:
     return moved == sorted(moved)
 
 
-__all__ = ["MAY_COPY", "in_row_major_order"]
+__all__ = ["MAY_COPY", "copies", "in_row_major_order"]

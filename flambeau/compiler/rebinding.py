@@ -277,6 +277,7 @@ def read_from_slots(
     owners |= {id(o) for o in (*program.cleared, *program.updated)}
     viewed = {id(t) for view, _ in program.derived for t in (view, view._base)}
     described = [program.result, *(d for _, d in (*program.grads, *program.rebound))]
+    delivered = {id(t) for d in described for t in _tensors_in(d)}
 
     def why_not(rebinding: Rebinding) -> str | None:
         for _, tensor in rebinding.tensors():
@@ -284,7 +285,7 @@ def read_from_slots(
                 return "it writes to a tensor, or to its grad, and replaces it by another"
             if id(tensor) in viewed:
                 return "it replaces a tensor that is a view, or that it has a view of"
-            if any(_has(d, tensor) for d in described):
+            if id(tensor) in delivered:
                 return "its result is a tensor that it replaces by another"
             places = (state.places.get(id(o), ()) for o in (rebinding.before, tensor))
             if counts[id(tensor)] > 1 or any(len(p) != 1 for p in places):
@@ -313,17 +314,19 @@ def read_from_slots(
     return read
 
 
-def _has(description: Any, tensor: Tensor) -> bool:
-    """Whether ``tensor`` itself is part of what is delivered."""
-    if description is tensor:
-        return True
-    if isinstance(description, (tuple, list)):
-        return any(_has(d, tensor) for d in description)
-    if isinstance(description, dict):
-        return any(_has(d, tensor) for d in description.values())
+def _tensors_in(description: Any) -> Iterator[Tensor]:
+    """The tensors from outside in what is delivered, and those that views there are taken of."""
     from .captured import View
 
-    return isinstance(description, View) and _has(description.base, tensor)
+    if isinstance(description, Tensor):
+        yield description
+    elif isinstance(description, (tuple, list)):
+        for part in description:
+            yield from _tensors_in(part)
+    elif isinstance(description, dict):
+        yield from _tensors_in(list(description.values()))
+    elif isinstance(description, View):
+        yield from _tensors_in(description.base)
 
 
 def release(surroundings: Any, rebindings: Sequence[Rebinding]) -> None:
@@ -343,10 +346,12 @@ def release(surroundings: Any, rebindings: Sequence[Rebinding]) -> None:
     every: list[Watched] = [
         *surroundings.watched, *surroundings.structure, *surroundings.of_optimizers
     ]  # fmt: skip
+    keys: dict[int, list[Any]] = {}
+    for rebinding in rebindings:
+        keys.setdefault(id(rebinding.slot.holder), []).append(rebinding.slot.key)
     for watched in every:
-        for rebinding in rebindings:
-            if watched.container is rebinding.slot.holder:
-                watched.then[rebinding.slot.key] = ANY_TENSOR
+        for key in keys.get(id(watched.container), ()):
+            watched.then[key] = ANY_TENSOR
 
 
 def note_structure(surroundings: Any) -> None:

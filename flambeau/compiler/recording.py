@@ -16,7 +16,7 @@ from .array_calls import TURN, call_values, drawn, name_of
 from .capture_error import CaptureError
 from .captured import Draw, Grad, Program, RangeCheck
 from .graph import Value, constant, input_value
-from .memory_order import MAY_COPY, in_row_major_order
+from .memory_order import MAY_COPY, copies, in_row_major_order
 from .newborn import Newborn
 from .options import Hyperparameter, OptionNumber, Varying, form
 from .origin import find_origin
@@ -82,6 +82,8 @@ class Capture:
         """What :mod:`.memory_order` has found."""
         self.source_by_tensor: dict[int, Any] = {}
         self.streams = Streams()
+        self.in_order: set[int] = set()
+        """Arguments whose elements lie in row-major order."""
         self.left_behind: dict[int, tuple[Tensor, Value]] = {}
         """Tensors whose ``data`` have been replaced, and what they were just before."""
         self.derived: dict[int, tuple[Tensor, Any]] = {}
@@ -151,6 +153,11 @@ class Capture:
             tensor, tensor._array, tensor._node, tensor._requires_grad, kept,
         )  # fmt: skip
 
+    def histories_of(self, tensors: Iterable[Tensor]) -> list[Any]:
+        """The nodes that ``tensors`` from outside had on the tape before the program."""
+        found = (self.original[id(t)][2] for t in tensors if id(t) in self.original)
+        return [node for node in found if node is not None]
+
     def _derive(self, view: Tensor) -> Any:
         """Make ``view``, from outside, what it is: a view of a state."""
         base = view._base
@@ -208,7 +215,11 @@ class Capture:
     def argument(self, tensor: Tensor, position: int) -> Value:
         """Make ``tensor`` the argument ``position`` of the program."""
         self.argument_positions[id(tensor)] = position
-        return self._bind(tensor, position)
+        contiguous = isinstance(tensor._array, np.ndarray) and tensor._array.flags.c_contiguous
+        value = self._bind(tensor, position)
+        if contiguous:  # or it would be another kind of argument
+            self.in_order.add(id(value))
+        return value
 
     def _bind(self, tensor: Tensor, source: Any) -> Value:
         array = tensor._array
@@ -416,6 +427,12 @@ class Capture:
         self.note_grad(owner)
         return Grad(self.argument_positions.get(id(owner), owner))
 
+    def surely_copies(self, operation: Any, source: Tensor, result: Tensor) -> bool:
+        """Whether ``operation``, of a view, had to copy in eager mode."""
+        if operation.name not in MAY_COPY or source._array.__class__ is not Value:
+            return False
+        return copies(operation.name, source._array, result._array.shape, self) is True
+
     def lies_in_order(self, array: Any) -> bool:
         """Whether the elements of ``array`` certainly lie in row-major order in eager mode."""
         return in_row_major_order(array, self)
@@ -473,6 +490,16 @@ class Capture:
         return None
 
 
+def _is_view(operation: Any, parent: Tensor, result: Tensor, recording: Capture) -> bool:
+    """Whether ``operation`` certainly gave a view in eager mode."""
+    array = parent._array
+    if in_row_major_order(array, recording):
+        return True
+    if array.__class__ is not Value or result._array.__class__ is not Value:
+        return False
+    return copies(operation.name, array, result._array.shape, recording) is False
+
+
 def sure_chain(recording: Capture, view: Tensor) -> list[tuple[Any, tuple[Any, ...]]]:
     """The operations that lead to ``view``, each of which gives a view in eager mode too.
 
@@ -485,7 +512,7 @@ def sure_chain(recording: Capture, view: Tensor) -> list[tuple[Any, tuple[Any, .
         if tensor._view is None:
             raise CaptureError("its result shares memory with a tensor in another dtype")
         operation, parent, arguments = tensor._view
-        if operation.name in MAY_COPY and not in_row_major_order(parent._array, recording):
+        if operation.name in MAY_COPY and not _is_view(operation, parent, tensor, recording):
             raise CaptureError(
                 f"it writes to the result of {operation.name}, or returns it together with what "
                 "it was taken of, and whether that is a view is not known"

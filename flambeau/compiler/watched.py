@@ -148,8 +148,17 @@ class TensorFacts:
 
 
 def hooks_of(tensor: Any) -> tuple[int, ...]:
-    """The ids of a tensor's hooks."""
-    before, after = tensor._hooks, tensor._post_accumulate_hooks
+    """The ids of a tensor's hooks, and of those of what it was computed by."""
+    before, after, node = tensor._hooks, tensor._post_accumulate_hooks, tensor._node
+    inner = () if node is None else node_hooks(node)
+    if not before and not after and not inner:
+        return ()
+    return (*map(id, (before or {}).values()), 0, *map(id, (after or {}).values()), *inner)
+
+
+def node_hooks(node: Any) -> tuple[int, ...]:
+    """The ids of the hooks of a node on the tape; an empty tuple, mostly."""
+    before, after = node.prehooks, node.hooks
     if not before and not after:
         return ()
     return (*map(id, (before or {}).values()), 0, *map(id, (after or {}).values()))
@@ -204,6 +213,7 @@ __all__ = [
     "contents",
     "foreign_random",
     "hooks_of",
+    "node_hooks",
     "read_plain",
     "restore_attribute",
     "restore_stream",

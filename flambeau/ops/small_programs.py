@@ -189,19 +189,26 @@ def _symbols(arrays: Sequence[Any]) -> tuple[list[Any], list[Any]]:
 def _compiled(
     inputs: list[Any], results: Sequence[Any], updates: dict[int, Any] | None = None, **options: Any
 ) -> Callable[..., Any]:
-    """The built-in function whose result is made of the values ``results``."""
+    """The built-in function whose result is made of the values ``results``.
+
+    A value that is there twice is one array, if it is twice in what an operation gives: what is
+    written into a result has to be seen in what is kept of it.
+    """
     # by name: the compiler is a layer above operations, and they must do without it
     graph = importlib.import_module("flambeau.compiler.graph")
     executable = importlib.import_module("flambeau.compiler.executable")
     array_function = importlib.import_module("flambeau.compiler.array_function")
     outputs: list[Any] = []
     items: list[int | None] = []
+    shared = options.pop("shared", False)
     for value in results:
         if value is None:
             items.append(None)
             continue
-        items.append(len(outputs))
-        outputs.append(value)
+        known = [i for i, other in enumerate(outputs) if other is value] if shared else []
+        items.append(known[0] if known else len(outputs))
+        if not known:
+            outputs.append(value)
     refused = options.pop("refused", None)
     if refused is not None:
         outputs.append(refused)
@@ -290,7 +297,7 @@ def forward_table(operation: Any) -> Table:
             refused = symbolic.any(declared.refuses(symbolic, *arguments), None, False)
         return _compiled(
             inputs, results, given=[a is not None for a in arrays], front=front,
-            alone=not operation.outputs and not operation.aux, refused=refused,
+            alone=not operation.outputs and not operation.aux, refused=refused, shared=True,
         )  # fmt: skip
 
     def count(table: Table, key: Any) -> Callable[..., Any]:

@@ -36,6 +36,8 @@ new_object = object.__new__
 def note_view(operation: Any, result: Tensor, values: Any) -> None:
     """Record ``result`` as the view ``operation(*values)``, if it is one."""
     source = values[0]
+    if MODES.capture is not None and MODES.capture.surely_copies(operation, source, result):
+        return
     a, r = _memory(source._array), _memory(result._array)
     if a.__class__ is ndarray and r.__class__ is ndarray:
         owner = a if a.base is None else a.base

@@ -268,3 +268,13 @@ def test_relu_writes_over_a_gradient_only_if_nobody_else_has_it() -> None:
     wanted = torch.autograd.grad((result * 3).sum(), [result, middle, x])
     for gradient, factor in zip(wanted, (3 * torch.ones(40, 50), 3 * positive, 6 * positive)):
         assert torch.equal(gradient, factor)
+
+
+def test_the_gradient_of_an_intermediate_leaves_what_lies_below_it_as_it_is(m: Any) -> None:
+    leaf = m.ones(3, requires_grad=True)
+    middle = leaf * 2
+    for _ in range(2):
+        (grad,) = m.autograd.grad((middle * middle).sum(), middle)
+        assert grad.tolist() == [4.0, 4.0, 4.0]
+    (middle * 3).sum().backward()
+    assert leaf.grad.tolist() == [6.0, 6.0, 6.0]

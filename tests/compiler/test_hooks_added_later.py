@@ -251,3 +251,27 @@ NOT_CAPTURED = {of_hook_from_start_counts}
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.__name__[3:])
 def test_a_compiled_step_does_as_the_eager_one(program: Callable[..., None]) -> None:
     check(program, captured=program not in NOT_CAPTURED)
+
+
+def test_hooks_of_a_tensor_with_a_history() -> None:
+    def program(compiled: Any, log: Any) -> None:
+        leaf = torch.ones(3, requires_grad=True)
+        known = leaf * 2
+
+        @compiled
+        def of_argument(h: torch.Tensor) -> torch.Tensor:
+            return torch.autograd.grad((h * h).sum(), h)[0]
+
+        @compiled
+        def of_known(x: torch.Tensor) -> torch.Tensor:
+            return torch.autograd.grad((x * known).sum(), known)[0]
+
+        for i in range(10):
+            h = leaf * 3
+            if i >= 5:
+                h.register_hook(lambda g: g * 10)
+            if i == 7:
+                known.register_hook(lambda g: g * 5)
+            log(of_argument(h), of_known(torch.randn(3)))
+
+    check(program, captured=False)

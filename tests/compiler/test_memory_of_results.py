@@ -356,3 +356,64 @@ NOT_CAPTURED = {of_inplace_reshape_copy, of_inplace_views, of_inplace_on_inputs}
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.__name__[3:])
 def test_a_compiled_step_does_as_the_eager_one(program: Callable[..., None]) -> None:
     check(program, captured=program not in NOT_CAPTURED)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: F.pixel_shuffle(x, 2),
+        lambda x: x.reshape(1, 4, 2, 2, 2, 2).permute(0, 2, 4, 3, 5, 1).reshape(1, 4, -1),
+        lambda x: x.transpose(1, 3).contiguous(),
+        lambda x: x[..., 1:].flatten(),
+        lambda x: x.permute(0, 2, 3, 1).flatten(1).view(4, -1)[1:],
+    ],
+)
+def test_what_has_to_copy_is_a_tensor_of_its_own(function: Callable[..., Any]) -> None:
+    def program(compiled: Any, log: Any) -> None:
+        step = compiled(lambda x: function(x))
+        written = compiled(lambda x: function(x).mul_(2) + x.sum())
+        for _ in range(5):
+            x = torch.randn(1, 4, 4, 4)
+            found = step(x)
+            assert not shares(x, found)
+            log(found, written(x), x)
+
+    check(program)
+
+
+def test_what_does_not_have_to_copy_is_a_view() -> None:
+    def program(compiled: Any, log: Any) -> None:
+        def step(x: torch.Tensor) -> torch.Tensor:
+            return x.view(2, 3, 2, 2).transpose(1, 2).transpose(1, 2).reshape(2, 3, 4)
+
+        function = compiled(step)
+        for _ in range(5):
+            x = torch.randn(2, 3, 4)
+            found = function(x)
+            assert shares(x, found)
+            found.add_(1)
+            log(found, x)
+
+    check(program)
+
+
+def test_arguments_in_another_order_may_be_views() -> None:
+    def program(compiled: Any, log: Any) -> None:
+        function = compiled(lambda x: x.t().reshape(-1))
+
+        @compiled
+        def write(x: torch.Tensor) -> torch.Tensor:
+            flat = x.t().reshape(-1)
+            flat.add_(1)
+            return flat.sum()
+
+        for i in range(15):
+            x = torch.randn(3, 4)
+            if i >= 5:
+                x = torch.randn(4, 3).t() if i < 10 else torch.randn(4, 6)[:, :3].t()
+            found = function(x)
+            assert shares(x, found) == (5 <= i < 10)
+            found.add_(1)
+            log(found, x, write(x), x)
+
+    check(program, captured=False)

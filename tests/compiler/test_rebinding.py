@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -597,5 +598,71 @@ def test_a_replaced_tensor_that_is_written_makes_new_programs() -> None:
             log(step(torch.randn(3)), kept.value)
             if i == 5:
                 kept.value = torch.zeros(3)
+
+    check(program)
+
+
+def _of_default(tensor: torch.Tensor) -> Callable[..., Any]:
+    def add(x: torch.Tensor, other: torch.Tensor = tensor) -> torch.Tensor:
+        return x + other
+
+    return add
+
+
+def _of_tuple(tensor: torch.Tensor) -> Callable[..., Any]:
+    both = (tensor, 1)
+    return lambda x: x + both[0]
+
+
+@pytest.mark.parametrize(
+    "other", [_of_default, _of_tuple, lambda t: functools.partial(torch.add, t)]
+)
+def test_who_has_the_first_tensor_keeps_it(other: Callable[..., Any]) -> None:
+    def program(compiled: Any, log: Any) -> None:
+        kept = Kept(torch.zeros(3))
+        add = other(kept.value)
+
+        @compiled
+        def step(x: torch.Tensor) -> torch.Tensor:
+            kept.value = kept.value + x
+            return add(x)
+
+        for _ in range(CALLS):
+            log(step(torch.randn(3)), kept.value)
+
+    check(program)
+
+
+def test_what_a_gradient_needs_of_a_slot_is_kept_for_it() -> None:
+    def program(compiled: Any, log: Any) -> None:
+        kept, weight = Kept(torch.zeros(3)), torch.ones(3, requires_grad=True)
+
+        @compiled
+        def forward(x: torch.Tensor) -> torch.Tensor:
+            found = (kept.value * weight * x).sum()
+            kept.value = kept.value + x
+            return found
+
+        for _ in range(CALLS):
+            weight.grad = None
+            (forward(torch.randn(3)) + forward(torch.randn(3))).backward()
+            log(weight.grad, kept.value)
+
+    check(program)
+
+
+def test_what_code_asks_of_the_shape_in_a_slot() -> None:
+    def program(compiled: Any, log: Any) -> None:
+        kept = Kept(torch.zeros(1))
+
+        @compiled
+        def step(x: torch.Tensor) -> torch.Tensor:
+            if kept.value.shape != x.shape:
+                kept.value = torch.zeros_like(x)
+            kept.value = kept.value + x
+            return kept.value.sum()
+
+        for i in range(16):
+            log(step(torch.randn(3 if i < 6 else 4)), kept.value)
 
     check(program)

@@ -651,6 +651,176 @@ def of_hidden_state(compiled: Any, log: Any) -> None:
         log(h)
 
 
+def of_policy_gradient(compiled: Any, log: Any) -> None:
+    policy, value = nn.Linear(3, 2), nn.Linear(3, 1)
+    opt = torch.optim.Adam([*policy.parameters(), *value.parameters()], 1e-2)
+
+    @compiled
+    def step(states, rewards):
+        chances = torch.distributions.Categorical(logits=policy(states))
+        actions = chances.sample()
+        values = value(states).squeeze(-1)
+        gain = rewards - values.detach()
+        loss = -(chances.log_prob(actions) * gain).mean() - 0.01 * chances.entropy().mean()
+        opt.zero_grad()
+        (loss + F.mse_loss(values, rewards)).backward()
+        opt.step()
+        return actions, loss
+
+    for _i in range(N):
+        log(step(torch.randn(8, 3), torch.randn(8)), policy, value)
+
+
+def of_variational_autoencoder(compiled: Any, log: Any) -> None:
+    encoder, decoder = nn.Linear(6, 4), nn.Linear(2, 6)
+    opt = torch.optim.AdamW([*encoder.parameters(), *decoder.parameters()])
+
+    @compiled
+    def step(x):
+        mean, spread = encoder(x).chunk(2, -1)
+        posterior = torch.distributions.Normal(mean, spread.exp())
+        found = torch.distributions.Bernoulli(logits=decoder(posterior.rsample()))
+        prior = torch.distributions.Normal(0.0, 1.0)
+        loss = torch.distributions.kl_divergence(posterior, prior).sum()
+        loss = loss - found.log_prob(x).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        return loss
+
+    for _i in range(N):
+        log(step((torch.rand(8, 6) > 0.5).float()), encoder, decoder)
+
+
+def of_mixed_examples(compiled: Any, log: Any) -> None:
+    model = nn.Linear(6, 3)
+    opt = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True)
+    shares = torch.distributions.Beta(0.4, 0.4)
+
+    @compiled
+    def step(x, y):
+        share, other = shares.sample(), torch.randperm(x.size(0))
+        found = model(share * x + (1 - share) * x[other])
+        loss = share * F.cross_entropy(found, y, label_smoothing=0.1)
+        loss = loss + (1 - share) * F.cross_entropy(found, y[other])
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        return loss
+
+    for _i in range(N):
+        log(step(torch.randn(8, 6), torch.randint(3, (8,))), model)
+
+
+def of_sharpness_awareness(compiled: Any, log: Any) -> None:
+    class Sharp(torch.optim.Optimizer):
+        def __init__(self, parameters, **options):
+            super().__init__(parameters, options)
+            self.base = torch.optim.SGD(self.param_groups, **options)
+            self.param_groups = self.base.param_groups
+
+        @torch.no_grad()
+        def climb(self):
+            every = [p for g in self.param_groups for p in g["params"]]
+            norm = torch.stack([p.grad.norm() for p in every]).norm()
+            for p in every:
+                self.state[p]["before"] = p.data.clone()
+                p.add_(p.grad * (0.05 / (norm + 1e-12)))
+            self.zero_grad()
+
+        @torch.no_grad()
+        def step(self, closure=None):
+            for g in self.param_groups:
+                for p in g["params"]:
+                    p.data = self.state[p]["before"]
+            self.base.step()
+            self.zero_grad()
+
+    model = net()
+    opt = Sharp(model.parameters(), lr=0.1, momentum=0.9)
+
+    @compiled
+    def step(x, y):
+        loss = F.mse_loss(model(x), y)
+        loss.backward()
+        opt.climb()
+        F.mse_loss(model(x), y).backward()
+        opt.step()
+        return loss
+
+    for _i in range(N):
+        log(step(*data()), model)
+
+
+def of_balanced_losses(compiled: Any, log: Any) -> None:
+    class Balance:
+        def __init__(self):
+            self.weights, self.before = torch.ones(2), torch.ones(2)
+
+        def __call__(self, losses):
+            with torch.no_grad():
+                self.weights = 2 * F.softmax(losses.detach() / self.before, 0)
+                self.before = losses.detach()
+            return (self.weights * losses).sum()
+
+    model, balance = net(), Balance()
+    opt = torch.optim.SGD(model.parameters(), 0.1)
+
+    @compiled
+    def step(x, y):
+        found = model(x)
+        loss = balance(torch.stack([F.mse_loss(found, y), found.square().mean()]))
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        return loss
+
+    for _i in range(N):
+        log(step(*data()), model, balance.weights, balance.before)
+
+
+def of_temperature_that_falls(compiled: Any, log: Any) -> None:
+    class Codes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scores, self.book = nn.Linear(3, 4), nn.Linear(4, 1, bias=False)
+            self.register_buffer("temperature", torch.tensor(1.0))
+
+        def forward(self, x):
+            chosen = F.gumbel_softmax(self.scores(x), tau=self.temperature, hard=True)
+            self.temperature = (self.temperature * 0.99).clamp(min=0.5)
+            return self.book(chosen)
+
+    model = Codes()
+    step = compiled(training_step(model, torch.optim.SGD(model.parameters(), 0.1)))
+    for _i in range(N):
+        log(step(*data()), model)
+
+
+def of_private_gradients(compiled: Any, log: Any) -> None:
+    model = nn.Linear(6, 3)
+    opt = torch.optim.SGD(model.parameters(), 0.1)
+
+    def loss_of(parameters, x, y):
+        found = torch.func.functional_call(model, parameters, (x[None],))
+        return F.cross_entropy(found, y[None])
+
+    @compiled
+    def step(x, y):
+        parameters = {name: p.detach() for name, p in model.named_parameters()}
+        grads = torch.func.vmap(torch.func.grad(loss_of), in_dims=(None, 0, 0))(parameters, x, y)
+        norms = sum(g.flatten(1).square().sum(1) for g in grads.values()).sqrt()
+        scale = (1 / (norms + 1e-6)).clamp(max=1.0)
+        for name, p in model.named_parameters():
+            each = grads[name] * scale.reshape(-1, *[1] * (p.dim()))
+            p.grad = each.mean(0) + 0.01 * torch.randn_like(p)
+        opt.step()
+        return norms
+
+    for _i in range(N):
+        log(step(torch.randn(8, 6), torch.randint(3, (8,))), model)
+
+
 PROGRAMS = [value for name, value in list(globals().items()) if name.startswith("of_")]
 NOT_CAPTURED: set[Callable[..., None]] = set()
 

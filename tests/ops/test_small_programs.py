@@ -303,3 +303,15 @@ def test_dropout_and_bernoulli_draw_the_same_bits(
     assert len(programs("trials")) >= 3 and all(programs("trials"))
     for ours, theirs in zip(*found, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_writes_into_indices_that_are_kept_are_noticed() -> None:
+    x = flambeau.randn(3, 4, requires_grad=True)
+    for call in (lambda: x.max(1), lambda: x.topk(2)):
+        values, indices = call()
+        values.sum().backward()
+        values, indices = call()
+        indices.add_(1)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            values.sum().backward()
+    assert programs("max_dim") == programs("topk_values") == [True]
