@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from . import cache as disk_cache
 from . import runtime
 from .executable import Executable
-from .module import Program
+from .fixed_code import fixed_code
 from .unsupported import Unsupported
 
 MOST_DIMS = 8
@@ -303,18 +302,6 @@ _lock = threading.Lock()
 
 
 @cache
-def _code() -> runtime.LoadedCode:
-    """The machine code, which is kept on disk like that of programs."""
-    key = disk_cache.source_key(_SOURCE, runtime.target_description())
-    kept = disk_cache.load(key)
-    if kept is not None:
-        return runtime.LoadedCode(kept[1])
-    code = runtime.object_code(_SOURCE)
-    disk_cache.store(key, Program(_SOURCE, [], 0), code)
-    return runtime.LoadedCode(code)
-
-
-@cache
 def _new_empty() -> int:
     """The address of ``PyArray_Empty``.
 
@@ -395,7 +382,7 @@ def array_function(
             number += 1
     description = words.view(_Description)
     with _lock:
-        code = _code()
+        code = fixed_code(_SOURCE)
     description.needs = (bound, code, [s[1] for s in specs if s is not None])
     return runtime.builtin_function(code.address("flambeau_array_function"), description)
 

@@ -30,7 +30,7 @@ from .log import cache_log
 from .module import KernelReport, Program
 from .plain_data import array_of, call_of, dtype_name, plain_array, plain_call
 
-_MAGIC = b"flambeau program 2\n"
+_MAGIC = b"flambeau program 3\n"
 _DEFAULT_SIZE = 256 << 20
 _ABANDONED = 3600
 """Seconds after which nobody is writing a file any more."""
@@ -107,8 +107,14 @@ def source_key(source: str, target: str) -> str:
     return hashlib.sha256(f"{FLAMBEAU_VERSION} {target} {source}".encode()).hexdigest()
 
 
-def load(key: str) -> tuple[Program, bytes] | None:
-    """The program kept under ``key`` and its machine code; None if there is none to be used."""
+def has(key: str) -> bool:
+    """Whether there is an entry."""
+    place = directory()
+    return place is not None and (place / f"{key}.program").exists()
+
+
+def load(key: str) -> tuple[Program, list[bytes]] | None:
+    """The program kept under ``key`` and its object files; None if there is none to be used."""
     place = directory()
     if place is None:
         return None
@@ -131,7 +137,7 @@ def load(key: str) -> tuple[Program, bytes] | None:
     return found
 
 
-def _decoded(content: bytes) -> tuple[Program, bytes] | None:
+def _decoded(content: bytes) -> tuple[Program, list[bytes]] | None:
     head = len(_MAGIC) + 32
     if not content.startswith(_MAGIC) or len(content) < head:
         return None
@@ -164,8 +170,11 @@ class _Loader(pickle.Unpickler):
         raise pickle.UnpicklingError(f"an entry of the cache names {module}.{name}")
 
 
-def store(key: str, program: Program, code: bytes) -> None:
-    """Keep ``program`` under ``key``; a disk that cannot be written to is no error."""
+def store(key: str, program: Program, code: list[bytes]) -> None:
+    """Keep ``program`` and its object files under ``key``.
+
+    A disk that cannot be written to is no error.
+    """
     import tempfile  # takes long to import, and a process may have nothing to store
 
     place = directory()

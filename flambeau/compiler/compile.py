@@ -226,6 +226,9 @@ class CompiledFunction:
         )  # fmt: skip
         if variant.program is None:
             variant.program = program
+            from .executable import prepare
+
+            prepare(program.graph)
         else:
             # state may have settled only now, and calls of several kinds may take turns
             differences = [same_program(p, program) for p in (variant.program, *variant.others)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -12,11 +13,21 @@ from typing import Any
 import numpy as np
 
 from . import cache, runtime, team
+from .entry import entry_address, steps_address
 from .graph import Graph
 from .host_call import HostCalls
 from .module import KernelReport, Program
 from .overlap import overlaps
-from .program import ARENA, FIRST_POINTER, HOST_POINTER, TEAM_POINTER, table_words
+from .program import (
+    ARENA,
+    FIRST_POINTER,
+    HOST_POINTER,
+    ONCE,
+    ONCE_POINTER,
+    SLOTS,
+    TEAM_POINTER,
+    table_words,
+)
 from .progress import stage
 from .stopwatch import Stopwatch
 from .unsupported import Unsupported
@@ -43,11 +54,11 @@ class _Machinery:
     def __init__(self, program: Program, code: runtime.LoadedCode) -> None:
         self.program = program
         self.code = code
-        self.entry = code.address("flambeau_entry")
+        self.once = code.address(ONCE)
         # keeps Python's lock, as a built-in function does: a program has one arena
         self.steps = ctypes.PYFUNCTYPE(
             ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, *[ctypes.c_int64] * 2
-        )(code.address("flambeau_steps"))
+        )(steps_address())
         self.arena = aligned_bytes(program.arena_bytes)
         self.tables: list[np.ndarray] = []
         self.hosts = HostCalls(program.hosts)
@@ -115,7 +126,8 @@ class Executable:
         if self._program.divided:
             table[TEAM_POINTER] = team.team().address
         table[HOST_POINTER] = id(machinery.hosts)
-        return runtime.builtin_function(machinery.entry, table)
+        table[SLOTS], table[ONCE_POINTER] = slots, machinery.once
+        return runtime.builtin_function(entry_address(), table)
 
     def bind(self, state: Sequence[np.ndarray | None]) -> Callable[..., int]:
         """The program with some inputs fixed.
@@ -164,7 +176,7 @@ class Executable:
     def addresses(self, bound: Callable[..., int]) -> tuple[int, int]:
         """Of the machine code that :meth:`repeated` calls, and of the table it takes."""
         table: np.ndarray = bound.__self__  # type: ignore[attr-defined]
-        return self._machinery.code.address("flambeau_steps"), int(table.ctypes.data)
+        return steps_address(), int(table.ctypes.data)
 
     def empty_outputs(self) -> list[np.ndarray]:
         """Fresh arrays for the outputs."""
@@ -223,6 +235,31 @@ class Executable:
             raise ValueError(f"inputs {i} (updated) and {j} share memory")
 
 
+def _key(graph: Graph, profiled: bool) -> tuple[str, bool]:
+    """The name under which the program is kept, and whether a team may run it."""
+    threads = team.supported() and os.cpu_count() != 1
+    processors = os.cpu_count() if threads else 1
+    target = f"{runtime.target_description()} {profiled} {processors}"
+    return cache.graph_key(graph, target), threads
+
+
+def prepare(graph: Graph) -> None:
+    """Load LLVM, and have it begin, if ``graph`` will have to be compiled."""
+    if "llvmlite.binding" in sys.modules or cache.has(_key(graph, False)[0]):
+        return
+
+    # in this thread, for what is imported in another takes turns with it at Python's lock
+    runtime.load()
+    threading.Thread(target=_make_fixed_code, name="fixed code", daemon=True).start()
+
+
+def _make_fixed_code() -> None:
+    """What every program needs; the first code that LLVM makes takes longest."""
+    entry_address()
+    if team.supported():
+        team.code()
+
+
 def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
     """Compile ``graph`` for the CPU at hand; a ``profiled`` one counts each kernel's cycles.
 
@@ -231,25 +268,14 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
     if not runtime.arrays_are_where_expected():
         raise Unsupported("any graph", "this Python or NumPy lays out arrays in another way")
     watch = Stopwatch()
-    threads = team.supported() and os.cpu_count() != 1
-    processors = os.cpu_count() if threads else 1
-    target = f"{runtime.target_description()} {profiled} {processors}"
-    key = cache.graph_key(graph, target)
+    key, threads = _key(graph, profiled)
     kept = cache.load(key)
     watch.done("cache")
     if kept is not None:
         program, code = kept
     else:
-        stage("lowering")
-        from .lowering import lower  # a process whose programs are all kept needs none of it
-
-        vector_bytes = runtime.vector_bytes()  # loads LLVM
-        watch.done("importing")
         try:
-            half = runtime.has_half_precision()
-            program = lower(graph, vector_bytes, profiled, threads, watch, half)
-            stage("LLVM")
-            code = runtime.object_code(program.source)
+            program, code = _machine_code(graph, profiled, threads, watch)
         except Unsupported:
             raise
         except Exception as error:
@@ -259,9 +285,25 @@ def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
         watch.done("LLVM")
         cache.store(key, program, code)
         watch.done("cache")
-    loaded = runtime.LoadedCode(code)
+    loaded = runtime.LoadedCode(*code, functions=team.helpers() if program.divided else None)
     watch.done("loading")
     return Executable(graph, program, loaded, watch.seconds, kept is not None)
 
 
-__all__ = ["Executable", "aligned_bytes", "compile_graph"]
+def _machine_code(
+    graph: Graph, profiled: bool, threads: bool, watch: Stopwatch
+) -> tuple[Program, list[bytes]]:
+    """The program of ``graph`` and its object files."""
+    stage("lowering")
+    with runtime.ObjectWriter() as objects:
+        from .lowering import lower  # a process whose programs are all kept needs none of it
+
+        vector_bytes = runtime.vector_bytes()
+        half = runtime.has_half_precision()
+        watch.done("importing")
+        program = lower(graph, vector_bytes, profiled, threads, watch, half, objects.add)
+        stage("LLVM")
+        return program, objects.finish()
+
+
+__all__ = ["Executable", "aligned_bytes", "compile_graph", "prepare"]

@@ -48,7 +48,7 @@ def host_text(number: int, arrays: int, order: Sequence[int]) -> str:
         "ret i1 true",
     ]
     text = "\n".join(lines)
-    return f"define internal i1 @KERNEL({parameters}) #0 {{\nentry:\n{text}\n}}\n"
+    return f"define hidden i1 @KERNEL({parameters}) #0 {{\nentry:\n{text}\n}}\n"
 
 
 __all__ = ["DECLARATIONS", "host_text"]

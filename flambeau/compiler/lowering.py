@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,7 @@ from .module import KernelReport, Module, Program
 from .passes import simplify
 from .program import (
     FIRST_POINTER,
-    HOST_POINTER,
+    SLOTS,
     Call,
     counter_source,
     plain_calls,
@@ -282,6 +282,7 @@ class Lowering:
     def _host_text(self, kernel: Kernel, arrays: list[int]) -> str:
         """The function of a kernel that NumPy computes."""
         number = self.module.add_host(HostCall.of(kernel.stored))
+        self.module.declarations.update(DECLARATIONS)
         wanted = [*kernel.anchor.operands, *kernel.stored]
         return host_text(number, len(arrays), [arrays.index(id(v)) for v in wanted])
 
@@ -317,6 +318,7 @@ class Lowering:
             # two names of one place: what is updated in place
             if self.places[key] in written:
                 builder.written.add(array.pointer.name)
+        repeatable = not any(self.places[key] in written for key in reads)
         status = builder.parameters[0]
         expressions = Expressions(
             builder, {k: a for k, a in pointers.items() if k in reads}, status
@@ -332,13 +334,13 @@ class Lowering:
                 builder, kernel, expressions, stored, copy, self.is_leaf, self.vector_bytes
             )
         else:
-            plan = tile_plan(kernel, self.is_leaf, self.strides, self.vector_bytes)
+            plan = tile_plan(kernel, self.is_leaf, self.strides, self.vector_bytes, repeatable)
             if plan is not None:
-                code = TileCode(builder, kernel, expressions, stored, plan)
+                code = TileCode(builder, kernel, expressions, stored, plan, repeatable)
             else:
                 code = LoopCode(
                     builder, kernel, expressions, stored, self.is_leaf, self.strides,
-                    self.vector_bytes,
+                    self.vector_bytes, repeatable,
                 )  # fmt: skip
         units = code.units() if large else 1
         if units > 1:
@@ -392,6 +394,7 @@ def lower(
     threads: bool = False,
     watch: Stopwatch | None = None,
     half: bool = True,
+    deliver: Callable[[str], None] | None = None,
 ) -> Program:
     """The program of ``graph`` for a CPU with vectors of ``vector_bytes``.
 
@@ -399,15 +402,13 @@ def lower(
 
     With ``threads`` it can be run by a team, if it is large enough.  A ``profiled`` program counts
     the cycles of each kernel in the table, from word PROFILE on.  ``watch`` is told of the stages.
+    ``deliver`` gets the code in pieces, as it is written.
     """
     watch = watch or Stopwatch()
-    module = Module(vector_bytes, threads and not profiled, half)
-    module.declarations |= {
-        "declare ptr @PyLong_FromLong(i64)",
-        "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
-    }
+    module = Module(vector_bytes, threads and not profiled, half, deliver=deliver)
+    module.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
     lowering = Lowering(graph, module)
-    if 2 * lowering.slot_count > HOST_POINTER:
+    if 2 * lowering.slot_count > SLOTS:
         raise Unsupported("any graph", f"it has {lowering.slot_count} arrays")
     watch.done("lowering")
     reports: list[KernelReport] = []
@@ -420,16 +421,16 @@ def lower(
     calls = lowering.calls(lowering.kernels, reports, threads)
     copies = lowering.final_copies()
     divided = sum(c.units > 1 for c in calls)
-    if module.hosts:
-        module.declarations.update(DECLARATIONS)
     if divided:
-        text, entry = team_program(calls, head, copies, lowering.slot_count)
+        text, once = team_program(calls, head, copies)
     else:
         lines = [*head, *plain_calls(calls, profiled), *copies]
-        text, entry = plain_program(lines, lowering.slot_count, bool(module.hosts))
-    module.others += [text, entry]
+        text, once = plain_program(lines, bool(module.hosts))
+    module.others += [text, once]
     if profiled:
         module.others.append(counter_source())
+    if deliver is not None:
+        module.deliver_rest()
     constants = [np.ascontiguousarray(v.attributes["array"]) for v in lowering.constants.values()]
     program = Program(
         module.text(), constants, lowering.arena_bytes, reports, divided, module.hosts

@@ -1,4 +1,4 @@
-"""Machine code out of an object file, put into memory as a linker would, without a linker.
+"""Machine code out of object files, put into memory as a linker would, without a linker.
 
 Programs from the disk cache are complete but for addresses: their functions call one another and
 functions of Python and the C library, and read their constants.  On Linux with an x86-64 CPU all
@@ -16,6 +16,7 @@ import os
 import platform
 import struct
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -49,6 +50,17 @@ class _Symbol:
     name: str
     section: int
     value: int
+    is_global: bool
+
+
+@dataclass(frozen=True)
+class _Object:
+    """An object file, and where its sections are from the beginning of the memory."""
+
+    code: bytes
+    sections: list[_Section]
+    symbols: list[_Symbol]
+    places: dict[int, int]
 
 
 def supported() -> bool:
@@ -80,9 +92,10 @@ def _read_symbols(code: bytes, sections: list[_Section]) -> list[_Symbol]:
             continue
         names = sections[table.link].offset
         for at in range(table.offset, table.offset + table.size, 24):
-            name, _, _, section, value, _ = struct.unpack_from("<IBBHQQ", code, at)
+            name, kind, _, section, value, _ = struct.unpack_from("<IBBHQQ", code, at)
             end = code.index(b"\0", names + name)
-            symbols.append(_Symbol(code[names + name : end].decode(), section, value))
+            title = code[names + name : end].decode()
+            symbols.append(_Symbol(title, section, value, is_global=kind >> 4 != 0))
     return symbols
 
 
@@ -98,56 +111,84 @@ def _library_function(name: str) -> int:
     raise CannotLoad(f"there is no function {name}")
 
 
+def _relocate(o: _Object, memory: bytearray, base: int, functions: dict[str, int]) -> None:
+    """Fill in the addresses that ``o`` leaves open; ``memory`` will be at ``base``."""
+
+    def address(symbol: _Symbol) -> int:
+        if symbol.section == 0:
+            return functions[symbol.name]
+        if symbol.section not in o.places:
+            raise CannotLoad(f"the symbol {symbol.name!r} is in no section of the program")
+        return o.places[symbol.section] + symbol.value
+
+    for section in o.sections:
+        if section.kind != _ADDENDED or section.info not in o.places:
+            continue
+        for at in range(section.offset, section.offset + section.size, 24):
+            offset, info, addend = struct.unpack_from("<QQq", o.code, at)
+            target = address(o.symbols[info >> 32]) + addend
+            place = o.places[section.info] + offset
+            if info & 0xFFFFFFFF in (_R_X86_64_PC32, _R_X86_64_PLT32):
+                struct.pack_into("<i", memory, place, target - place)
+            elif info & 0xFFFFFFFF == _R_X86_64_64:
+                struct.pack_into("<Q", memory, place, base + target)
+            else:
+                raise CannotLoad(f"relocations of type {info & 0xFFFFFFFF} are not done")
+
+
 class ObjectCode:
-    """The functions of an object file in memory; they are valid while this lives.
+    """The functions of object files in memory; they are valid while this lives.
 
     Args:
-        code: an ELF object file for x86-64.
+        codes: ELF object files for x86-64, whose functions may call one another.
+        functions: addresses of others that they call.
 
     Raises:
         CannotLoad: it cannot be loaded in this way; nothing has been done.
     """
 
-    def __init__(self, code: bytes) -> None:
+    def __init__(self, *codes: bytes, functions: Mapping[str, int] | None = None) -> None:
         if not supported():
             raise CannotLoad("this is not Linux on x86-64")
         try:
-            self._load(code)
+            self._load(codes, functions or {})
         except (struct.error, IndexError, ValueError, OSError) as error:
             raise CannotLoad(str(error)) from error
 
-    def _load(self, code: bytes) -> None:
-        sections = _read_sections(code)
-        symbols = _read_symbols(code, sections)
-        places: dict[int, int] = {}
+    def _load(self, codes: tuple[bytes, ...], given: Mapping[str, int]) -> None:
+        objects = []
         size = 0
-        for i, section in enumerate(sections):
-            if section.flags & _ALLOCATED:
-                size = -(-size // section.align) * section.align
-                places[i] = size
-                size += section.size
+        for code in codes:
+            sections = _read_sections(code)
+            places = {}
+            for i, section in enumerate(sections):
+                if section.flags & _ALLOCATED:
+                    size = -(-size // section.align) * section.align
+                    places[i] = size
+                    size += section.size
+            objects.append(_Object(code, sections, _read_symbols(code, sections), places))
+        functions = {
+            s.name: o.places[s.section] + s.value
+            for o in objects
+            for s in o.symbols
+            if s.is_global and s.section in o.places
+        }
+        used = {s.name for o in objects for s in o.symbols if s.section == 0 and s.name}
         stubs = -(-size // _STUB) * _STUB
-        outside = sorted({s.name for s in symbols if s.section == 0 and s.name})
-        stub_of = {name: stubs + i * _STUB for i, name in enumerate(outside)}
-        memory = bytearray(stubs + len(outside) * _STUB)
-        for i, at in places.items():
-            section = sections[i]
-            if section.kind != _EMPTY:
-                memory[at : at + section.size] = code[
-                    section.offset : section.offset + section.size
-                ]
+        stub_of = {
+            name: stubs + i * _STUB for i, name in enumerate(sorted(used - functions.keys()))
+        }
+        memory = bytearray(stubs + len(stub_of) * _STUB)
         for name, at in stub_of.items():
             memory[at : at + len(_FUNCTION_AT)] = _FUNCTION_AT
-            struct.pack_into("<Q", memory, at + len(_FUNCTION_AT), _library_function(name))
-
-        def address(symbol: _Symbol) -> int:
-            """From the beginning of the memory."""
-            if symbol.section == 0:
-                return stub_of[symbol.name]
-            if symbol.section not in places:
-                raise CannotLoad(f"the symbol {symbol.name!r} is in no section of the program")
-            return places[symbol.section] + symbol.value
-
+            target = given[name] if name in given else _library_function(name)
+            struct.pack_into("<Q", memory, at + len(_FUNCTION_AT), target)
+        for o in objects:
+            for i, at in o.places.items():
+                section = o.sections[i]
+                if section.kind != _EMPTY:
+                    end = section.offset + section.size
+                    memory[at : at + section.size] = o.code[section.offset : end]
         mapped = mmap.mmap(
             -1,
             -(-len(memory) // mmap.PAGESIZE) * mmap.PAGESIZE,
@@ -155,19 +196,8 @@ class ObjectCode:
         )
         self._holder = (ctypes.c_char * len(mapped)).from_buffer(mapped)
         base = ctypes.addressof(self._holder)
-        for section in sections:
-            if section.kind != _ADDENDED or section.info not in places:
-                continue
-            for at in range(section.offset, section.offset + section.size, 24):
-                offset, info, addend = struct.unpack_from("<QQq", code, at)
-                target = address(symbols[info >> 32]) + addend
-                place = places[section.info] + offset
-                if info & 0xFFFFFFFF in (_R_X86_64_PC32, _R_X86_64_PLT32):
-                    struct.pack_into("<i", memory, place, target - place)
-                elif info & 0xFFFFFFFF == _R_X86_64_64:
-                    struct.pack_into("<Q", memory, place, base + target)
-                else:
-                    raise CannotLoad(f"relocations of type {info & 0xFFFFFFFF} are not done")
+        for o in objects:
+            _relocate(o, memory, base, stub_of | functions)
         mapped[: len(memory)] = bytes(memory)
         protect = ctypes.CDLL(None, use_errno=True).mprotect
         protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
@@ -175,7 +205,7 @@ class ObjectCode:
             why = os.strerror(ctypes.get_errno())
             raise CannotLoad(f"the system gives no memory to run code in: {why}")
         self._base = base
-        self._functions = {s.name: address(s) for s in symbols if s.section in places and s.name}
+        self._functions = functions
 
     def address(self, name: str) -> int:
         """The address of a function."""

@@ -1,8 +1,9 @@
-"""The function that runs a program's kernels, and the entry that Python calls.
+"""The function that runs a program's kernels.
 
 Everything a program works on is found through its table of 64-bit words: the status, the arena's
 address, then the addresses of the constants, of the inputs and of the outputs, and the slots that
-the arguments of a call go to; from word PROFILE on what profiling and threads count.
+the arguments of a call go to (they begin where word SLOTS says); from word PROFILE on what
+profiling and threads count.
 
 A kernel that runs in NumPy may raise an exception.  Then nothing runs that comes after it, and the
 entry returns as a built-in function does whose exception is set.
@@ -16,10 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 STATUS, ARENA, FIRST_POINTER = 0, 1, 2
-HOST_POINTER = 65534
-TEAM_POINTER = 65535
+SLOTS, ONCE_POINTER, HOST_POINTER, TEAM_POINTER = 65532, 65533, 65534, 65535
 PROFILE = 65536
 """Positions in the table; what lies between is memory that is never touched."""
+ONCE = "flambeau_once"
+"""The name of the function that :mod:`.entry` calls."""
 HOST_RAISED = 2
 """The bit of the status that says that an exception of Python's is set."""
 
@@ -86,95 +88,13 @@ def dependencies(calls: Sequence[Call]) -> list[list[int]]:
     return result
 
 
-_BIND = """
-define internal i64 @once(ptr %table) #0 {
-entry:
-  store i64 0, ptr %table
-RUN
-  %status = load i64, ptr %table
-  ret i64 %status
-}
-define ptr @flambeau_entry(ptr %self, ptr %arguments, i64 %count) #0 {
-entry:
-  %data = getelementptr i8, ptr %self, i64 16
-  %table = load ptr, ptr %data
-  %map0 = getelementptr i64, ptr %table, i64 SLOTS
-  %some = icmp sgt i64 %count, 0
-  br i1 %some, label %bind, label %run
-bind:
-  %i = phi i64 [ 0, %entry ], [ %next, %bind ]
-  %object_at = getelementptr ptr, ptr %arguments, i64 %i
-  %object = load ptr, ptr %object_at
-  %pointer_at = getelementptr i8, ptr %object, i64 16
-  %pointer = load ptr, ptr %pointer_at
-  %slot_at = getelementptr i64, ptr %map0, i64 %i
-  %slot = load i64, ptr %slot_at
-  %target = getelementptr i64, ptr %table, i64 %slot
-  store ptr %pointer, ptr %target
-  %next = add nsw i64 %i, 1
-  %more = icmp slt i64 %next, %count
-  br i1 %more, label %bind, label %run
-run:
-  %status = call i64 @once(ptr %table)
-  %result = call ptr @PyLong_FromLong(i64 %status)
-  ret ptr %result
-}
-define i64 @flambeau_steps(ptr %table, i64 %steps, ptr %pointers, i64 %count, i64 %objects) #0 {
-entry:
-  %map0 = getelementptr i64, ptr %table, i64 SLOTS
-  br label %begin
-begin:
-  %step = phi i64 [ 0, %entry ], [ %step_next, %run ]
-  %row = mul i64 %step, %count
-  %left = icmp slt i64 %step, %steps
-  br i1 %left, label %bind, label %leave
-bind:
-  %i = phi i64 [ 0, %begin ], [ %next, %take ]
-  %more = icmp slt i64 %i, %count
-  br i1 %more, label %take, label %run
-take:
-  %place = add i64 %row, %i
-  %given_at = getelementptr ptr, ptr %pointers, i64 %place
-  %given = load ptr, ptr %given_at
-  %memory_at = getelementptr i8, ptr %given, i64 16
-  %is_object = icmp slt i64 %i, %objects
-  %pointer_at = select i1 %is_object, ptr %memory_at, ptr %given_at
-  %pointer = load ptr, ptr %pointer_at
-  %slot_at = getelementptr i64, ptr %map0, i64 %i
-  %slot = load i64, ptr %slot_at
-  %target = getelementptr i64, ptr %table, i64 %slot
-  store ptr %pointer, ptr %target
-  %next = add nsw i64 %i, 1
-  br label %bind
-run:
-  %status = call i64 @once(ptr %table)
-  %step_next = add nsw i64 %step, 1
-  %good = icmp eq i64 %status, 0
-  br i1 %good, label %begin, label %leave
-leave:
-  ret i64 %step
-}
-"""
-"""``flambeau_entry`` is a built-in function's code: its arguments' memory goes into the table, and
-the program runs once.  ``flambeau_steps`` does so many times with rows of addresses, of array
-objects first and of memory behind them, and returns how many steps went well."""
-
-
-_RETURN = """  %result = call ptr @PyLong_FromLong(i64 %status)
-  ret ptr %result
-"""
-_RETURN_OR_RAISE = f"""  %raised = icmp sge i64 %status, {HOST_RAISED}
-  br i1 %raised, label %raise, label %return
-return:
-{_RETURN}raise:
-  ret ptr null
-"""
-
-
-def _entry(slots: int, run: Sequence[str], hosts: bool) -> str:
-    text = "\n".join(f"  {line}" for line in run)
-    entry = _BIND.replace("SLOTS", str(slots)).replace("RUN", text)
-    return entry.replace(_RETURN, _RETURN_OR_RAISE) if hosts else entry
+def _once(run: Sequence[str]) -> str:
+    """The function that runs the program once, and returns the status."""
+    text = "\n".join(run)
+    return (
+        f"define i64 @{ONCE}(ptr %table) #0 {{\nentry:\nstore i64 0, ptr %table\n{text}\n"
+        "%status = load i64, ptr %table\nret i64 %status\n}\n"
+    )
 
 
 def cycle_counter() -> str:
@@ -252,25 +172,25 @@ def _host_call(call: Call, label: str, otherwise: str) -> list[str]:
     ]
 
 
-def plain_program(lines: Sequence[str], slots: int, hosts: bool = False) -> tuple[str, str]:
-    """The program of one thread that runs ``lines``, and its entry."""
+def plain_program(lines: Sequence[str], hosts: bool = False) -> tuple[str, str]:
+    """The program of one thread that runs ``lines``, and what runs it once."""
     text = "\n".join(lines)
     end = "ret void\nfailed:\nret void" if hosts else "ret void"
     program = f"define internal void @program(ptr %table) #0 {{\nentry:\n{text}\n{end}\n}}\n"
-    return program, _entry(slots, ["call void @program(ptr %table)"], hosts)
+    return program, _once(["call void @program(ptr %table)"])
 
 
 def team_program(
-    calls: Sequence[Call], head: Sequence[str], tail: Sequence[str], slots: int
+    calls: Sequence[Call], head: Sequence[str], tail: Sequence[str]
 ) -> tuple[str, str]:
-    """The program of a team, and its entry.
+    """The program of a team, and what runs it once.
 
     Every thread runs the same function.  The caller's (thread 0) does all undivided kernels, and
     notes how far it has got; of the divided ones each thread takes parts.  A thread that finds the
     counters of a later run leaves.  Where a call of the host's raises, the caller takes all parts
     that nobody has taken, does none of them, and waits for those that somebody is at work on.
     """
-    from .team import helper_source
+    from .team import HELPERS
 
     needs = dependencies(calls)
     hosts = any(call.host for call in calls)
@@ -295,7 +215,8 @@ def team_program(
         name = f"{label}w{number}"
         return [
             f"%{name}t = or i64 %shifted_run, {target}",
-            f"%{name}r = call i1 @reached(ptr %team, i64 %thread, ptr {word}, i64 %{name}t)",
+            f"%{name}r = call i1 @flambeau_reached(ptr %team, i64 %thread, ptr {word}, "
+            f"i64 %{name}t)",
             f"br i1 %{name}r, label %{name}, label %leave",
             f"{name}:",
         ]
@@ -326,7 +247,7 @@ def team_program(
         lines += [
             f"br label %{label}l",
             f"{label}l:",
-            f"%{label}p = call i64 @take(ptr %counter{k}, i64 %run, i64 %thread)",
+            f"%{label}p = call i64 @flambeau_take(ptr %counter{k}, i64 %run, i64 %thread)",
             f"%{label}s = icmp sge i64 %{label}p, 0",
             f"br i1 %{label}s, label %{label}b, label %{label}e",
             f"{label}b:",
@@ -370,7 +291,7 @@ def team_program(
     run = [
         f"%team_at = getelementptr i64, ptr %table, i64 {TEAM_POINTER}",
         "%team = load ptr, ptr %team_at",
-        "%run_number = call i64 @next_run(ptr %team)",
+        "%run_number = call i64 @flambeau_next_run(ptr %team)",
         "%shifted_run = shl i64 %run_number, 16",
         f"%serial = getelementptr i64, ptr %table, i64 {PROFILE}",
         "store i64 %shifted_run, ptr %serial",
@@ -385,11 +306,11 @@ def team_program(
             f"store i64 %shifted_run, ptr %done{k}",
         ]
     run += [
-        "%shared = call i1 @publish(ptr %team, ptr @program, ptr %table, i64 %run_number)",
+        "%shared = call i1 @flambeau_publish(ptr %team, ptr @program, ptr %table, i64 %run_number)",
         "call void @program(ptr %table, i64 0, i64 %run_number)",
-        "call void @judge(ptr %team, i1 %shared)",
+        "call void @flambeau_judge(ptr %team, i1 %shared)",
     ]
-    return helper_source() + program, _entry(slots, run, hosts)
+    return HELPERS + program, _once(run)
 
 
 __all__ = [
@@ -397,7 +318,10 @@ __all__ = [
     "FIRST_POINTER",
     "HOST_POINTER",
     "HOST_RAISED",
+    "ONCE",
+    "ONCE_POINTER",
     "PROFILE",
+    "SLOTS",
     "TEAM_POINTER",
     "Call",
     "counter_source",

@@ -70,7 +70,7 @@ class ScanCode:
             text = "\n".join([*self.body.arena_pointers(), *lines])
             self.functions.append(
                 module.add(
-                    f"define internal void @KERNEL({parameters}) #0 {{\nentry:\n{text}\n"
+                    f"define hidden void @KERNEL({parameters}) #0 {{\nentry:\n{text}\n"
                     "ret void\n}\n",
                     "body",
                 )
@@ -144,7 +144,7 @@ class ScanCode:
         position = f"sub i64 {self.steps - 1}, %i" if self.reverse else "add i64 %i, 0"
         return "\n".join(
             [
-                f"define internal void @KERNEL({', '.join(parameters)}) #0 {{",
+                f"define hidden void @KERNEL({', '.join(parameters)}) #0 {{",
                 "entry:",
                 "%some = icmp slt i64 %first, %last",
                 "br i1 %some, label %part, label %leave",

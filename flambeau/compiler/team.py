@@ -18,12 +18,13 @@ import os
 import platform
 import sys
 import threading
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from . import cache, runtime
-from .module import Program
+from . import runtime
+from .fixed_code import fixed_code
 
 GENERATION, FUNCTION, TABLE, SLEEPERS, ACTIVE, STOP = 0, 8, 16, 24, 32, 40
 LONG_WAITS, ALONE, PENALTY, BUSY = 48, 49, 50, 56
@@ -58,7 +59,7 @@ def supported() -> bool:
     return sys.platform.startswith("linux") and platform.machine() in _FUTEX
 
 
-def worker_source() -> str:
+def _worker_source() -> str:
     """The code of a worker: ``flambeau_worker(team, index)``; it returns when the team stops."""
     number = _FUTEX[platform.machine()]
     pause, declaration = _pause()
@@ -148,19 +149,27 @@ attributes #0 = {{ nounwind }}
 """
 
 
-def helper_source() -> str:
-    """Functions that threaded programs call.
+HELPERS = """
+declare i64 @flambeau_take(ptr, i64, i64)
+declare i1 @flambeau_reached(ptr, i64, ptr, i64)
+declare i64 @flambeau_next_run(ptr)
+declare i1 @flambeau_publish(ptr, ptr, ptr, i64)
+declare void @flambeau_judge(ptr, i1)
+"""
+"""The declarations of what threaded programs call."""
+
+
+def _helper_source() -> str:
+    """The code of these functions.
 
     A counter is ``run << 16 | front << 8 | back``: parts from front to back are still to be taken,
     from the front by the caller's thread and from the back by the others.
     """
     number = _FUTEX[platform.machine()]
-    pause, declaration = _pause()
+    pause, _ = _pause()
     return f"""
-declare i64 @syscall(i64, ...)
-{declaration}
 declare i32 @sched_yield()
-define internal i64 @take(ptr %counter, i64 %run, i64 %thread) #0 {{
+define i64 @flambeau_take(ptr %counter, i64 %run, i64 %thread) #0 {{
 entry:
   %front_end = icmp eq i64 %thread, 0
   br label %try
@@ -189,7 +198,7 @@ have:
 none:
   ret i64 -1
 }}
-define internal i1 @reached(ptr %team, i64 %thread, ptr %word, i64 %target) #0 {{
+define i1 @flambeau_reached(ptr %team, i64 %thread, ptr %word, i64 %target) #0 {{
 entry:
   %run = lshr i64 %target, 16
   br label %look
@@ -231,12 +240,12 @@ yes:
 no:
   ret i1 false
 }}
-define internal i64 @next_run(ptr %team) #0 {{
+define i64 @flambeau_next_run(ptr %team) #0 {{
   %old = load atomic i64, ptr %team seq_cst, align 8
   %run = add i64 %old, 2
   ret i64 %run
 }}
-define internal i1 @publish(ptr %team, ptr %function, ptr %table, i64 %run) #0 {{
+define i1 @flambeau_publish(ptr %team, ptr %function, ptr %table, i64 %run) #0 {{
 entry:
   %function_at = getelementptr i64, ptr %team, i64 {FUNCTION}
   %table_at = getelementptr i64, ptr %team, i64 {TABLE}
@@ -271,7 +280,7 @@ wake:
 go:
   ret i1 true
 }}
-define internal void @judge(ptr %team, i1 %shared) #0 {{
+define void @flambeau_judge(ptr %team, i1 %shared) #0 {{
 entry:
   %long_at = getelementptr i64, ptr %team, i64 {LONG_WAITS}
   %alone_at = getelementptr i64, ptr %team, i64 {ALONE}
@@ -298,16 +307,21 @@ leave:
 """
 
 
-def _worker_code() -> bytes:
-    """The workers' machine code, which is kept on disk like that of programs."""
-    source = worker_source()
-    key = cache.source_key(source, runtime.target_description())
-    kept = cache.load(key)
-    if kept is not None:
-        return kept[1]
-    code = runtime.object_code(source)
-    cache.store(key, Program(source, [], 0), code)
-    return code
+def source() -> str:
+    """The LLVM code of the workers, and of what programs call."""
+    return _worker_source() + _helper_source()
+
+
+def code() -> runtime.LoadedCode:
+    """The same as machine code."""
+    return fixed_code(source())
+
+
+@cache
+def helpers() -> dict[str, int]:
+    """The functions that threaded programs call, and their addresses."""
+    names = [line.split("@")[1].split("(")[0] for line in HELPERS.split("\n") if line]
+    return {name: code().address(name) for name in names}
 
 
 class Team:
@@ -329,7 +343,7 @@ class Team:
             return
         count = max(0, min(count, _MOST_WORKERS, _cores() - 1))
         if count and self.code is None:
-            self.code = runtime.LoadedCode(_worker_code())
+            self.code = code()
         while len(self.workers) < count:
             assert self.code is not None
             function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(
@@ -415,4 +429,14 @@ def set_count(threads: int) -> None:
     current.grow(threads - 1)
 
 
-__all__ = ["Team", "helper_source", "retire", "set_count", "supported", "team"]
+__all__ = [
+    "HELPERS",
+    "Team",
+    "code",
+    "helpers",
+    "retire",
+    "set_count",
+    "source",
+    "supported",
+    "team",
+]

@@ -11,6 +11,7 @@ pytest.importorskip("llvmlite")
 
 import flambeau.compiler.symbolic as xp
 from flambeau.compiler import cache
+from flambeau.compiler.entry import entry_address
 from flambeau.compiler.executable import Executable, compile_graph
 from flambeau.compiler.graph import Graph
 
@@ -29,6 +30,7 @@ def result(executable: Executable) -> np.ndarray:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    entry_address()  # what every program needs has entries of its own
     monkeypatch.setenv("FLAMBEAU_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 

@@ -71,4 +71,4 @@ def test_what_differs_is_written_twice(program: Any, monkeypatch: pytest.MonkeyP
     graph = graph_of(program, [np.ones((8, 8), np.float32)] * 2)
     text = source(graph)
     assert text == source_without_forms(graph, monkeypatch)
-    assert text.count("define internal void @k") == 2
+    assert text.count("define hidden void @k") == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import struct
 import sys
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 import flambeau.compiler.symbolic as xp
-from flambeau.compiler import lowering, runtime
+from flambeau.compiler import entry, lowering, runtime, team
 from flambeau.compiler.codegen.math_functions import LIBM_FUNCTIONS
 from flambeau.compiler.executable import compile_graph
 from flambeau.compiler.graph import Graph, Value, evaluate
@@ -264,7 +265,11 @@ def test_code_for_arm_is_made(
     assert code.startswith(magic)
     if system == "Linux":
         assert struct.unpack_from("<H", code, 18) == (183,)  # AArch64
-        assert undefined_symbols(code) <= KNOWN | {"syscall", "sched_yield", "clock_gettime"}
+        assert undefined_symbols(code) <= KNOWN | team_functions() | {"clock_gettime"}
+        if threads and not profiled:
+            fixed = undefined_symbols(runtime.object_code(team.source()))
+            assert fixed <= {"syscall", "sched_yield"}
+            assert undefined_symbols(runtime.object_code(entry.SOURCE)) <= KNOWN
     if profiled:  # what counts cycles is not for programs to read
         assert "call i32 @clock_gettime" in program.source
         assert "call i64 @llvm.readcyclecounter" not in program.source
@@ -278,6 +283,11 @@ def test_random_programs_are_compiled_for_arm(arm: tuple[str, bytes], dtype: Any
         assert code.startswith(arm[1])
         if arm[0] == "Linux":
             assert undefined_symbols(code) <= KNOWN
+
+
+def team_functions() -> set[str]:
+    """What threaded programs call of the team's code."""
+    return set(re.findall(r"flambeau_\w+", team.HELPERS))
 
 
 def test_baseline_code_needs_no_other_library(monkeypatch: pytest.MonkeyPatch) -> None:

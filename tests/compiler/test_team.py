@@ -17,6 +17,7 @@ pytest.importorskip("llvmlite")
 import flambeau.compiler.symbolic as xp
 from flambeau.compiler import runtime, team
 from flambeau.compiler.executable import Executable, compile_graph
+from flambeau.compiler.fixed_code import kept_object
 from flambeau.compiler.graph import Graph, Value, evaluate
 from flambeau.compiler.program import Call, dependencies
 
@@ -222,6 +223,7 @@ def test_a_scan_whose_rows_meet_is_not_divided() -> None:
 
 def test_the_workers_code_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FLAMBEAU_CACHE", str(tmp_path))
-    first = team._worker_code()
+    source = team.source()
+    first = kept_object(source)
     monkeypatch.setattr(runtime, "object_code", lambda source: pytest.fail("compiled again"))
-    assert team._worker_code() == first
+    assert kept_object(source) == first

@@ -439,8 +439,12 @@ class Builder:
         stop: Register | int,
         step: int,
         carried: Sequence[Register] = (),
+        overlapping: bool = False,
     ) -> tuple[Register, list[Register]]:
         """Begin a loop that runs at least once, while its counter is below ``stop``.
+
+        With ``overlapping``, a last step that would reach beyond ``stop`` begins earlier, at
+        ``stop - step``, which must not be before ``start``.
 
         Returns the counter and, for each value of ``carried``, the register that has it at first
         and then what :meth:`close_loop` is given.
@@ -453,7 +457,8 @@ class Builder:
         level = len(self._scopes)
         counter = Register(f"%i{self._counter}", INDEX, 1, level)
         registers = [Register(self._fresh(), c.type, c.lanes, level) for c in carried]
-        scope.header = (label, counter, first, last, step, list(carried), registers)
+        limit = self.index_add(last, self.index(-step)) if overlapping else last
+        scope.header = (label, counter, first, limit, step, list(carried), registers, overlapping)
         self._scopes.append(scope)
         return counter, registers
 
@@ -461,7 +466,7 @@ class Builder:
         """End the loop; returns the carried values as the last iteration left them."""
         scope = self._scopes.pop()
         outer = self._scopes[-1]
-        label, counter, first, last, step, carried, registers = scope.header
+        label, counter, first, limit, step, carried, registers, overlapping = scope.header
         lines = outer.lines
         lines.append(f"br label %{label}")
         lines.append(f"{label}:")
@@ -475,8 +480,15 @@ class Builder:
                 f"[ {initial.name}, %{outer.block} ], [ {after.name}, %{scope.block} ]"
             )
         lines.extend(scope.lines)
-        lines.append(f"{counter.name}n = add nsw i64 {counter.name}, {step}")
-        lines.append(f"{counter.name}c = icmp slt i64 {counter.name}n, {last.name}")
+        if overlapping:
+            self.declarations.add("declare i64 @llvm.smin.i64(i64, i64)")
+            lines.append(f"{counter.name}m = add nsw i64 {counter.name}, {step}")
+            smaller = f"call i64 @llvm.smin.i64(i64 {counter.name}m, i64 {limit.name})"
+            lines.append(f"{counter.name}n = {smaller}")
+            lines.append(f"{counter.name}c = icmp slt i64 {counter.name}, {limit.name}")
+        else:
+            lines.append(f"{counter.name}n = add nsw i64 {counter.name}, {step}")
+            lines.append(f"{counter.name}c = icmp slt i64 {counter.name}n, {limit.name}")
         lines.append(f"br i1 {counter.name}c, label %{label}, label %E{label}")
         lines.append(f"E{label}:")
         outer.block = f"E{label}"
@@ -488,13 +500,16 @@ class Builder:
         return [Register(r.name, r.type, r.lanes, min(r.level, level)) for r in following]
 
     def open_branch(self, condition: Register) -> None:
-        """Begin code that runs only where the scalar ``condition`` holds; it makes no values."""
+        """Begin code that runs only where the scalar ``condition`` holds."""
         self._counter += 1
         scope = _Scope(f"T{self._counter}")
         scope.header = (condition,)
         self._scopes.append(scope)
 
-    def close_branch(self) -> None:
+    def close_branch(
+        self, following: Sequence[Register] = (), otherwise: Sequence[Register] = ()
+    ) -> list[Register]:
+        """End it; returns what is ``following``, and ``otherwise`` where it is left out."""
         scope = self._scopes.pop()
         outer = self._scopes[-1]
         (condition,) = scope.header
@@ -505,10 +520,19 @@ class Builder:
         outer.lines.extend(scope.lines)
         outer.lines.append(f"br label %{leave}")
         outer.lines.append(f"{leave}:")
+        registers = []
+        for inside, left_out in zip(following, otherwise, strict=True):
+            register = Register(self._fresh(), inside.type, inside.lanes, self.depth)
+            outer.lines.append(
+                f"{register.name} = phi {register.full_type} "
+                f"[ {inside.name}, %{scope.block} ], [ {left_out.name}, %{outer.block} ]"
+            )
+            registers.append(register)
         outer.block = leave
         for pointer in list(outer.loads):
             for key in outer.loads.pop(pointer):
                 outer.memo.pop(key, None)
+        return registers
 
     # -- the text -------------------------------------------------------------------------------
 
@@ -518,7 +542,7 @@ class Builder:
         self._scopes[0].lines.clear()
         return text
 
-    def finish(self, linkage: str = "internal", result: str = "ret void") -> str:
+    def finish(self, linkage: str = "hidden", result: str = "ret void") -> str:
         parameters = ", ".join(p.typed for p in self.parameters)
         returned = "void" if result == "ret void" else result.split()[1]
         body = "\n".join(self._scopes[0].lines)

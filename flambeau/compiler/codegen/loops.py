@@ -12,13 +12,19 @@ from ..kernels import Group, Kernel, Member, loop_variable, member_accesses
 from ..reductions import identity
 from ..unsupported import Unsupported
 from .builder import INDEX, Builder, Register
-from .elementwise import EMIT, as_bool, llvm_type
+from .elementwise import EMIT, EXPENSIVE, as_bool, llvm_type
 from .expressions import Array, Expressions
 from .indexing import Index, Quotient, Variable, lane_register, linear, variable_index
 from .partition import best_loop, divided_loop, unit_count
 
 _UNROLLED = 32
 """Iterations of inner loops that are written out where a vector lies across the outer loop."""
+_WRITTEN_OUT = 96
+"""Instructions of all these iterations, about, up to which they are."""
+_EXPENSIVE = 25
+"""Instructions, about, of a primitive like an exponential."""
+_LONG = 24
+"""Instructions of a term that takes longer than adding it does."""
 _ACCUMULATORS = 4
 _CHAIN = 256
 """Terms that one accumulator adds before it is added to the total, for accuracy."""
@@ -239,11 +245,15 @@ class LoopCode:
         is_leaf: IsLeaf,
         strides: Strides,
         vector_bytes: int,
+        repeatable: bool = False,
     ) -> None:
+        """``repeatable``: an element may be computed twice, for nothing is updated in place."""
         self.builder = builder
         self.kernel = kernel
         self.expressions = expressions
         self.stored = stored
+        self.repeatable = repeatable
+        self.is_leaf = is_leaf
         self.lanes = lanes_for(kernel, vector_bytes)
         self.outer_vector, self.group_vectors = choose_vectors(kernel, is_leaf, strides, self.lanes)
 
@@ -289,7 +299,7 @@ class LoopCode:
             self._outer(others)
             expressions.mask = None
 
-        divided_loop(self.builder, variable, lanes, full, rest)
+        divided_loop(self.builder, variable, lanes, full, rest, self.repeatable and lanes > 1)
         expressions.fresh()
 
     def _outer(self, loops: Sequence[Variable]) -> None:
@@ -319,10 +329,14 @@ class LoopCode:
         body: Callable[[list[Register]], list[Register]],
         unrolled: int,
     ) -> list[Register]:
-        """``body`` for all of ``variable``, ``lanes`` at a time, then the masked rest."""
+        """``body`` for all of ``variable``, ``lanes`` at a time, then the rest.
+
+        The rest is a vector that begins earlier, where that may be, and otherwise a masked one.
+        """
         b, expressions = self.builder, self.expressions
         variable.lanes = lanes
         full, rest = divmod(variable.extent, lanes)
+        overlapping = bool(full and rest and self.repeatable and not carried)
 
         def once(register: Register, offset: int, values: list[Register]) -> list[Register]:
             variable.register, variable.offset = register, offset
@@ -333,9 +347,13 @@ class LoopCode:
             for i in range(full):
                 carried = once(b.index(0), i * lanes, carried)
         else:
-            counter, registers = b.open_loop(0, full * lanes, lanes, carried)
+            stop = variable.extent if overlapping else full * lanes
+            counter, registers = b.open_loop(0, stop, lanes, carried, overlapping)
             carried = b.close_loop(once(counter, 0, registers))
-        if rest:
+        if overlapping:
+            if full <= unrolled:
+                carried = once(b.index(0), variable.extent - lanes, carried)
+        elif rest:
             outer_mask = expressions.mask
             expressions.mask = b.lane_mask(lanes, rest)
             carried = once(b.index(0), full * lanes, carried)
@@ -351,14 +369,33 @@ class LoopCode:
         else:
             self._map(group, list(group.inner))
 
+    def _are_written_out(self, group: Group, loops: Sequence[Variable]) -> bool:
+        """Whether every iteration of ``loops`` gets code of its own."""
+        points = math.prod(v.extent for v in loops)
+        if points * len(group.members) > _UNROLLED:
+            return False
+        return points * self._instructions(group) <= _WRITTEN_OUT
+
+    def _instructions(self, group: Group) -> int:
+        """About how many one point of ``group`` takes."""
+        known = {id(v) for v in self.kernel.values}
+        pending = [m.value for m in group.members]
+        instructions = 0
+        while pending:
+            value = pending.pop()
+            instructions += _EXPENSIVE if value.primitive in EXPENSIVE else 1
+            inner = [v for v in value.operands if id(v) not in known and not self.is_leaf(v)]
+            known.update(id(v) for v in inner)
+            pending += inner
+        return instructions
+
     # -- elementwise ----------------------------------------------------------------------------
 
     def _map(self, group: Group, loops: list[Variable]) -> None:
         vector = self.group_vectors.get(id(group))
         if vector is not None:
             loops = [*(v for v in loops if v is not vector), vector]
-        points = math.prod(v.extent for v in loops) * len(group.members)
-        unrolled = _UNROLLED if points <= _UNROLLED else 1
+        unrolled = _UNROLLED if self._are_written_out(group, loops) else 1
 
         def nest(remaining: list[Variable]) -> None:
             if not remaining:
@@ -433,8 +470,7 @@ class LoopCode:
 
         if not loops:
             return point(totals)
-        points = math.prod(v.extent for v in loops)
-        if points <= _UNROLLED and self.outer_vector is not None:
+        if self.outer_vector is not None and self._are_written_out(combiners[0].group, loops):
             return self._unrolled(loops, totals, point)
         if len(loops) > 1:
             body = lambda values: self._nest(loops[1:], values, combiners)  # noqa: E731
@@ -463,6 +499,8 @@ class LoopCode:
         b, expressions = self.builder, self.expressions
         lanes = self._lanes_of(variable)
         many = _ACCUMULATORS if all(c.splits for c in combiners) else 1
+        if variable.extent <= _CHAIN * lanes and self._instructions(combiners[0].group) > _LONG:
+            many = 1  # while one term is computed, the one before has been added
         stride = lanes * many
         full = variable.extent // stride
         if many == 1 or full < 2:

@@ -47,14 +47,28 @@ def divided_loop(
     size: int,
     full_body: Callable[[Register], None],
     rest_body: Callable[[], None],
+    overlapping: bool = False,
 ) -> None:
     """The units from ``first`` to ``last``: ``full_body`` at the start of each whole one.
 
-    ``rest_body`` is the last unit, if it is smaller.
+    ``rest_body`` is the last unit, if it is smaller; with ``overlapping`` there is none, the last
+    one being whole and beginning earlier.
     """
     b = builder
     first, last = range_parameters(b)
     full, rest = divmod(variable.extent, size)
+    if overlapping and full:
+        begin = b.index(variable.extent - size)
+        start, end = b.index_multiply(first, size), b.index_multiply(last, size)
+        stop = b.index(variable.extent)
+        start = b.select(b.compare("icmp slt", start, begin), start, begin)
+        end = b.select(b.compare("icmp slt", end, stop), end, stop)
+        b.open_branch(b.compare("icmp slt", first, last))
+        counter, _ = b.open_loop(start, end, size, overlapping=True)
+        full_body(counter)
+        b.close_loop()
+        b.close_branch()
+        return
     if full:
         limit = b.index(full)
         end = b.select(b.compare("icmp slt", last, limit), last, limit)

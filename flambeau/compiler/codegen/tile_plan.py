@@ -18,8 +18,8 @@ from .indexing import Index, Variable
 
 _LATENCY = 8
 """Multiply-adds that must be under way to keep the processor busy."""
-_COST_OF_WRITING = 2.0
-"""Cycles of each run that an instruction less to compile is worth: about 20 us over 25,000 runs."""
+_COST_OF_WRITING = 4.0
+"""Cycles of each run that an instruction less to compile is worth: about 35 us over 25,000 runs."""
 WRITTEN_OUT = 128
 """Products up to which a tile's reduced loops are written out."""
 
@@ -43,6 +43,8 @@ class TileProblem:
     """Vector registers of the processor."""
     fixed: frozenset[Variable] = frozenset()
     """Loops that must go one by one: others are bounded by them."""
+    repeatable: bool = False
+    """Whether a last tile may begin earlier, over elements that are computed already."""
 
     @staticmethod
     def of(
@@ -52,6 +54,7 @@ class TileProblem:
         results: Sequence[Index],
         registers: int,
         fixed: frozenset[Variable] = frozenset(),
+        repeatable: bool = False,
     ) -> TileProblem | None:
         """None where an index is no affine function of the loops."""
         if not all(i.is_affine for i in (*factors, *results)):
@@ -64,7 +67,23 @@ class TileProblem:
             tuple(as_dict(i) for i in results),  # type: ignore[misc]
             registers,
             fixed,
+            repeatable,
         )
+
+    def tiles(self, variable: Variable, size: int) -> list[tuple[int, int]]:
+        """(how many tiles, of what size) cover a loop."""
+        return self._cover(variable.extent, variable.extent, size, 1)
+
+    def vector_tiles(self, vector: Variable, vectors: int, lanes: int) -> list[tuple[int, int]]:
+        """(how many tiles, of how many vectors) cover the loop in vectors."""
+        return self._cover(vector.extent, -(-vector.extent // lanes), vectors, lanes)
+
+    def _cover(self, extent: int, steps: int, size: int, unit: int) -> list[tuple[int, int]]:
+        full, rest = divmod(steps, size)
+        if self.repeatable and extent >= size * unit:
+            return [(-(-steps // size), size)]
+        parts = [(full, size)] if full else []
+        return [*parts, (1, rest)] if rest else parts
 
 
 @dataclass(frozen=True)
@@ -79,13 +98,6 @@ class TilePlan:
     tiles: tuple[tuple[Variable, int], ...]
     lanes: int
     cost: float
-
-
-def _parts(extent: int, size: int) -> list[tuple[int, int]]:
-    """(how many tiles, of what size) cover ``extent``."""
-    full, rest = divmod(extent, size)
-    parts = [(full, size)] if full else []
-    return [*parts, (1, rest)] if rest else parts
 
 
 def plan_tiles(problem: TileProblem | None, lanes: int) -> TilePlan | None:
@@ -135,10 +147,13 @@ def _best_tiles(
             for vectors in (1,) if reduces else (1, 2, 3, 4, 6):
                 if vectors * math.prod(sizes) > problem.registers - 4:
                     break
-                cost = _cost(problem, vector, vectors, tiled, sizes, reduces, count, steps)
+                if not reduces and vectors > count:
+                    continue
+                tiles = [(1, 1)] if reduces else problem.vector_tiles(vector, vectors, lanes)
+                cost = _cost(problem, vector, tiles, tiled, sizes, reduces, steps)
                 if cost is None:
                     continue
-                written = _written(vectors, tiled, sizes, reduces, count, steps)
+                written = _written(problem, tiles, tiled, sizes, reduces, steps)
                 cost = rest * cost + _COST_OF_WRITING * written
                 if best is None or cost < best.cost:
                     best = TilePlan(
@@ -149,26 +164,26 @@ def _best_tiles(
 
 def innermost_steps(accumulators: int) -> int:
     """How many steps of the innermost reduced loop are written one after the other."""
-    return max(1, min(4, 64 // accumulators))
+    return max(1, min(4, 32 // accumulators))
 
 
 def _written(
-    vectors: int,
+    problem: TileProblem,
+    vector_tiles: Sequence[tuple[int, int]],
     tiled: Sequence[Variable],
     sizes: Sequence[int],
     reduces: bool,
-    count: int,
     steps: int,
 ) -> float:
     """About how many instructions a plan's code has: whole tiles and the smaller ones at edges."""
-    variants = [1] if reduces else [width for _, width in _parts(count, vectors)]
+    variants = [width for _, width in vector_tiles]
     for variable, size in zip(tiled, sizes, strict=True):
-        variants = [held * part for held in variants for _, part in _parts(variable.extent, size)]
+        variants = [held * part for held in variants for _, part in problem.tiles(variable, size)]
     total = 0.0
     for held in variants:
         times = innermost_steps(held)
         times = steps if steps * held <= WRITTEN_OUT else times + steps % times
-        total += times * (2.5 * held + 3) + held * (16 if reduces else 7)
+        total += times * (2.5 * held + 3) + held * (6 if reduces else 7)
     return total
 
 
@@ -184,29 +199,22 @@ def _sizes(tiled: Sequence[Variable], most: int) -> list[tuple[int, ...]]:
 def _cost(
     problem: TileProblem,
     vector: Variable,
-    vectors: int,
+    vector_tiles: Sequence[tuple[int, int]],
     tiled: Sequence[Variable],
     sizes: Sequence[int],
     reduces: bool,
-    count: int,
     steps: int,
 ) -> float | None:
-    """The cycles of a plan: ``count`` vectors are the vector loop, ``steps`` the reduced loops."""
-    accumulators = vectors * math.prod(sizes)
-    if accumulators > problem.registers - 4:
-        return None
-    if not reduces and vectors > count:
-        return None
+    """The cycles of a plan: ``vector_tiles`` are the vector loop, ``steps`` the reduced loops."""
     total = 0.0
-    vector_parts = [(1, 1)] if reduces else _parts(count, vectors)
     combos: list[tuple[int, tuple[int, ...]]] = [(1, ())]
     for variable, size in zip(tiled, sizes, strict=True):
         combos = [
             (times * n, (*chosen, part))
             for times, chosen in combos
-            for n, part in _parts(variable.extent, size)
+            for n, part in problem.tiles(variable, size)
         ]
-    for tiles, width in vector_parts:
+    for tiles, width in vector_tiles:
         for times, chosen in combos:
             held = width * math.prod(chosen)
             loads = []

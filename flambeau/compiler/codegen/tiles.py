@@ -84,9 +84,12 @@ def bounded_loops(
 
 
 def tile_plan(
-    kernel: Kernel, is_leaf: IsLeaf, strides: Strides, vector_bytes: int
+    kernel: Kernel, is_leaf: IsLeaf, strides: Strides, vector_bytes: int, repeatable: bool
 ) -> TilePlan | None:
-    """The plan for ``kernel``, or None if it is no contraction of plain arrays."""
+    """The plan for ``kernel``, or None if it is no contraction of plain arrays.
+
+    ``repeatable``: an element may be computed twice, for nothing is updated in place.
+    """
     anchor = kernel.anchor
     if anchor.primitive not in CONTRACTIONS or anchor.dtype.char not in "fd":
         return None
@@ -118,18 +121,36 @@ def tile_plan(
         results,
         register_count(vector_bytes),
         fixed,
+        repeatable,
     )
     return plan_tiles(problem, lanes_for(kernel, vector_bytes))
 
 
 @dataclass(frozen=True)
 class _Slice:
-    """Part of a reduced loop: where it begins and how long it is."""
+    """Part of a reduced loop: where it begins and ends, and how much longer the last one is."""
 
     start: Register
-    extent: int
+    end: Register
+    length: int
+    longer: int
     is_first: Register
-    is_last: bool
+    is_last: Register
+
+
+def lane_sums(b: Builder, vectors: Sequence[Register]) -> list[Register]:
+    """For each vector the sum of its lanes, where there may be many vectors.
+
+    Neighbouring lanes of two vectors are added into one, and so on: in the end each lane has the
+    sum of another vector.
+    """
+    lanes = vectors[0].lanes
+    even, odd = range(0, 2 * lanes, 2), range(1, 2 * lanes, 2)
+    level = list(vectors)
+    for _ in range(lanes.bit_length() - 1):
+        pairs = [(x, level[min(i + 1, len(level) - 1)]) for i, x in list(enumerate(level))[::2]]
+        level = [b.binary("fadd", b.shuffle(x, y, even), b.shuffle(x, y, odd)) for x, y in pairs]
+    return [b.extract(level[i // lanes], i % lanes) for i in range(len(vectors))]
 
 
 class TileCode(LoopCode):
@@ -142,6 +163,7 @@ class TileCode(LoopCode):
         expressions: Expressions,
         stored: dict[int, Array],
         plan: TilePlan,
+        repeatable: bool,
     ) -> None:
         self.builder = builder
         self.kernel = kernel
@@ -168,6 +190,7 @@ class TileCode(LoopCode):
             assert bound is not None
             self.bounds.setdefault(bound.variable, []).append(bound)
         self.sliced, self.slice_length = self._long_loop()
+        self.repeatable = repeatable and self.sliced is None  # what is there is added to
 
     def _long_loop(self) -> tuple[Variable | None, int]:
         """The reduced loop to go through in slices, and the slices' length.
@@ -250,8 +273,13 @@ class TileCode(LoopCode):
             variable.register = b.index(0)
             self._blocks(blocks[1:], {**sizes, variable: (whole * size, remaining)})
 
+        overlapping = bool(whole and remaining and self.repeatable)
         if variable is self.divided:
-            divided_loop(b, variable, size, full, rest)
+            divided_loop(b, variable, size, full, rest, overlapping)
+        elif overlapping:
+            counter, _ = b.open_loop(0, variable.extent, size, overlapping=True)
+            full(counter)
+            b.close_loop()
         else:
             if whole == 1:
                 full(b.index(0))
@@ -275,14 +303,16 @@ class TileCode(LoopCode):
         assert self.sliced is not None
         b = self.builder
         length = self.slice_length
-        last = (self.sliced.extent // length - 1) * length
-        counter, _ = b.open_loop(0, last, length)
-        self.slice = _Slice(counter, length, b.compare("icmp eq", counter, b.index(0)), False)
+        count, longer = divmod(self.sliced.extent, length)
+        last = (count - 1) * length
+        counter, _ = b.open_loop(0, count * length, length)
+        is_first = b.compare("icmp eq", counter, b.index(0))
+        is_last = b.compare("icmp eq", counter, b.index(last))
+        end = b.index_add(counter, b.index(length))
+        end = b.select(is_last, b.index(self.sliced.extent), end)
+        self.slice = _Slice(counter, end, length, longer, is_first, is_last)
         self._blocks(blocks, sizes)
         b.close_loop()
-        never = b.constant("i1", False)
-        self.slice = _Slice(b.index(last), self.sliced.extent - last, never, True)
-        self._blocks(blocks, sizes)
         self.slice = None
 
     def _tile(self, sizes: dict[Variable, tuple[int, int]]) -> None:
@@ -299,18 +329,44 @@ class TileCode(LoopCode):
         tile = list(product(*points))
         totals = self._sums(list(self.group.reduced), tile)
         self.expressions.fresh()
-        for point, total in zip(tile, totals, strict=True):
-            self._at(point)
-            result = self.combiner.finish([total])
-            if self.slice is not None and self.reduces:
-                result = self._added_up(result)
-            self.expressions.registers[id(self.member.value)] = (self.member.position, result)
-            self._store(self.member, result)
-            if self.slice is None or self.slice.is_last:
-                for group in self.kernel.groups[1:]:
-                    self._point(group)
-            self.expressions.mask = None
+        results = lane_sums(self.builder, totals) if self.reduces else totals
+        if self.slice is None:
+            for point, result in zip(tile, results, strict=True):
+                self._at(point)
+                self._store_sum(result)
+                self._follow(result)
+        else:
+            self._store_slice(tile, results)
+        self.expressions.mask = None
         self.expressions.fresh()
+
+    def _store_sum(self, result: Register) -> None:
+        self.expressions.registers[id(self.member.value)] = (self.member.position, result)
+        self._store(self.member, result)
+
+    def _follow(self, result: Register) -> None:
+        """What is computed from one of the sums."""
+        self.expressions.registers[id(self.member.value)] = (self.member.position, result)
+        for group in self.kernel.groups[1:]:
+            self._point(group)
+
+    def _store_slice(
+        self, tile: list[tuple[tuple[Variable, int, int], ...]], results: list[Register]
+    ) -> None:
+        """The sums so far, and behind the last slice what is computed from them."""
+        assert self.slice is not None
+        sums = []
+        for point, result in zip(tile, results, strict=True):
+            self._at(point)
+            sums.append(self._added_up(result) if self.reduces else result)
+            self._store_sum(sums[-1])
+        if len(self.kernel.groups) == 1:
+            return
+        self.builder.open_branch(self.slice.is_last)
+        for point, result in zip(tile, sums, strict=True):
+            self._at(point)
+            self._follow(result)
+        self.builder.close_branch()
 
     def _added_up(self, part: Register) -> Register:
         """The sum of a slice and of those before it."""
@@ -326,8 +382,9 @@ class TileCode(LoopCode):
         expressions.fresh()
         for variable, offset, active in point:
             variable.offset = offset
-            if variable is self.outer_vector and active < self.lanes:
-                expressions.mask = self.builder.lane_mask(self.lanes, active)
+            if variable is self.outer_vector:
+                whole = active == self.lanes
+                expressions.mask = None if whole else self.builder.lane_mask(self.lanes, active)
 
     def _sums(
         self, reduced: list[Variable], tile: list[tuple[tuple[Variable, int, int], ...]]
@@ -340,7 +397,7 @@ class TileCode(LoopCode):
                 self._at(point)
                 so_far = self.expressions.read(self.member.value, array, self.member.position)
                 totals[i] = self.builder.select(self.slice.is_first, start, so_far)
-                self.expressions.mask = None
+            self.expressions.mask = None
         if self.reduces:
             vector = self.plan.vector
             reduced = [*(v for v in reduced if v is not vector), vector]
@@ -373,8 +430,7 @@ class TileCode(LoopCode):
             return self._bounded(variable, totals, inner)
         if self.slice is not None and variable is self.sliced and len(loops) > 1:
             b = self.builder
-            end = b.index_add(self.slice.start, b.index(self.slice.extent))
-            counter, values = b.open_loop(self.slice.start, end, 1, totals)
+            counter, values = b.open_loop(self.slice.start, self.slice.end, 1, totals)
             variable.register, variable.offset = counter, 0
             self.expressions.fresh()
             totals = b.close_loop(inner(values))
@@ -418,17 +474,16 @@ class TileCode(LoopCode):
         totals: list[Register],
         step: Callable[[list[Register]], list[Register]],
     ) -> list[Register]:
+        if variable is self.sliced:
+            return self._innermost_slice(variable, totals, step)
         b = self.builder
         times = innermost_steps(len(totals))
         stride = lanes * times
-        start, extent = b.index(0), variable.extent
-        if variable is self.sliced and self.slice is not None:
-            start, extent = self.slice.start, self.slice.extent
+        extent = variable.extent
         full = extent // stride
         variable.lanes = lanes
         if full:
-            end = b.index_add(start, b.index(full * stride))
-            counter, values = b.open_loop(start, end, stride, totals)
+            counter, values = b.open_loop(0, full * stride, stride, totals)
             for i in range(times):
                 variable.register, variable.offset = counter, i * lanes
                 values = step(values)
@@ -436,13 +491,44 @@ class TileCode(LoopCode):
         at = full * stride
         while at < extent:
             active = min(lanes, extent - at)
-            variable.register, variable.offset = start, at
+            variable.register, variable.offset = b.index(0), at
             if active < lanes:
                 self.expressions.mask = b.lane_mask(lanes, active)
             totals = step(totals)
             self.expressions.mask = None
             at += lanes
         variable.lanes, variable.register = 1, None
+        return totals
+
+    def _innermost_slice(
+        self,
+        variable: Variable,
+        totals: list[Register],
+        step: Callable[[list[Register]], list[Register]],
+    ) -> list[Register]:
+        """A slice of the innermost loop: some terms at a time, and in the last one the others."""
+        assert self.slice is not None
+        b = self.builder
+        times = innermost_steps(len(totals))
+        while self.slice.length % times:
+            times -= 1
+        others = self.slice.longer % times
+        end = self.slice.end
+        if others:
+            end = b.select(self.slice.is_last, b.index(variable.extent - others), end)
+        counter, values = b.open_loop(self.slice.start, end, times, totals)
+        for i in range(times):
+            variable.register, variable.offset = counter, i
+            values = step(values)
+        totals = b.close_loop(values)
+        if others:
+            b.open_branch(self.slice.is_last)
+            values = totals
+            for i in range(others):
+                variable.register, variable.offset = b.index(0), variable.extent - others + i
+                values = step(values)
+            totals = b.close_branch(values, totals)
+        variable.register = None
         return totals
 
 

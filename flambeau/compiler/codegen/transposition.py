@@ -163,7 +163,7 @@ class TransposingCode:
             variable.register, variable.offset = self.builder.index(0), whole * self.lanes
             self._around([self.along], [remaining])
 
-        divided_loop(self.builder, variable, self.lanes, full, rest)
+        divided_loop(self.builder, variable, self.lanes, full, rest, overlapping=True)
         variable.register, variable.offset = None, 0
 
     def _around(self, blocked: list[Variable], sizes: list[int]) -> None:
@@ -181,15 +181,14 @@ class TransposingCode:
             return
         b = self.builder
         variable = remaining[0]
-        full, rest = divmod(variable.extent, self.lanes)
-        if full:
-            variable.register, _ = b.open_loop(0, full * self.lanes, self.lanes)
+        if variable.extent >= self.lanes:  # a last block begins earlier
+            variable.register, _ = b.open_loop(0, variable.extent, self.lanes, overlapping=True)
             variable.offset = 0
             self._blocks(remaining[1:], [*sizes, self.lanes])
             b.close_loop()
-        if rest:
-            variable.register, variable.offset = b.index(0), full * self.lanes
-            self._blocks(remaining[1:], [*sizes, rest])
+        else:
+            variable.register, variable.offset = b.index(0), 0
+            self._blocks(remaining[1:], [*sizes, variable.extent])
         variable.register, variable.offset = None, 0
 
     def _block(self, across: int, along: int) -> None:

@@ -1,0 +1,30 @@
+"""Machine code that is the same for every program: made once, and kept on disk like theirs."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from . import cache as disk_cache
+from . import runtime
+from .module import Program
+
+
+def kept_object(source: str) -> bytes:
+    """The object file of LLVM code."""
+    key = disk_cache.source_key(source, runtime.target_description())
+    kept = disk_cache.load(key)
+    if kept is not None:
+        (code,) = kept[1]
+        return code
+    code = runtime.object_code(source)
+    disk_cache.store(key, Program(source, [], 0), [code])
+    return code
+
+
+@cache
+def fixed_code(source: str) -> runtime.LoadedCode:
+    """The functions of LLVM code, in memory as long as the process lives."""
+    return runtime.LoadedCode(kept_object(source))
+
+
+__all__ = ["fixed_code", "kept_object"]
