@@ -356,9 +356,15 @@ def _direct_path(operation: Operation) -> tuple[list[str], bool]:
         kept = kept_results(operation)
         if kept is not None:
             line = f"keep_versions(node, tensors, {kept})"
-            # a program keeps either a result itself, or what shares no memory with any
-            same = " or ".join(f"{kept} is {array}" for array in arrays)
-            record += [f"if not fresh or {same}:", f"    {line}"] if by_program else [line]
+            if by_program:
+                # a program keeps either a result itself, or what shares no memory with any
+                record += ["if not fresh:", f"    {line}"]
+                for i, array in enumerate(arrays):
+                    noted = f"node.kept_versions = (({i}, tensor_{array}),)"
+                    record += [f"elif {kept} is {array}:",
+                               f"    {line if operation.differentiable[i] else noted}"]  # fmt: skip
+            else:
+                record.append(line)
         if operation.promote is not None and len(targets) > 1:
             shapes = [f"a_{t}.shape" if named[t].kind == "array" else f"getattr(a_{t}, 'shape', ())"
                       for t in targets]  # fmt: skip
