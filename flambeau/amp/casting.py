@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -116,7 +115,8 @@ def _guard(function: Any, policy: str) -> None:
         function.__closure__,
     )  # fmt: skip
     copy.__kwdefaults__ = function.__kwdefaults__
-    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    copy.__dict__.update(function.__dict__)
+    function.__wrapped__ = copy  # type: ignore[attr-defined]  # its signature and its file
     # new code must have as many free variables as the old; it uses none
     function.__code__ = _asking.__code__.replace(co_freevars=function.__code__.co_freevars)
     function.__defaults__ = None
