@@ -266,10 +266,10 @@ class CompiledFunction:
 
     def _compile(self, variant: _Variant, program: Program) -> None:
         variant.program, variant.others = program, []
-        from .executable import compile_graph
+        from .executable import compile_graphs
 
         try:
-            variant.runner = Runner(program, compile_graph)
+            variant.runner = Runner(program, compile_graphs)
         except Unsupported as error:
             variant.eager_reason = str(error)
             self._report(str(error))

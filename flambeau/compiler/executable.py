@@ -260,50 +260,85 @@ def _make_fixed_code() -> None:
         team.code()
 
 
-def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
-    """Compile ``graph`` for the CPU at hand; a ``profiled`` one counts each kernel's cycles.
+class _Compilation:
+    """A graph on its way to an executable: its code is written, LLVM is at work on it."""
 
-    Raises :class:`Unsupported` where something in it cannot be lowered.
+    def __init__(self, graph: Graph, profiled: bool) -> None:
+        self.graph = graph
+        self.watch = Stopwatch()
+        self.objects: runtime.ObjectWriter | None = None
+        self.key, threads = _key(graph, profiled)
+        self.kept = cache.load(self.key)
+        self.watch.done("cache")
+        if self.kept is None:
+            self.objects = runtime.ObjectWriter()
+            try:
+                self.program = self._lower(profiled, threads, self.objects)
+            except BaseException:
+                self.objects.close()
+                raise
+
+    def _lower(self, profiled: bool, threads: bool, objects: runtime.ObjectWriter) -> Program:
+        stage("lowering")
+        from .lowering import lower  # a process whose programs are all kept needs none of it
+
+        vector_bytes, half = runtime.vector_bytes(), runtime.has_half_precision()
+        self.watch.done("importing")
+        program = lower(self.graph, vector_bytes, profiled, threads, self.watch, half, objects.add)
+        stage("LLVM")
+        return program
+
+    def finish(self) -> Executable:
+        """Wait for LLVM, and load what it has made."""
+        watch = self.watch
+        watch.begin()
+        if self.objects is not None:
+            code = self.objects.finish()
+            watch.done("LLVM")
+            cache.store(self.key, self.program, code)
+            watch.done("cache")
+        else:
+            assert self.kept is not None
+            self.program, code = self.kept
+        helpers = team.helpers() if self.program.divided else None
+        loaded = runtime.LoadedCode(*code, functions=helpers)
+        watch.done("loading")
+        return Executable(
+            self.graph, self.program, loaded, watch.seconds, cached=self.objects is None
+        )
+
+
+def compile_graphs(graphs: Sequence[Graph], profiled: bool = False) -> list[Executable]:
+    """Compile ``graphs`` for the CPU at hand; ``profiled`` ones count each kernel's cycles.
+
+    The code of one is written while LLVM is at work on those before.
+
+    Raises:
+        Unsupported: something in one of them cannot be lowered.
     """
     if not runtime.arrays_are_where_expected():
         raise Unsupported("any graph", "this Python or NumPy lays out arrays in another way")
-    watch = Stopwatch()
-    key, threads = _key(graph, profiled)
-    kept = cache.load(key)
-    watch.done("cache")
-    if kept is not None:
-        program, code = kept
-    else:
-        try:
-            program, code = _machine_code(graph, profiled, threads, watch)
-        except Unsupported:
-            raise
-        except Exception as error:
-            raise Unsupported(
-                "this program", f"{type(error).__name__} in the compiler, please report it: {error}"
-            ) from error
-        watch.done("LLVM")
-        cache.store(key, program, code)
-        watch.done("cache")
-    loaded = runtime.LoadedCode(*code, functions=team.helpers() if program.divided else None)
-    watch.done("loading")
-    return Executable(graph, program, loaded, watch.seconds, kept is not None)
+    begun: list[_Compilation] = []
+    try:
+        for graph in graphs:
+            begun.append(_Compilation(graph, profiled))
+        return [compilation.finish() for compilation in begun]
+    except Unsupported:
+        raise
+    except Exception as error:
+        raise Unsupported(
+            "this program", f"{type(error).__name__} in the compiler, please report it: {error}"
+        ) from error
+    finally:
+        for compilation in begun:
+            if compilation.objects is not None:
+                compilation.objects.close()
 
 
-def _machine_code(
-    graph: Graph, profiled: bool, threads: bool, watch: Stopwatch
-) -> tuple[Program, list[bytes]]:
-    """The program of ``graph`` and its object files."""
-    stage("lowering")
-    with runtime.ObjectWriter() as objects:
-        from .lowering import lower  # a process whose programs are all kept needs none of it
-
-        vector_bytes = runtime.vector_bytes()
-        half = runtime.has_half_precision()
-        watch.done("importing")
-        program = lower(graph, vector_bytes, profiled, threads, watch, half, objects.add)
-        stage("LLVM")
-        return program, objects.finish()
+def compile_graph(graph: Graph, profiled: bool = False) -> Executable:
+    """The same for one graph."""
+    (executable,) = compile_graphs([graph], profiled)
+    return executable
 
 
-__all__ = ["Executable", "aligned_bytes", "compile_graph", "prepare"]
+__all__ = ["Executable", "aligned_bytes", "compile_graph", "compile_graphs", "prepare"]

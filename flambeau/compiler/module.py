@@ -45,7 +45,7 @@ class Program:
     """What is called back in Python."""
 
 
-_PIECE = 60_000
+_PIECE = 20_000
 """Characters of functions that make a piece: LLVM has about 3 ms of work with an empty one."""
 _NAMED = re.compile(r"@([\w.]+)\(")
 _DEFINITION = re.compile(r"define hidden (\w+) @([\w.]+)\((.*)\)")

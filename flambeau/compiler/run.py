@@ -37,19 +37,28 @@ class Runner:
 
     Args:
         program: the captured program.
-        compile_graph: makes an executable of its graph; None to evaluate the graph on NumPy.
+        compile_graphs: makes executables of its graphs; None to evaluate them on NumPy.
     """
 
-    def __init__(self, program: Program, compile_graph: Callable[[Graph], Any] | None) -> None:
+    def __init__(
+        self, program: Program, compile_graphs: Callable[[Sequence[Graph]], list[Any]] | None
+    ) -> None:
         self.program = program
-        self.executable = None if compile_graph is None else compile_graph(program.graph)
-        if program.joint is not None and compile_graph is not None:
-            program.joint.executable = compile_graph(program.joint.graph)
-        sources = program.sources
+        self.executable: Any = None
         self.check: Any = None
         """A program that tells which of the checks fail."""
-        if program.checks and compile_graph is not None:
-            self.check = compile_graph(check_graph(program))
+        sources = program.sources
+        if compile_graphs is not None:
+            joint = program.joint
+            graphs = [program.graph]
+            graphs += [] if joint is None else [joint.graph]
+            graphs += [check_graph(program)] if program.checks else []
+            made = compile_graphs(graphs)
+            self.executable = made[0]
+            if joint is not None:
+                joint.executable = made[1]
+            if program.checks:
+                self.check = made[-1]
         self.states = [(i, s) for i, s in enumerate(sources) if isinstance(s, Tensor)]
         self.states_at = dict(self.states)
         self.arguments = [(i, s) for i, s in enumerate(sources) if s.__class__ is int]

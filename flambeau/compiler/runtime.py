@@ -190,7 +190,7 @@ def _object_code(llvm: Any, source: str) -> bytes:
 class ObjectWriter:
     """Makes object files of the pieces of a module, in threads, while others are being written.
 
-    It is used in a ``with`` block, whose end ends the threads.
+    It has to be closed, which ends the threads; also at the end of a ``with`` block.
     """
 
     def __init__(self) -> None:
@@ -222,7 +222,7 @@ class ObjectWriter:
 
         Raises what LLVM has raised.
         """
-        self._end()
+        self.close()
         self._work()  # this thread has nothing else to do
         for thread in self._threads:
             thread.join()
@@ -230,7 +230,8 @@ class ObjectWriter:
             raise self._errors[0]
         return [self._objects[number] for number in range(self._count)]
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """Let the threads end when they have done what there is."""
         for _ in range(len(self._threads) + 1):
             self._pieces.put(None)
 
@@ -238,7 +239,7 @@ class ObjectWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._end()
+        self.close()
 
 
 def assembly(source: str) -> str:

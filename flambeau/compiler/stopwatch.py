@@ -16,6 +16,10 @@ class Stopwatch:
         self.seconds: dict[str, float] = {}
         self._last = time.perf_counter()
 
+    def begin(self) -> None:
+        """A stage begins here: what has passed since the last was over was something else."""
+        self._last = time.perf_counter()
+
     def done(self, stage: str) -> None:
         """What has passed since the last stage was over was ``stage``."""
         now = time.perf_counter()
