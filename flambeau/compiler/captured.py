@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,6 +142,42 @@ class Program:
     slots: list[SlotFacts] = field(default_factory=list)
     named: frozenset[int] = frozenset()
     moved: list[tuple[Tensor, int]] = field(default_factory=list)
+
+    def forgotten_gradients(self) -> list[Any]:
+        """Whose ``grad`` the program clears or replaces without a look at it, if it is large.
+
+        Those can be let go before the program runs, as ``zero_grad`` does, so that their memory
+        serves the new ones.
+        """
+        kept = [owner for owner, _ in self.had_grad]
+        described = (self.result, self.grads, self.rebound, self.afterwards, self.sources)
+        kept += [grad.owner for grad in _gradients_in((*described, self.updated))]
+        known = {id(owner) if isinstance(owner, Tensor) else owner for owner in kept}
+        made = {
+            id(owner): owner
+            for owner, d in self.grads
+            if isinstance(owner, Tensor) and isinstance(d, Result)
+            if self.graph.outputs[d.index].size >= _LARGE
+        }
+        return [owner for key, owner in made.items() if key not in known]
+
+
+_LARGE = 1 << 14
+"""Elements of a gradient that is worth being let go early."""
+
+
+def _gradients_in(description: Any) -> Iterator[Grad]:
+    """The gradients that a description speaks of."""
+    if isinstance(description, Grad):
+        yield description
+        yield from _gradients_in(description.owner)
+    elif isinstance(description, View):
+        yield from _gradients_in(description.base)
+    elif isinstance(description, dict):
+        yield from _gradients_in(list(description.values()))
+    elif isinstance(description, (tuple, list)):
+        for part in description:
+            yield from _gradients_in(part)
 
 
 @dataclass(frozen=True)

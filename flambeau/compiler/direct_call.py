@@ -174,6 +174,7 @@ def direct_call(
     if runner.check is not None and not _write_checks(w, runner, bound):
         return None
     w.scope["call"] = runner.bound = executable.bind(bound)
+    w.add(*(f"{_owner(w, owner)}._grad = None" for owner in runner.forgotten_gradients))
     _write_call(w, program, passed)
     source_text = "\n".join(["def direct(args, kwargs):", *w.lines]) + "\n"
     filename = f"<flambeau compiled call {id(program):x}>"

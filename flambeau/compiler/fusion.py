@@ -26,6 +26,7 @@ from .kernels import (
     kernel_of,
     member_accesses,
 )
+from .recomputation import AGAIN
 
 _CHEAP = 3
 """Elementwise operations that are repeated rather than stored for a second reader."""
@@ -290,6 +291,8 @@ class _Joiner:
                 f"{consumer.anchor.primitive} reduces over tiles of {producer.anchor.primitive}, "
                 "which are not complete"
             )
+        if AGAIN in consumer.anchor.attributes and AGAIN not in producer.anchor.attributes:
+            return "it is computed again where it is read"
         if len(producer.values) + len(consumer.values) > 40:
             return "the kernel would have more than 40 values"
         mapping = self._unify(producer, consumer)

@@ -9,6 +9,7 @@ forward program and inputs of the backward program; views of values are taken ag
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,20 @@ _REPEATED = ("full", "arange", "constant", "reshape", "permute", "expand", "asty
 """Primitives that the backward program repeats rather than keep their results."""
 
 
+@dataclass(frozen=True)
+class InnerLeaf:
+    """A leaf that the program makes and lets go: its gradient is made for nobody, as in eager."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def tensor(self) -> Tensor:
+        """A leaf like it."""
+        leaf = wrap(np.broadcast_to(np.zeros((), self.dtype), self.shape))
+        leaf._requires_grad = True
+        return leaf
+
+
 class Joint:
     """The backward program of a captured function.
 
@@ -31,7 +46,7 @@ class Joint:
         graph: from the results' gradients and what was kept to the gradients of ``leaves``.
         kept: for each further input of ``graph`` an output (int) or an input (``("input", i)``) of
             the forward program.
-        leaves: the tensors, or positions of arguments, whose gradients it computes.
+        leaves: whose gradients it computes: tensors, positions of arguments, :class:`InnerLeaf`.
         results: the outputs of the forward program that have a gradient.
         names: what eager mode calls their nodes on the tape.
         watched: what must not be written before the backward pass.
@@ -77,7 +92,10 @@ class Joint:
         node.saved = saved
         edges = []
         for leaf in self.leaves:
-            tensor = tensors[leaf] if leaf.__class__ is int else leaf
+            if leaf.__class__ is InnerLeaf:
+                tensor = leaf.tensor()
+            else:
+                tensor = tensors[leaf] if leaf.__class__ is int else leaf
             edges.append(tensor._node if tensor._node is not None else tensor)
         node.edges = tuple(edges)
         node.shapes = [(delivered[i].shape, delivered[i].dtype) for i in self.results]
@@ -202,7 +220,11 @@ def make_joint(program: Any, recording: Any, described: dict[int, Any]) -> Joint
     values: list[Value] = []
     for key, value in found.sums.items():
         leaf = found.leaves[key]
-        owners.append(recording.argument_positions.get(id(leaf), leaf))
+        position = recording.argument_positions.get(id(leaf))
+        if position is not None or id(leaf) in recording.states or id(leaf) in described:
+            owners.append(leaf if position is None else position)
+        else:
+            owners.append(InnerLeaf(leaf._array.shape, leaf._array.dtype))
         values.append(value)
     if not values:
         return None

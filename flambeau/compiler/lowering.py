@@ -35,6 +35,7 @@ from .program import (
     plain_program,
     team_program,
 )
+from .recomputation import recomputed
 from .scan_code import ScanCode
 from .schedule import Schedule, updates_in_place
 from .stopwatch import Stopwatch
@@ -88,6 +89,7 @@ class Lowering:
         self.module = module
         self.vector_bytes = module.vector_bytes
         graph = widened(hosted(_distinct_roots(simplify(graph)), module.half))
+        graph = recomputed(graph)
         self.graph, self.layouts = choose_layouts(graph, self.vector_bytes // 4)
         self.kernels, self.is_leaf = fuse(self.graph)
         self.inputs = {id(v): i for i, v in enumerate(self.graph.inputs)}

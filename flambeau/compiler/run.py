@@ -68,6 +68,7 @@ class Runner:
         self.parameters = [(i, s) for i, s in enumerate(sources) if isinstance(s, Hyperparameter)]
         self.kinds = [(v.shape, v.dtype) for v in program.graph.inputs]
         self.requires_grad = [(s, s._requires_grad) for _, s in self.states]
+        self.forgotten_gradients = program.forgotten_gradients()
         self.group_sizes = {id(group): len(group) for group, _ in program.groups}
         self.inputs: list[Any] = [None] * len(sources)
         self.known: list[Any] = [None] * len(sources)
@@ -251,6 +252,8 @@ class Runner:
             for i, array in updates.items():
                 np.copyto(inputs[i], array)
         else:
+            for owner in self.forgotten_gradients:
+                owner._grad = None
             outputs = self.executable(inputs)
         return self._deliver(outputs, tensors)
 

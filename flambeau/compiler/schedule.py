@@ -56,10 +56,32 @@ class Schedule:
         return False
 
     def ordered(self) -> list[Kernel]:
-        """The kernels, each after those it must follow, else in the order given."""
+        """The kernels, each after those it must follow.
+
+        What nothing else waits for comes in the order of how much must come before it, and pulls
+        in what it needs: a gradient of a weight is made, and the weight updated, while what they
+        read is still at hand, not after the backward pass of all layers.
+        """
+        followed = {id(k) for earlier in self.before.values() for k in earlier}
+        needs = self._needs()
+        last = [k for k in self.kernels if id(k) not in followed]
+        last.sort(key=lambda kernel: needs[id(kernel)].bit_count())
+        return self._depth_first(last)
+
+    def _needs(self) -> dict[int, int]:
+        """What comes before each kernel, as the bits of a number."""
+        needs: dict[int, int] = {}
+        for i, kernel in enumerate(self._depth_first(self.kernels)):
+            needs[id(kernel)] = 1 << i
+            for earlier in self.before[id(kernel)]:
+                needs[id(kernel)] |= needs[id(earlier)]
+        return needs
+
+    def _depth_first(self, wanted: Sequence[Kernel]) -> list[Kernel]:
+        """``wanted`` in the order given, each behind what it must follow."""
         result: list[Kernel] = []
         state: set[int] = set()
-        for kernel in self.kernels:
+        for kernel in wanted:
             stack = [(kernel, False)]
             while stack:
                 k, done = stack.pop()

@@ -376,6 +376,22 @@ def of_arg_grad_in_step(compiled: Any, log: Any) -> None:
         log(step(x), x.grad)
 
 
+def of_a_leaf_of_the_functions_own(compiled: Any, log: Any) -> None:
+    m = net()
+
+    @compiled
+    def penalty(x):
+        leaf = x.detach().requires_grad_()
+        (grad,) = torch.autograd.grad((m(leaf) ** 2).sum(), leaf)
+        return grad, leaf * 2, m(x)
+
+    for _ in range(N):
+        m.zero_grad()
+        grad, twice, out = penalty(data()[0])
+        (twice.sum() + (out**2).sum()).backward()  # what twice hangs on is gone
+        log(grad, twice, m)
+
+
 PROGRAMS = [value for name, value in list(globals().items()) if name.startswith("of_")]
 NOT_CAPTURED = {of_shared_grad_tensors}
 

@@ -534,17 +534,12 @@ def test_loops_leave_nothing_for_the_garbage_collector(name: str) -> None:
     gc.disable()
     left = []
     try:
-        for _ in range(3):  # another test's thread may drop something in one of them
+        for _ in range(3):  # what an earlier test has left may go in one of them
             for _ in range(20):
                 loop()
-            gc.set_debug(gc.DEBUG_SAVEALL)
-            gc.collect()
-            gc.set_debug(0)
-            left.append([type(item).__name__ for item in gc.garbage])
-            gc.garbage.clear()
-        assert [] in left
+            left.append(gc.collect())
+        assert 0 in left
     finally:
-        gc.set_debug(0)
         gc.enable()
 
 
