@@ -74,11 +74,19 @@ def copies(name: str, value: Value, shape: tuple[int, ...], recording: Any) -> b
     return _reshaped(array, shape) is None
 
 
+_RESHAPES_WITHOUT_COPY = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
+
+
 def _reshaped(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
     """A view of ``array`` with another shape; None if there is none."""
+    if _RESHAPES_WITHOUT_COPY:
+        try:
+            return np.reshape(array, shape, copy=False)
+        except ValueError:
+            return None
     view = array.view()
     try:
-        view.shape = shape
+        view.shape = shape  # copies to find out
     except (AttributeError, ValueError):
         return None
     return view

@@ -66,6 +66,9 @@ def _trace(name: str) -> Callable[..., Value]:
     rule = RULES[name]
     signature = inspect.signature(rule)
     parameters = tuple(signature.parameters)
+    defaults = {
+        p.name: p.default for p in signature.parameters.values() if p.default is not p.empty
+    }
 
     if name in ELEMENTWISE:
         arity = len(parameters)
@@ -85,21 +88,22 @@ def _trace(name: str) -> Callable[..., Value]:
         return elementwise
 
     def primitive(*args: Any, **kwargs: Any) -> Value:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
+        given = defaults | dict(zip(parameters, args)) | kwargs
+        if len(given) != len(parameters) or len(args) + len(kwargs) > len(parameters):
+            signature.bind(*args, **kwargs)  # raises what Python would
         operands: list[Value] = []
         attributes: dict[str, Any] = {}
         for parameter in parameters:
-            argument = bound.arguments[parameter]
+            argument = given[parameter]
             if parameter in ARRAY_PARAMETERS:
-                bound.arguments[parameter] = lifted = _lift(argument)
+                given[parameter] = lifted = _lift(argument)
                 operands.append(lifted)
             elif parameter == "arrays":
-                bound.arguments[parameter] = many = [_lift(a) for a in argument]
+                given[parameter] = many = [_lift(a) for a in argument]
                 operands.extend(many)
             elif parameter == "indices":
                 lifted_indices = [None if a is None else _lift(a) for a in argument]
-                bound.arguments[parameter] = lifted_indices
+                given[parameter] = lifted_indices
                 operands.extend(a for a in lifted_indices if a is not None)
                 attributes["indexed"] = tuple(a is not None for a in lifted_indices)
             else:
@@ -107,8 +111,8 @@ def _trace(name: str) -> Callable[..., Value]:
         if name in _CONTRACTIONS and operands[0].dtype is not operands[1].dtype:
             operands = list(_promoted(operands))
             for parameter, operand in zip(parameters, operands):  # the arrays come first
-                bound.arguments[parameter] = operand
-        shape, dtype = rule(*bound.args, **bound.kwargs)
+                given[parameter] = operand
+        shape, dtype = rule(**given)
         return Value(name, tuple(operands), attributes, tuple(int(n) for n in shape), dtype)
 
     primitive.__name__ = name

@@ -297,6 +297,8 @@ class Operation:
 
     def _promote(self, values: list[Any]) -> None:
         """Bring all operands to the common dtype, recording the conversions."""
+        if self._agree(values):
+            return
         promotion = dtypes.Promotion()
         operands: list[tuple[int, int | None]] = []
         for position, parameter in enumerate(self.parameters):
@@ -336,6 +338,30 @@ class Operation:
                 values[position] = value
             else:
                 values[position][i] = value
+
+    def _agree(self, values: list[Any]) -> bool:
+        """Whether all operands are tensors of one floating dtype; numbers beside them become it."""
+        common: Any = None
+        numbers: list[int] = []
+        for position, parameter in enumerate(self.parameters):
+            if not parameter.is_tensor or position == 0 and self.promote == "where":
+                continue
+            value = values[position]
+            if isinstance(value, Tensor):
+                dtype = value._array.dtype
+                if common is None and dtype.kind == "f":
+                    common = dtype
+                elif dtype != common:
+                    return False
+            elif value.__class__ is float or value.__class__ is int:
+                numbers.append(position)
+            elif value is not None:
+                return False
+        if common is None:
+            return False
+        for position in numbers:
+            values[position] = np.asarray(values[position]).astype(common)
+        return True
 
     def _apply(self, values: Sequence[Any]) -> Any:
         """Run the definition on operands of their final dtypes, and record it."""

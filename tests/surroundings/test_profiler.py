@@ -34,8 +34,13 @@ def test_operations_gradients_and_ranges_are_counted() -> None:
     averages = {event.key: event for event in found.key_averages()}
     assert averages["forward"].cpu_time_total >= averages["aten::linear"].cpu_time_total
     assert averages["forward"].self_cpu_time_total < averages["forward"].cpu_time_total
-    table = found.key_averages().table(sort_by="cpu_time_total", row_limit=2)
-    assert "Self CPU time total" in table and "forward" in table
+    table = found.key_averages().table(sort_by="cpu_time_total")
+    assert "Self CPU time total" in table
+    order = sorted(averages.values(), key=lambda event: -event.cpu_time_total)
+    rows = [line.split()[0] for line in table.splitlines()[3:-2]]
+    assert rows == [event.key for event in order]
+    short = found.key_averages().table(sort_by="cpu_time_total", row_limit=2)
+    assert [line.split()[0] for line in short.splitlines()[3:-2]] == rows[:2]
 
 
 def test_nothing_is_hooked_outside() -> None:
