@@ -23,6 +23,8 @@ Sizes = Sequence[int]
 
 _MANY = 1 << 13
 """Elements from which on copying costs more than arranging for it."""
+_AT_ONCE = 1 << 19
+"""Bytes of a result that are computed at a time."""
 
 _INTEGER = {2: np.int16, 4: np.int32, 8: np.int64}
 
@@ -85,17 +87,49 @@ def _runs(parts: Array) -> Array:
 
 def max_pool_tiles_gradient(grad: Array, input_shape: Sizes, kernel: Sizes, aux: Any) -> Array:
     """The gradient of :func:`max_pool_tiles`: each tile's goes to its largest element."""
-    size, choices = aux
+    _, choices = aux
+    dims = len(kernel)
+    grad = np.ascontiguousarray(grad)
+    shape = (*grad.shape[:-dims], *(n * k for n, k in zip(grad.shape[-dims:], kernel)))
+    tiles = np.empty(shape, grad.dtype)
+    # some samples at a time, so that what lies between input and result stays in the cache
+    samples = len(grad) if grad.ndim > dims else 1
+    for part in _parts(samples, grad.nbytes * prod(kernel)):
+        chosen = [
+            [wins.reshape(samples, -1)[part].reshape(-1) for wins in choices_of_dim]
+            for choices_of_dim in choices
+        ]
+        _spread(grad[part], kernel, chosen, tiles[part])
+    if shape == tuple(input_shape):
+        return tiles
+    whole = np.zeros(input_shape, grad.dtype)
+    whole[tuple(slice(0, n) for n in shape)] = tiles
+    return whole
+
+
+def _parts(samples: int, size: int) -> Iterator[slice]:
+    """Slices of ``samples``, which are of ``size`` bytes together; one of everything for one."""
+    step = max(1, samples * _AT_ONCE // max(size, 1))
+    if samples == 1:
+        yield slice(None)
+        return
+    for first in range(0, samples, step):
+        yield slice(first, first + step)
+
+
+def _spread(grad: Array, kernel: Sizes, choices: Any, out: Array) -> None:
+    """Put each element of ``grad`` at the place of its tile of ``out`` that was chosen, else 0."""
     dims = len(kernel)
     integer = _INTEGER[grad.itemsize]
     shape = list(grad.shape)
     # bits times 0 or 1, as integers: exact for every value, and without branches
-    current = np.ascontiguousarray(grad).view(integer)
+    current = grad.view(integer)
     for place, choices_of_dim in enumerate(reversed(choices)):
         dim = len(shape) - dims + place
         k = kernel[place]
         inner = prod(shape[dim + 1 :])
-        result = np.empty((current.size // inner, k, inner), integer)
+        target = out.view(integer) if place == dims - 1 else np.empty(current.size * k, integer)
+        result = target.reshape(current.size // inner, k, inner)
         rows = current.reshape(-1)
         many = result.size >= _MANY
         if many and inner == 1 and k == 2 and integer is np.int32 and sys.byteorder == "little":
@@ -113,12 +147,6 @@ def max_pool_tiles_gradient(grad: Array, input_shape: Sizes, kernel: Sizes, aux:
             runs[:, 0] = rows.view(runs.dtype).reshape(runs[:, 0].shape)
         shape[dim] *= k
         current = result
-    tiles = current.reshape(shape).view(grad.dtype)
-    if tuple(shape) == tuple(input_shape):
-        return tiles
-    whole = np.zeros(input_shape, grad.dtype)
-    whole[tuple(slice(0, n) for n in shape)] = tiles
-    return whole
 
 
 def max_pool(
