@@ -42,7 +42,8 @@ def in_row_major_order(array: Any, recording: Any) -> bool:
         elif waiting and value.primitive not in _OF_THEIR_OWN:
             stack.extend(waiting)
         else:
-            known[id(value)] = _ordered(value, known, memory)
+            unknown = id(value) in recording.of_unknown_order
+            known[id(value)] = not unknown and _ordered(value, known, memory)
             recording.looked_at.append(value)  # its id stays its own
             stack.pop()
     return known[id(array)]
@@ -60,6 +61,8 @@ def copies(name: str, value: Value, shape: tuple[int, ...], recording: Any) -> b
     if not value.size or not any(v.primitive in ("permute", "slice") for v in chain):
         return None
     if value.primitive not in _OF_THEIR_OWN and id(value) not in recording.in_order:
+        return None
+    if id(value) in recording.of_unknown_order:
         return None
     array = np.empty(value.shape, np.uint8)  # of any dtype that takes little; nobody looks at it
     for view in reversed(chain):

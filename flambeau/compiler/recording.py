@@ -84,6 +84,8 @@ class Capture:
         self.streams = Streams()
         self.in_order: set[int] = set()
         """Arguments whose elements lie in row-major order."""
+        self.of_unknown_order: set[int] = set()
+        """Results that lie in memory as something else does, of which that is not known."""
         self.left_behind: dict[int, tuple[Tensor, Value]] = {}
         """Tensors whose ``data`` have been replaced, and what they were just before."""
         self.derived: dict[int, tuple[Tensor, Any]] = {}
@@ -436,6 +438,13 @@ class Capture:
     def lies_in_order(self, array: Any) -> bool:
         """Whether the elements of ``array`` certainly lie in row-major order in eager mode."""
         return in_row_major_order(array, self)
+
+    def takes_order_of(self, result: Tensor, source: Tensor) -> None:
+        """In eager mode the memory of ``result`` has the order that ``source`` has."""
+        array = result._array
+        if array.__class__ is Value and not in_row_major_order(source._array, self):
+            self.of_unknown_order.add(id(array))
+            self.looked_at.append(array)  # its id stays its own
 
     def note_write(self, view: Tensor) -> None:
         """A view is written in place: it must be one in eager mode too."""

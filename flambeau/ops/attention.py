@@ -229,6 +229,16 @@ def _with_column(x: np.ndarray, number: int) -> np.ndarray:
     return result
 
 
+def takes_order_of(query: Any, value: Any) -> bool:
+    """Whether the result lies in memory as ``query`` does, as PyTorch's: its heads behind its rows.
+
+    ``y.transpose(1, 2).view(batch, rows, -1)`` then copies nothing.
+    """
+    if query.ndim != 4 or query.shape[-1] != value.shape[-1] or query.flags.c_contiguous:
+        return False
+    return bool(query.strides[-1] == query.itemsize)
+
+
 @attention.kernel
 def _(query, key, value, attn_mask=None, factors=None, is_causal=False, scale=None):
     if (
@@ -245,8 +255,14 @@ def _(query, key, value, attn_mask=None, factors=None, is_causal=False, scale=No
         or not value.size
     ):
         attention.check(query, key, value, attn_mask, factors, is_causal, scale)
-        return attention.forward(numpy, query, key, value, attn_mask, factors, is_causal, scale)
+        found = attention.forward(numpy, query, key, value, attn_mask, factors, is_causal, scale)
+        if factors is None and takes_order_of(query, value) and found[0].shape == query.shape:
+            out = np.empty_like(query, dtype=found[0].dtype)
+            out[...] = found[0]
+            found = (out, found[1])
+        return found
     dtype = query.dtype
+    like = np.empty_like(query) if takes_order_of(query, value) else None
     scaled = query * number(_factor(query, scale), dtype)
     e = np.matmul(scaled, key.swapaxes(-1, -2))
     if e.size < _FEW:
@@ -256,7 +272,7 @@ def _(query, key, value, attn_mask=None, factors=None, is_causal=False, scale=No
             np.exp(e, e)
             source = e.shape[-1]
             total = e.reshape(-1, source).dot(ones(source, dtype)).reshape(*e.shape[:-1], 1)
-            out = np.matmul(e, value)
+            out = np.matmul(e, value, out=like)
             out /= total
             return out, Exponentials(e, total)
     else:
@@ -276,7 +292,7 @@ def _(query, key, value, attn_mask=None, factors=None, is_causal=False, scale=No
     both = np.matmul(e, _with_column(value, 1))
     total = both[..., -1:].copy()
     total[total == 0] = 1
-    out = both[..., :-1] / total
+    out = np.divide(both[..., :-1], total, out=like)
     return out, Exponentials(e, total)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import flambeau
+from flambeau.modes import MODES
 from flambeau.ops.attention import attention
 from flambeau.ops.dropout import dropout as drop_elements
 from flambeau.tensor import Tensor
@@ -74,4 +75,7 @@ def scaled_dot_product_attention(
     if attn_mask is not None and attn_mask.is_floating_point() and not query.is_complex():
         if attn_mask.dtype is flambeau.float32:
             attn_mask = attn_mask.to(query.dtype)
-    return attention.function(query, key, value, attn_mask, factors, is_causal, scale)
+    result = attention.function(query, key, value, attn_mask, factors, is_causal, scale)
+    if MODES.capture is not None:
+        MODES.capture.takes_order_of(result, query)
+    return result
