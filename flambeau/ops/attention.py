@@ -200,12 +200,58 @@ class Exponentials:
     def __init__(self, e: np.ndarray, total: np.ndarray) -> None:
         self.e, self.total = e, total
 
+    def exponentials(self, query: Any, key: Any) -> np.ndarray:
+        """(*, L, S)."""
+        return self.e
+
+
+class Shifted:
+    """The same where there are many: how to make them again, which takes no (*, L, S) of memory.
+
+    Attributes:
+        largest: (*, L, 1), what is subtracted from the scores; None if they need no shift.
+        total: (*, L, 1), the sums of the exponentials' rows.
+        is_causal, scale: the operation's arguments.
+    """
+
+    __slots__ = ("is_causal", "largest", "scale", "total")
+
+    def __init__(self, is_causal: bool, scale: float | None, largest: Any = None) -> None:
+        self.is_causal, self.scale, self.largest = is_causal, scale, largest
+        self.total: Any = None
+
+    def exponentials(self, query: Any, key: Any) -> np.ndarray:
+        """(*, L, S), from the scores of ``query`` and ``key``."""
+        return self.of_scores(_scores(query, key, self.scale))
+
+    def of_scores(self, e: np.ndarray) -> np.ndarray:
+        """The exponentials of ``e``, in its memory."""
+        if self.largest is None:
+            np.exp(e, out=e)
+            if self.is_causal:
+                e *= _triangle(e.shape[-2], e.shape[-1], e.dtype)
+        else:
+            if self.is_causal:
+                np.copyto(e, -np.inf, where=~_triangle(e.shape[-2], e.shape[-1], _BOOL))
+            e -= self.largest
+            np.exp(e, out=e)
+        return e
+
+
+def _scores(query: Any, key: Any, scale: float | None) -> np.ndarray:
+    scaled = query * number(_factor(query, scale), query.dtype)
+    scores: np.ndarray = np.matmul(scaled, key.swapaxes(-1, -2))
+    return scores
+
 
 _SAFE = 60.0
 """Scores within these bounds need no shift: exponentials and sums neither over- nor underflow."""
 
 _FEW = 1024
 """Up to so many scores, what counts is how few steps there are."""
+
+_KEPT = 1 << 20
+"""Up to so many bytes of exponentials are kept for the backward pass."""
 
 _TRIANGLES: dict[Any, np.ndarray] = {}
 
@@ -263,8 +309,7 @@ def _(query, key, value, attn_mask=None, factors=None, is_causal=False, scale=No
         return found
     dtype = query.dtype
     like = np.empty_like(query) if takes_order_of(query, value) else None
-    scaled = query * number(_factor(query, scale), dtype)
-    e = np.matmul(scaled, key.swapaxes(-1, -2))
+    e = _scores(query, key, scale)
     if e.size < _FEW:
         flat = e.reshape(-1)
         safe = flat.dot(flat) < _SAFE * _SAFE
@@ -278,27 +323,30 @@ def _(query, key, value, attn_mask=None, factors=None, is_causal=False, scale=No
     else:
         bounds = np.minimum.reduce(e, axis=None), np.maximum.reduce(e, axis=None)
         safe = -_SAFE < bounds[0] and bounds[1] < _SAFE
-    if safe:
-        np.exp(e, out=e)
-        if is_causal:
-            e *= _triangle(e.shape[-2], e.shape[-1], dtype)
-    else:
-        if is_causal:
-            e = np.where(_triangle(e.shape[-2], e.shape[-1], _BOOL), e, dtype.type(-np.inf))
-        largest = np.maximum.reduce(e, axis=-1, keepdims=True)
-        largest[largest == -np.inf] = 0
-        e -= largest
-        np.exp(e, out=e)
+    shifted = Shifted(is_causal, scale)
+    if not safe:
+        shifted.largest = _largest(e, is_causal)
+    e = shifted.of_scores(e)
     both = np.matmul(e, _with_column(value, 1))
-    total = both[..., -1:].copy()
+    total = shifted.total = both[..., -1:].copy()
     total[total == 0] = 1
     out = np.divide(both[..., :-1], total, out=like)
-    return out, Exponentials(e, total)
+    return out, Exponentials(e, total) if e.nbytes <= _KEPT else shifted
+
+
+def _largest(scores: np.ndarray, is_causal: bool) -> np.ndarray:
+    """(*, L, 1): the largest score that each row sees; 0 where it sees none."""
+    seen: Any = _triangle(scores.shape[-2], scores.shape[-1], _BOOL) if is_causal else True
+    largest: np.ndarray = np.maximum.reduce(
+        scores, axis=-1, keepdims=True, where=seen, initial=-np.inf
+    )
+    largest[largest == -np.inf] = 0
+    return largest
 
 
 @attention.vjp_kernel("query", "key", "value", "attn_mask")
 def _(grad, query, key, value, attn_mask, factors, scale, out, aux, needs):
-    if not isinstance(aux, Exponentials):
+    if not isinstance(aux, (Exponentials, Shifted)):
         found = attention.vjps[0].function(
             numpy, grad, query, key, value, attn_mask, factors, scale, out, aux, needs
         )
@@ -310,11 +358,12 @@ def _(grad, query, key, value, attn_mask, factors, scale, out, aux, needs):
     np.divide(grad, aux.total, out=shares[..., :-1])
     np.einsum("...i,...i->...", shares[..., :-1], out, out=shares[..., -1])
     of_value = of_query = of_key = None
+    e = aux.exponentials(query, key)
     if needs[2]:
-        of_value = np.matmul(aux.e.swapaxes(-1, -2), shares[..., :-1])
+        of_value = np.matmul(e.swapaxes(-1, -2), shares[..., :-1])
     if needs[0] or needs[1]:
         slope = np.matmul(shares, _with_column(value, -1).swapaxes(-1, -2))
-        slope *= aux.e
+        slope *= e
         factor = np.array(_factor(query, scale), grad.dtype)
         if needs[0]:
             of_query = np.matmul(slope, key)

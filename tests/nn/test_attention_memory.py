@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 import flambeau as torch
 from flambeau.nn import functional as F
+from flambeau.ops import attention
 
 
 def _in_rows(dim: int = 4, dtype: Any = torch.float32) -> Any:
@@ -69,3 +71,37 @@ def test_compiled_heads_are_put_side_by_side(writes: bool) -> None:
         for _ in range(4):
             for found, wanted in zip(compiled(x), heads(x)):
                 assert torch.allclose(found, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("is_causal", [False, True])
+@pytest.mark.parametrize("size", [1.0, 40.0])  # with the latter, scores are shifted
+def test_exponentials_are_made_again(
+    is_causal: bool, size: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the backward pass, to the last bit, where they are many."""
+    torch.manual_seed(0)
+    given = [torch.randn(2, 3, n, 8) * f for n, f in ((70, size), (33, 1.0), (33, 1.0))]
+
+    def gradients() -> list[Any]:
+        leaves = [x.clone().requires_grad_() for x in given]
+        result = F.scaled_dot_product_attention(*leaves, is_causal=is_causal)
+        result.square().sum().backward()
+        return [result.detach(), *(x.grad for x in leaves)]
+
+    kept = gradients()
+    monkeypatch.setattr(attention, "_KEPT", 0)
+    assert all(torch.equal(a, b) for a, b in zip(gradients(), kept, strict=True))
+
+
+def test_scores_of_long_sequences_are_not_kept() -> None:
+    q, k, v = (torch.randn(1, 2, 1024, 8, requires_grad=True) for _ in range(3))
+    F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    tracemalloc.start()
+    try:
+        result = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept < 1 << 20 < 2 * 1024 * 1024 * 4
+    result.sum().backward()
+    assert q.grad is not None and q.grad.isfinite().all()
