@@ -205,7 +205,7 @@ class _Joiner:
             while again:
                 again = False
                 kernel = self.home[id(value)]
-                for producer in reversed(self.producers(kernel)):
+                for producer in self._joining_order(kernel):
                     joined = self.join(producer, kernel)
                     if joined is not None:
                         for member in joined.members():
@@ -214,6 +214,18 @@ class _Joiner:
                         break
         self._join_siblings()
         return self.ordered()
+
+    def _joining_order(self, kernel: Kernel) -> list[Kernel]:
+        """The producers of ``kernel`` as they had best be joined with it.
+
+        A contraction comes after those that have the same loops: it takes them in too, and what it
+        is joined with can be joined with nothing else.
+        """
+        found = self.producers(kernel)[::-1]
+        if any(p.is_contraction for p in found):
+            loops = len(kernel.outer)
+            found.sort(key=lambda p: p.is_contraction or len(p.outer) != loops)
+        return found
 
     def _join_siblings(self) -> None:
         """Join reductions of one array over one set of loops: they share its elements."""
@@ -291,7 +303,7 @@ class _Joiner:
                 f"{consumer.anchor.primitive} reduces over tiles of {producer.anchor.primitive}, "
                 "which are not complete"
             )
-        if AGAIN in consumer.anchor.attributes and AGAIN not in producer.anchor.attributes:
+        if _all_again(consumer) and not any(AGAIN in v.attributes for v in producer.values):
             return "it is computed again where it is read"
         if len(producer.values) + len(consumer.values) > 40:
             return "the kernel would have more than 40 values"
@@ -406,6 +418,10 @@ class _Joiner:
         kernel = Kernel([], [group])
         kernel.substitute({b: variable_index(a) for b, a in mapping.items()})
         group.inner = last.inner
+
+
+def _all_again(kernel: Kernel) -> bool:
+    return all(AGAIN in v.attributes for v in kernel.values)
 
 
 def _single(index: Index) -> Variable | None:

@@ -34,6 +34,8 @@ _CHEAP = 2
 """Operations that are repeated for any reader."""
 _ONE_EXPENSIVE = 106
 """The same for one that computes it on the way, in units of a cheap operation."""
+_BESIDE = 4
+"""The same where all others are repeated anyway, at about that time."""
 
 _VIEWS = frozenset(("reshape", "permute", "expand", "slice", "flip"))
 _WORK = {name: 100 if name in EXPENSIVE else 1 for name in ELEMENTWISE - {"checked_index"}}
@@ -76,6 +78,9 @@ class _Recomputation:
         for value in self.order:
             self.again[id(value)] = self._again(value)
         self.copies: dict[int, Value] = {}
+        self.repeated: dict[int, int] = {}
+        """For what is computed again in any case, when that is."""
+        self.repeated = self._repeated()
 
     def _again(self, value: Value) -> _Again:
         if value.primitive in ("constant", "full", "arange"):
@@ -102,6 +107,28 @@ class _Recomputation:
             else:
                 found = max(found, self.begun[id(reader)])
         return found
+
+    def _repeated(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for reader in self.order:
+            pending = [o for o in reader.operands if self._late(o, reader)]
+            while pending:
+                value = pending.pop()
+                if id(value) not in found and not self._is_kept(value):
+                    found[id(value)] = self.begun[id(reader)]
+                    pending.extend(o for o in value.operands if not _is_small(o, value))
+        return found
+
+    def _is_kept(self, value: Value) -> bool:
+        """Whether copies read ``value`` itself."""
+        return self.again[id(value)].cost == 0 and value.primitive not in _VIEWS
+
+    def _cost_beside(self, value: Value, near: range) -> int:
+        """What it takes to have ``value`` again beside what is repeated at a time ``near``."""
+        if self.repeated.get(id(value), -1) in near or self._is_kept(value):
+            return 0
+        needed = (o for o in value.operands if not _is_small(o, value))
+        return _WORK.get(value.primitive, 0) + sum(self._cost_beside(o, near) for o in needed)
 
     def result(self) -> Graph:
         """The graph with late readers reading copies."""
@@ -133,6 +160,8 @@ class _Recomputation:
             return False
         if again.cost <= _CHEAP:
             return True
+        if self._cost_beside(source, range(now - far, now + far)) <= _BESIDE:
+            return True
         late = [r for r in self._readers_through_views(source) if self.begun[id(r)] - made >= far]
         return reader.primitive in ELEMENTWISE and len(late) == 1
 
@@ -149,7 +178,7 @@ class _Recomputation:
         """``value`` computed once more from what is kept."""
         known = self.copies.get(id(value))
         if known is None:
-            if self.again[id(value)].cost == 0 and value.primitive not in _VIEWS:
+            if self._is_kept(value):
                 return table[id(value)]
             operands = tuple(
                 table[id(o)] if _is_small(o, value) else self._copy(o, table)

@@ -102,6 +102,37 @@ def test_an_expensive_function_is_computed_again_for_one_reader_only(small_is_fa
         check_compiled(graph(readers), [array], "float32")
 
 
+def test_a_bent_layer_keeps_its_product_alone() -> None:
+    """Its gradient needs the error function; beside that, what the next layer reads is cheap."""
+    rows, width, layers = 1024, 64, 12
+    layer = lambda: [nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)]  # noqa: E731
+    net = nn.Sequential(*[m for _ in range(layers) for m in layer()], nn.Tanh())
+
+    @torch.compile
+    def step(x):
+        for p in net.parameters():
+            p.grad = None
+        loss = net(x).square().mean()
+        loss.backward()
+        return loss
+
+    x = torch.randn(rows, width)
+    for _ in range(4):
+        loss = step(x).item()
+    (runner,) = step.runners()
+    wide, narrow = 4 * rows * 4 * width, 4 * rows * width
+    # of each layer the product and the input; and a few to work with
+    assert runner.executable.arena_bytes <= (layers + 3) * wide + (layers + 3) * narrow
+    grads = [p.grad.clone() for p in net.parameters()]
+    for p in net.parameters():
+        p.grad = None
+    eager = net(x).square().mean()
+    eager.backward()
+    assert loss == pytest.approx(eager.item(), rel=1e-5)
+    for p, grad in zip(net.parameters(), grads, strict=True):
+        torch.testing.assert_close(grad, p.grad, rtol=1e-4, atol=1e-6)
+
+
 def test_what_is_updated_is_read_before(small_is_far: None) -> None:
     """A copy that would have to be made of the old state is not made."""
     old = input_value((64, 32), np.dtype(np.float32))
