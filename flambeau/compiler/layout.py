@@ -323,7 +323,9 @@ class _CopyChooser:
         member = group.members[0]
         assert member.reduction is not None
         sources = member.reduction.terms(member.position, group.terms_at)
-        factors = [_flat(source, trial.strides)[1] for source in sources]
+        flat = [_flat(source, trial.strides) for source in sources]
+        factors = [index for _, index in flat]
+        arrays = [id(array) for array, _ in flat]
         out = linear(member.position, trial.strides(value))
         problem = TileProblem.of(
             kernel.outer,
@@ -332,6 +334,7 @@ class _CopyChooser:
             [out],
             register_count(4 * self.lanes),
             bounded_loops(sources, group.reduced) or frozenset(),
+            packable=frozenset(i for i, key in enumerate(arrays) if arrays.count(key) == 1),
         )
         plan = plan_tiles(problem, self.lanes)
         return math.inf if plan is None else plan.cost

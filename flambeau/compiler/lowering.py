@@ -338,7 +338,9 @@ class Lowering:
         else:
             plan = tile_plan(kernel, self.is_leaf, self.strides, self.vector_bytes, repeatable)
             if plan is not None:
-                code = TileCode(builder, kernel, expressions, stored, plan, repeatable)
+                code = TileCode(
+                    builder, kernel, expressions, stored, plan, repeatable, self.is_leaf
+                )
             else:
                 code = LoopCode(
                     builder, kernel, expressions, stored, self.is_leaf, self.strides,

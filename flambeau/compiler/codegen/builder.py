@@ -431,6 +431,12 @@ class Builder:
             for key in scope.loads.pop(pointer.name, ()):
                 scope.memo.pop(key, None)
 
+    def local(self, type: str, count: int) -> Register:
+        """An array of ``count`` elements that this call of the function has for itself."""
+        array = Register(self._fresh(), POINTER)
+        self._scopes[0].lines.append(f"{array.name} = alloca [{count} x {type}], align 64")
+        return array
+
     # -- loops ----------------------------------------------------------------------------------
 
     def open_loop(

@@ -4,12 +4,17 @@ A contraction multiplies two factors and adds up products.  Of its loops, one is
 a few iterations of others are written out, so that what is loaded once is used several times.  The
 plan is the choice of these with the least time by a simple model of the processor: two fused
 multiply-adds, and two loads, in a cycle.
+
+A factor may be *packed*: before the tiles that read it, a panel of it, as wide as a tile, is copied
+to where it lies closely.  One that does not lie along the loop in vectors is turned by that; one
+whose rows are far apart, each on a page of memory of its own, is then found sooner.
 """
 
 from __future__ import annotations
 
 import math
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -20,6 +25,20 @@ _LATENCY = 8
 """Multiply-adds that must be under way to keep the processor busy."""
 _COST_OF_WRITING = 4.0
 """Cycles of each run that an instruction less to compile is worth: about 35 us over 25,000 runs."""
+_COST_OF_TURNING = 0.4
+"""Cycles for an element of a panel."""
+_COST_OF_COPYING = 0.15
+"""The same where it is not turned."""
+_FAR = 512
+"""Elements between rows that are far apart."""
+_MANY_FAR = 128
+"""Rows of which the processor does not know all pages."""
+_COST_OF_FAR = 1.2
+"""Cycles that a load of a vector from them takes longer."""
+_LONGEST_PANEL = 2048
+"""Vectors in a panel: 128 KiB at most."""
+_CAN_PACK = sys.platform != "win32"
+"""Whether code may have so large an array of its own: there, that takes calls for its pages."""
 WRITTEN_OUT = 128
 """Products up to which a tile's reduced loops are written out."""
 
@@ -45,6 +64,8 @@ class TileProblem:
     """Loops that must go one by one: others are bounded by them."""
     repeatable: bool = False
     """Whether a last tile may begin earlier, over elements that are computed already."""
+    packable: frozenset[int] = frozenset()
+    """Which factors may be packed."""
 
     @staticmethod
     def of(
@@ -55,6 +76,7 @@ class TileProblem:
         registers: int,
         fixed: frozenset[Variable] = frozenset(),
         repeatable: bool = False,
+        packable: frozenset[int] = frozenset(),
     ) -> TileProblem | None:
         """None where an index is no affine function of the loops."""
         if not all(i.is_affine for i in (*factors, *results)):
@@ -68,7 +90,27 @@ class TileProblem:
             registers,
             fixed,
             repeatable,
+            packable,
         )
+
+    def is_far(self, factor: int, vector: Variable) -> bool:
+        """Whether the terms of ``factor``, each in vectors, are far from each other."""
+        strides = [(abs(self.factors[factor].get(v, 0)), v.extent) for v in self.reduced]
+        along = self.factors[factor].get(vector, 0) == 1 and len(strides) == 1
+        return along and strides[0][0] >= _FAR and strides[0][1] >= _MANY_FAR
+
+    def packed(self, vector: Variable, lanes: int) -> list[int | None]:
+        """Which factor may be packed, or must be, for ``vector`` to be walked in vectors."""
+        across = [i for i, f in enumerate(self.factors) if f.get(vector, 0)]
+        strides = [self.factors[i][vector] for i in across]
+        found: list[int | None] = [None] if all(s == 1 for s in strides) else []
+        if len(across) == 1 and len(self.reduced) == 1 and not self.fixed and _CAN_PACK:
+            (one,), (along,) = across, self.reduced
+            turned = strides[0] != 1 and self.factors[one].get(along) == 1
+            fits = lanes <= along.extent <= _LONGEST_PANEL
+            if one in self.packable and fits and (turned or self.is_far(one, vector)):
+                found.append(one)
+        return found
 
     def tiles(self, variable: Variable, size: int) -> list[tuple[int, int]]:
         """(how many tiles, of what size) cover a loop."""
@@ -90,7 +132,7 @@ class TileProblem:
 class TilePlan:
     """The loop in vectors, how many vectors at once, and how many iterations of other loops.
 
-    ``cost`` is an estimate in cycles.
+    ``cost`` is an estimate in cycles; ``packed`` is the factor that is packed.
     """
 
     vector: Variable
@@ -98,6 +140,7 @@ class TilePlan:
     tiles: tuple[tuple[Variable, int], ...]
     lanes: int
     cost: float
+    packed: int | None = None
 
 
 def plan_tiles(problem: TileProblem | None, lanes: int) -> TilePlan | None:
@@ -110,27 +153,28 @@ def plan_tiles(problem: TileProblem | None, lanes: int) -> TilePlan | None:
         if vector in problem.fixed:
             continue
         strides = [f.get(vector, 0) for f in problem.factors]
-        if any(s not in (0, 1) for s in strides) or not any(strides):
-            continue
-        if reduces and not all(strides):
+        if not any(strides) or reduces and any(s != 1 for s in strides):
             continue
         if not reduces and any(r.get(vector, 0) != 1 for r in problem.results):
             continue
-        plan = _best_tiles(problem, vector, reduces, lanes)
-        if plan is not None and (best is None or plan.cost < best.cost):
-            best = plan
+        for packed in [None] if reduces else problem.packed(vector, lanes):
+            plan = _best_tiles(problem, vector, reduces, lanes, packed)
+            if plan is not None and (best is None or plan.cost < best.cost):
+                best = plan
     return best
 
 
 def _best_tiles(
-    problem: TileProblem, vector: Variable, reduces: bool, lanes: int
+    problem: TileProblem, vector: Variable, reduces: bool, lanes: int, packed: int | None
 ) -> TilePlan | None:
+    panel = None if packed is None else problem.factors[packed]
     others = [v for v in problem.outer if v is not vector]
     # loops along which a factor stays, so that it can be used again
     useful = [
         v
         for v in others
         if v not in problem.fixed and any(not f.get(v, 0) for f in problem.factors)
+        if panel is None or not panel.get(v, 0)
     ]
     useful.sort(key=lambda v: -min(v.extent, 16))
     choices: list[tuple[Variable, ...]] = [()]
@@ -149,16 +193,24 @@ def _best_tiles(
                     break
                 if not reduces and vectors > count:
                     continue
+                if panel is not None and vectors * steps > _LONGEST_PANEL:
+                    continue
                 tiles = [(1, 1)] if reduces else problem.vector_tiles(vector, vectors, lanes)
-                cost = _cost(problem, vector, tiles, tiled, sizes, reduces, steps)
+                cost = _cost(problem, vector, tiles, tiled, sizes, reduces, steps, packed)
                 if cost is None:
                     continue
                 written = _written(problem, tiles, tiled, sizes, reduces, steps)
                 cost = rest * cost + _COST_OF_WRITING * written
+                if panel is not None:
+                    panels = math.prod(v.extent for v in others if panel.get(v, 0))
+                    turned = panel[vector] != 1
+                    each = _COST_OF_TURNING if turned else _COST_OF_COPYING
+                    cost += panels * steps * count * lanes * each
+                    instructions = lanes * (2 + lanes.bit_length()) if turned else 2 * vectors
+                    cost += _COST_OF_WRITING * instructions
                 if best is None or cost < best.cost:
-                    best = TilePlan(
-                        vector, vectors, tuple(zip(tiled, sizes, strict=True)), lanes, cost
-                    )
+                    chosen = tuple(zip(tiled, sizes, strict=True))
+                    best = TilePlan(vector, vectors, chosen, lanes, cost, packed)
     return best
 
 
@@ -204,9 +256,12 @@ def _cost(
     sizes: Sequence[int],
     reduces: bool,
     steps: int,
+    packed: int | None,
 ) -> float | None:
     """The cycles of a plan: ``vector_tiles`` are the vector loop, ``steps`` the reduced loops."""
     total = 0.0
+    far = [not reduces and i != packed and problem.is_far(i, vector)
+           for i in range(len(problem.factors))]  # fmt: skip
     combos: list[tuple[int, tuple[int, ...]]] = [(1, ())]
     for variable, size in zip(tiled, sizes, strict=True):
         combos = [
@@ -230,6 +285,7 @@ def _cost(
             spilled = max(0, held + min(loads) - (problem.registers - 4))
             work = max(held / 2, (sum(loads) + spilled) / 2, _LATENCY / 2)
             work += (0.2 if reduces else 0.1) * sum(loads)
+            work += _COST_OF_FAR * sum(n for n, is_far in zip(loads, far, strict=True) if is_far)
             overhead = 3.0 + 1.5 * held + (8.0 * held if reduces else 0.0)
             total += tiles * times * (steps * (work + 0.25) + overhead)
     return total

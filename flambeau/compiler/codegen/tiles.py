@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from ..kernels import CONTRACTIONS, Kernel
+from ..kernels import CONTRACTIONS, Kernel, member_accesses
 from .builder import Builder, Register
-from .expressions import Array, Condition, Expressions, Source, trace
+from .elementwise import llvm_type
+from .expressions import VIEWS, Access, Array, Condition, Expressions, Source, trace
 from .indexing import Index, Variable, linear, scalar_register
 from .loops import Combiner, IsLeaf, LoopCode, Strides, lanes_for
 from .partition import best_loop, divided_loop, unit_count
@@ -25,6 +26,7 @@ from .tile_plan import (
     plan_tiles,
     register_count,
 )
+from .transposition import turned
 
 _SLICE = 128
 """Terms of a long sum that are added for all tiles before the next ones."""
@@ -122,8 +124,28 @@ def tile_plan(
         register_count(vector_bytes),
         fixed,
         repeatable,
+        _packable(kernel, terms, is_leaf),
     )
     return plan_tiles(problem, lanes_for(kernel, vector_bytes))
+
+
+def _packable(kernel: Kernel, terms: Sequence[Source], is_leaf: IsLeaf) -> frozenset[int]:
+    """Which factors are arrays that the kernel reads nowhere else."""
+    reads = [
+        id(access.value)
+        for group in kernel.groups
+        for member in group.members
+        for access in member_accesses(group, member, is_leaf)[0]
+    ]
+    found = set()
+    for i, source in enumerate(terms):
+        value = source.operand
+        while not is_leaf(value) and value.primitive in VIEWS:
+            value = value.operands[0]
+        plain = is_leaf(value) and value.dtype == kernel.anchor.dtype
+        if plain and reads.count(id(value)) == 1 and not source.conditions:
+            found.add(i)
+    return frozenset(found)
 
 
 @dataclass(frozen=True)
@@ -136,6 +158,24 @@ class _Slice:
     longer: int
     is_first: Register
     is_last: Register
+
+
+@dataclass
+class _Panel:
+    """What a tile reads of the packed factor: for each term a row, as wide as the tile."""
+
+    access: Access
+    type: str
+    pointer: Register
+    source: Index
+    along: Variable
+    """The loop over terms."""
+    width: int
+    memory: Register
+    origin: Register
+    """Where the row of term 0 would be: a slice begins with a later one."""
+    start: int = 0
+    """How far behind the register of its loop the tile begins."""
 
 
 def lane_sums(b: Builder, vectors: Sequence[Register]) -> list[Register]:
@@ -164,6 +204,7 @@ class TileCode(LoopCode):
         stored: dict[int, Array],
         plan: TilePlan,
         repeatable: bool,
+        is_leaf: IsLeaf,
     ) -> None:
         self.builder = builder
         self.kernel = kernel
@@ -191,6 +232,24 @@ class TileCode(LoopCode):
             self.bounds.setdefault(bound.variable, []).append(bound)
         self.sliced, self.slice_length = self._long_loop()
         self.repeatable = repeatable and self.sliced is None  # what is there is added to
+        self.panel: _Panel | None = None
+        if plan.packed is not None:
+            (access,), _ = trace(terms[plan.packed].operand, terms[plan.packed].index, is_leaf)
+            self.panel = self._new_panel(access)
+
+    def _new_panel(self, access: Access) -> _Panel:
+        (along,) = self.group.reduced
+        rows = along.extent
+        if self.sliced is not None:
+            rows = self.slice_length + rows % self.slice_length
+        b = self.builder
+        width = self.plan.vectors * self.lanes
+        type = llvm_type(access.value.dtype)
+        memory = b.local(type, rows * width)
+        b.written.add(memory.name)
+        array = self.expressions.arrays[id(access.value)]
+        source = linear(access.index, array.strides)
+        return _Panel(access, type, array.pointer, source, along, width, memory, memory)
 
     def _long_loop(self) -> tuple[Variable | None, int]:
         """The reduced loop to go through in slices, and the slices' length.
@@ -222,7 +281,12 @@ class TileCode(LoopCode):
         tiles = [(v, size, 1) for v, size in self.plan.tiles]
         if self.reduces:  # what a tile reads of its factors stays for its neighbours
             return tiles + blocks
-        return [*blocks, (self.plan.vector, self.plan.vectors, self.plan.lanes), *tiles]
+        vectors = (self.plan.vector, self.plan.vectors, self.plan.lanes)
+        if self.panel is not None:  # a panel serves all loops along which its factor stays
+            of_panel = [block for block in blocks if self.panel.source.terms.get(block[0])]
+            others = [block for block in blocks if block not in of_panel]
+            return [*of_panel, vectors, *others, *tiles]
+        return [*blocks, vectors, *tiles]
 
     def units(self) -> int:
         """Into how many parts the kernel can be divided."""
@@ -241,8 +305,9 @@ class TileCode(LoopCode):
             chosen = best_loop([(v, count * unit) for v, count, unit in blocks])
             self.divided = blocks[chosen][0]
         if self.sliced is not None:
-            plain = sum(count * unit == 1 for _, count, unit in blocks)
-            blocks.insert(0 if self.reduces else plain, (self.sliced, self.slice_length, 1))
+            order = [v for v, _, _ in blocks]
+            at = 0 if self.reduces else order.index(self.plan.vector)
+            blocks.insert(at, (self.sliced, self.slice_length, 1))
         self._blocks(blocks, {})
 
     def _blocks(
@@ -267,11 +332,16 @@ class TileCode(LoopCode):
 
         def full(counter: Register) -> None:
             variable.register = counter
-            self._blocks(blocks[1:], {**sizes, variable: (0, size)})
+            inside(0, size)
 
         def rest() -> None:
             variable.register = b.index(0)
-            self._blocks(blocks[1:], {**sizes, variable: (whole * size, remaining)})
+            inside(whole * size, remaining)
+
+        def inside(start: int, count: int) -> None:
+            if self.panel is not None and variable is self.plan.vector:
+                self._pack(self.panel, start, count)
+            self._blocks(blocks[1:], {**sizes, variable: (start, count)})
 
         overlapping = bool(whole and remaining and self.repeatable)
         if variable is self.divided:
@@ -314,6 +384,84 @@ class TileCode(LoopCode):
         self._blocks(blocks, sizes)
         b.close_loop()
         self.slice = None
+
+    def _pack(self, panel: _Panel, start: int, count: int) -> None:
+        """Turn what the tiles at ``count`` elements of the vector loop read of the factor."""
+        b = self.builder
+        vector, lanes = self.plan.vector, self.lanes
+        panel.start = start
+        panel.origin = panel.memory
+        first, end = b.index(0), b.index(panel.along.extent)
+        if self.slice is not None:
+            first, end = self.slice.start, self.slice.end
+            before = b.index_multiply(first, -panel.width)
+            panel.origin = b.address(panel.memory, panel.type, before)
+            b.written.add(panel.origin.name)
+        tile = vector.register
+        assert tile is not None
+        if panel.source.terms[vector] == 1:
+            self._copy_rows(panel, first, end, count)
+        else:
+            vector.lanes = 1
+            whole, remaining = divmod(count, lanes)
+            if whole:
+                at, _ = b.open_loop(0, whole * lanes, lanes)
+                vector.register = b.index_add(tile, at)
+                self._turn(panel, first, end, at, start, lanes)
+                b.close_loop()
+            if remaining:
+                vector.register = tile
+                at = b.index(whole * lanes)
+                self._turn(panel, first, end, at, start + whole * lanes, remaining)
+        vector.register, vector.offset, vector.lanes = tile, 0, lanes
+
+    def _copy_rows(self, panel: _Panel, first: Register, end: Register, count: int) -> None:
+        """The terms from ``first`` to ``end`` of ``count`` elements of the vector loop."""
+        b = self.builder
+        term, _ = b.open_loop(first, end, 1)
+        panel.along.register, panel.along.offset = term, 0
+        row = b.index_multiply(term, panel.width)
+        for at in range(0, count, self.lanes):
+            active = min(self.lanes, count - at)
+            mask = None if active == self.lanes else b.lane_mask(self.lanes, active)
+            self.plan.vector.offset = panel.start + at
+            place = scalar_register(b, panel.source)
+            some = b.load(panel.pointer, panel.type, place, self.lanes, mask)
+            b.store(some, panel.origin, b.index_add(row, b.index(at)))
+        b.close_loop()
+        panel.along.register = None
+
+    def _turn(
+        self, panel: _Panel, first: Register, end: Register, at: Register, start: int, active: int
+    ) -> None:
+        """The terms from ``first`` to ``end`` of ``active`` elements of the vector loop.
+
+        ``start`` is how far they are behind its register, ``at`` how far behind the tile.
+        """
+        b = self.builder
+        term, _ = b.open_loop(first, end, self.lanes, overlapping=True)
+        panel.along.register, panel.along.offset = term, 0
+        rows = [b.widen(b.constant(panel.type, 0), self.lanes)] * self.lanes
+        for i in range(active):
+            self.plan.vector.offset = start + i
+            rows[i] = b.load(
+                panel.pointer, panel.type, scalar_register(b, panel.source), self.lanes
+            )
+        for i, column in enumerate(turned(b, rows)):
+            row = b.index_multiply(b.index_add(term, b.index(i)), panel.width)
+            b.store(column, panel.origin, b.index_add(row, at))
+        b.close_loop()
+        panel.along.register = None
+
+    def _read_panel(self, panel: _Panel) -> None:
+        """Have the packed factor, where the loops are, in a register."""
+        b = self.builder
+        vector, along = self.plan.vector, panel.along
+        assert along.register is not None
+        row = b.index_multiply(along.register, panel.width)
+        at = along.offset * panel.width + vector.offset - panel.start
+        register = b.load(panel.origin, panel.type, b.index_add(row, b.index(at)), self.lanes)
+        self.expressions.registers[id(panel.access.value)] = (panel.access.index, register)
 
     def _tile(self, sizes: dict[Variable, tuple[int, int]]) -> None:
         """One tile: its sums, then what is computed from them."""
@@ -408,6 +556,8 @@ class TileCode(LoopCode):
             following = []
             for point, value in zip(tile, values, strict=True):
                 self._at(point)
+                if self.panel is not None:
+                    self._read_panel(self.panel)
                 following.extend(self.combiner.step([value]))
                 self.expressions.mask = mask
             return following
