@@ -23,7 +23,7 @@ from .host_code import DECLARATIONS, host_text
 from .kernel_form import kernel_form
 from .kernels import CONTRACTIONS, Kernel, member_accesses
 from .layout import choose_layouts
-from .memory import Lifetime, plan_arena
+from .memory import ALIGNMENT, Lifetime, Room, plan_arena, plan_rooms
 from .module import KernelReport, Module, Program
 from .passes import simplify
 from .program import (
@@ -48,21 +48,39 @@ THREADED_FROM = 25.0
 """Microseconds from which a program is one for a team."""
 
 
+_ROOM = 1 << 16
+"""Bytes of a result from which temporaries are put into it while it is not yet written."""
+_GUEST = 1 << 12
+"""And bytes of such a temporary."""
+
 _RAISING = ("host", 0, 1)
 """What kernels that may raise write, as it were, and those that write over the state read."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value is: ``kind`` is ``"slot"`` (an address given) or ``"arena"`` (an offset)."""
+    """Where a value is.
+
+    ``kind`` is ``"slot"`` (the address given there), ``"arena"`` (an offset in it), or ``"room"``:
+    at an offset ``within`` what will be another value's, whose slot it is.
+    """
 
     kind: str
     at: int
+    within: int = 0
 
     @property
     def register(self) -> str:
         """The name of the register with the address, in the function that calls kernels."""
+        if self.kind == "room":
+            return f"%r{self.at}_{self.within}"
         return f"%{'s' if self.kind == 'slot' else 't'}{self.at}"
+
+    def code(self) -> str:
+        """What makes it."""
+        if self.kind == "room":
+            return f"{self.register} = getelementptr i8, ptr %r{self.at}, i64 {self.within}"
+        return f"{self.register} = getelementptr i8, ptr %arena, i64 {self.at}"
 
 
 def _distinct_roots(graph: Graph) -> Graph:
@@ -84,9 +102,23 @@ def _distinct_roots(graph: Graph) -> Graph:
 class Lowering:
     """One graph on its way to code: a whole program, or the body of a scan in it."""
 
-    def __init__(self, graph: Graph, module: Module, unchanging: Iterable[int] = ()) -> None:
-        """``unchanging`` are the inputs that are the same at every run of the code."""
+    def __init__(
+        self,
+        graph: Graph,
+        module: Module,
+        unchanging: Iterable[int] = (),
+        uses_results: bool = True,
+    ) -> None:
+        """Decide what the code will be.
+
+        Arguments:
+            graph: it.
+            module: where the code goes.
+            unchanging: the inputs that are the same at every run of the code.
+            uses_results: whether temporaries may lie in results that are written later.
+        """
         self.module = module
+        self.uses_results = uses_results
         self.vector_bytes = module.vector_bytes
         graph = widened(hosted(_distinct_roots(simplify(graph)), module.half))
         graph = recomputed(graph)
@@ -208,13 +240,30 @@ class Lowering:
             if scan is not None:
                 lifetimes.append(Lifetime(scan.scratch_bytes, at, at))
                 owners.append((self.scratch, id(kernel)))
-        offsets, self.arena_bytes = plan_arena(lifetimes)
+        rooms = self._rooms(step) if self.uses_results else {}
+        guests = [i for i, life in enumerate(lifetimes) if rooms and life.size >= _GUEST]
+        hosted = plan_rooms([lifetimes[i] for i in guests], list(rooms.values()))
+        slots = list(rooms)
+        found = {guests[i]: Place("room", slots[r], at) for i, (r, at) in hosted.items()}
+        others = [i for i in range(len(lifetimes)) if i not in found]
+        offsets, self.arena_bytes = plan_arena([lifetimes[i] for i in others])
+        found.update((i, Place("arena", at)) for i, at in zip(others, offsets, strict=True))
+        for i, (places, key) in enumerate(owners):
+            places[key] = found[i]
         self.temporaries = [
-            (key, life, offset) for (_, key), life, offset in zip(owners, lifetimes, offsets)
+            (key, life, found[i]) for i, ((_, key), life) in enumerate(zip(owners, lifetimes))
         ]
-        """What is in the arena: the id of a value (of a scan's kernel), its lifetime, its place."""
-        for (places, key), offset in zip(owners, offsets, strict=True):
-            places[key] = Place("arena", offset)
+        """The id of each temporary (of a scan's kernel), its lifetime, its place."""
+
+    def _rooms(self, step: dict[int, int]) -> dict[int, Room]:
+        """The memory of large results until they are written, by their slots."""
+        home = {id(v): step[id(k)] for k in (*self.prologue, *self.kernels) for v in k.stored}
+        rooms = {}
+        for value in self.graph.outputs:
+            size = value.size * value.dtype.itemsize - ALIGNMENT  # it may begin between two lines
+            if size >= _ROOM:
+                rooms[self.places[id(value)].at] = Room(size, home[id(value)])
+        return rooms
 
     # -- code -----------------------------------------------------------------------------------
 
@@ -261,11 +310,10 @@ class Lowering:
             reading = [self._extent(v) for v in reads.values()]
             writing = [self._extent(v) for v in kernel.stored]
             if scan is not None:
-                at = self.scratch[id(kernel)]
-                writing.append((at.kind, at.at, at.at + scan.scratch_bytes))
+                writing.append(self._part(self.scratch[id(kernel)], scan.scratch_bytes))
             if host:
                 writing.append(_RAISING)
-            elif any(kind == "slot" and at in self.state_slots for kind, at, _ in writing):
+            elif any(of == "state" for of, _, _ in writing):
                 reading.append(_RAISING)
             cost = report.cost
             calls.append(Call(name, ", ".join(arguments), units, cost, reading, writing, host))
@@ -274,12 +322,16 @@ class Lowering:
         return calls
 
     def _extent(self, value: Value) -> tuple[str, int, int]:
-        """The memory that ``value`` takes: the kind of its place, first byte, end."""
-        place = self.places[id(value)]
-        if place.kind == "slot":
-            return ("slot", place.at, place.at + 1)
+        """The memory that ``value`` takes: what it is a part of, first byte, end."""
         size = self.layouts.size(value) * value.dtype.itemsize
-        return ("arena", place.at, place.at + size)
+        return self._part(self.places[id(value)], size)
+
+    def _part(self, place: Place, size: int) -> tuple[str, int, int]:
+        if place.kind == "slot" and place.at in self.state_slots:
+            return ("state", place.at, place.at + 1)
+        if place.kind == "arena":
+            return ("arena", place.at, place.at + size)
+        return (f"slot {place.at}", place.within, place.within + size)
 
     def _host_text(self, kernel: Kernel, arrays: list[int]) -> str:
         """The function of a kernel that NumPy computes."""
@@ -352,11 +404,18 @@ class Lowering:
         code.write(divided=units > 1)
         return builder.finish(), units
 
-    def arena_pointers(self) -> list[str]:
-        """Code that makes the addresses of everything in the arena."""
-        offsets = {p.at for p in (*self.places.values(), *self.scratch.values())
-                   if p.kind == "arena"}  # fmt: skip
-        return [f"%t{at} = getelementptr i8, ptr %arena, i64 {at}" for at in sorted(offsets)]
+    def temporary_pointers(self) -> list[str]:
+        """Code that makes the addresses of all temporaries."""
+        places = {p for p in (*self.places.values(), *self.scratch.values()) if p.kind != "slot"}
+        lines = []
+        for slot in sorted({p.at for p in places if p.kind == "room"}):
+            lines += [
+                f"%r{slot}.given = ptrtoint ptr %s{slot} to i64",
+                f"%r{slot}.over = add i64 %r{slot}.given, {ALIGNMENT - 1}",
+                f"%r{slot}.line = and i64 %r{slot}.over, {-ALIGNMENT}",
+                f"%r{slot} = inttoptr i64 %r{slot}.line to ptr",
+            ]
+        return lines + [p.code() for p in sorted(places, key=lambda p: p.register)]
 
     def final_copies(self) -> list[str]:
         """Code that brings updates which were not made in place to their inputs."""
@@ -420,7 +479,7 @@ def lower(
     for slot in range(FIRST_POINTER, lowering.slot_count):
         head.append(f"%p{slot} = getelementptr i64, ptr %table, i64 {slot}")
         head.append(f"%s{slot} = load ptr, ptr %p{slot}")
-    head += lowering.arena_pointers()
+    head += lowering.temporary_pointers()
     threads = module.threads and lowering.cost() >= THREADED_FROM
     calls = lowering.calls(lowering.kernels, reports, threads)
     copies = lowering.final_copies()

@@ -43,7 +43,7 @@ class ScanCode:
                 body, self.parts = smaller, parts
                 break
         constants = range(self.carries + self.sequences, len(graph.inputs))
-        self.body = Lowering(body, module, constants)
+        self.body = Lowering(body, module, constants, uses_results=False)
         self.extra: dict[int, int] = {}
         self.scratch_bytes: int = self.body.arena_bytes
         for k in range(self.carries):
@@ -67,7 +67,7 @@ class ScanCode:
         parameters = ", ".join(["ptr %table", "ptr %arena", *(f"ptr %s{i}" for i in slots)])
         self.functions = []
         for lines in (before, inside):
-            text = "\n".join([*self.body.arena_pointers(), *lines])
+            text = "\n".join([*self.body.temporary_pointers(), *lines])
             self.functions.append(
                 module.add(
                     f"define hidden void @KERNEL({parameters}) #0 {{\nentry:\n{text}\n"

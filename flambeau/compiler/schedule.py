@@ -28,6 +28,8 @@ class Schedule:
             ]
             for k in self.kernels
         }
+        self.needed = dict(self.before)
+        """For each kernel those whose results it reads, among others that it must follow."""
 
     def let_overwrite(self, value: Value, old: Value, first: Sequence[Kernel] = ()) -> bool:
         """Put all other readers of ``old`` before the kernel of ``value``; False if that cannot be.
@@ -60,22 +62,24 @@ class Schedule:
 
         What nothing else waits for comes in the order of how much must come before it, and pulls
         in what it needs: a gradient of a weight is made, and the weight updated, while what they
-        read is still at hand, not after the backward pass of all layers.
+        read is still at hand, not after the backward pass of all layers.  Among equals, that which
+        could have been made sooner, but for what it writes over, holds more that others do not.
         """
         followed = {id(k) for earlier in self.before.values() for k in earlier}
-        needs = self._needs()
+        order = self._depth_first(self.kernels)
+        needs, reads = self._counted(order, self.before), self._counted(order, self.needed)
         last = [k for k in self.kernels if id(k) not in followed]
-        last.sort(key=lambda kernel: needs[id(kernel)].bit_count())
+        last.sort(key=lambda kernel: (needs[id(kernel)], reads[id(kernel)]))
         return self._depth_first(last)
 
-    def _needs(self) -> dict[int, int]:
-        """What comes before each kernel, as the bits of a number."""
-        needs: dict[int, int] = {}
-        for i, kernel in enumerate(self._depth_first(self.kernels)):
-            needs[id(kernel)] = 1 << i
-            for earlier in self.before[id(kernel)]:
-                needs[id(kernel)] |= needs[id(earlier)]
-        return needs
+    def _counted(self, order: Sequence[Kernel], before: dict[int, list[Kernel]]) -> dict[int, int]:
+        """How many kernels come ``before`` each of those in ``order``."""
+        bits: dict[int, int] = {}
+        for i, kernel in enumerate(order):
+            bits[id(kernel)] = 1 << i
+            for earlier in before[id(kernel)]:
+                bits[id(kernel)] |= bits[id(earlier)]
+        return {key: number.bit_count() for key, number in bits.items()}
 
     def _depth_first(self, wanted: Sequence[Kernel]) -> list[Kernel]:
         """``wanted`` in the order given, each behind what it must follow."""

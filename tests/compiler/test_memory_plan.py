@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flambeau.compiler.memory import ALIGNMENT, Lifetime, plan_arena
+from flambeau.compiler.graph import Value
+from flambeau.compiler.memory import ALIGNMENT, Lifetime, Room, plan_arena, plan_rooms
 
 lifetimes = st.lists(
     st.tuples(st.integers(0, 5000), st.integers(0, 30), st.integers(0, 10)).map(
@@ -42,7 +43,74 @@ def test_memory_is_used_again() -> None:
     assert total == 2 * 1024
 
 
+rooms = st.lists(
+    st.tuples(st.integers(0, 9000), st.integers(0, 40)).map(lambda t: Room(*t)), max_size=6
+)
+
+
+@given(lifetimes, rooms)
+@settings(deadline=None, max_examples=200)
+def test_guests_leave_before_a_result_is_written(lives: list[Lifetime], rooms: list[Room]) -> None:
+    found = plan_rooms(lives, rooms)
+    for i, (r, offset) in found.items():
+        life = lives[i]
+        assert life.last < rooms[r].until and offset + life.size <= rooms[r].size
+        assert offset % ALIGNMENT == 0
+        for j, (other_room, other_offset) in found.items():
+            other = lives[j]
+            if j < i and other_room == r and life.first <= other.last and other.first <= life.last:
+                apart = offset + life.size <= other_offset or other_offset + other.size <= offset
+                assert apart or 0 in (life.size, other.size)
+
+
+def test_what_fits_into_a_room_is_put_there() -> None:
+    lives = [Lifetime(1000, 0, 3), Lifetime(1000, 2, 5), Lifetime(1000, 4, 6), Lifetime(3000, 0, 1)]
+    assert plan_rooms(lives, [Room(2048, 6), Room(1024, 5)]) == {0: (1, 0), 1: (0, 0)}
+
+
 # -- whole programs ---------------------------------------------------------------------------
+
+
+def test_temporaries_lie_in_results_that_are_written_later() -> None:
+    pytest.importorskip("llvmlite")
+    import flambeau.compiler.symbolic as xp
+
+    from .graphs import check
+
+    rng = np.random.default_rng(0)
+    x, v, w = (rng.standard_normal((n, 160)).astype(np.float32) for n in (48, 160, 160))
+
+    def program(x: Value, v: Value, w: Value) -> list[Value]:
+        first = xp.exp(xp.matmul(x, v) * 0.01)
+        second = xp.tanh(xp.matmul(first, w))
+        third = xp.matmul(second, v)
+        return [xp.matmul(v, w), xp.sum(second), xp.matmul(xp.permute(third, (1, 0)), x)]
+
+    executable = check(program, x, v, w)
+    # one of the three temporaries: what the last result is made of
+    assert executable.arena_bytes < 1.2 * x.nbytes
+    # two calls have memory of their own, and leave each other's results alone
+    first = executable([x, v, w])
+    copies = [a.copy() for a in first]
+    executable([-x, w, v])
+    for array, copy in zip(first, copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_a_result_that_comes_first_has_no_room() -> None:
+    pytest.importorskip("llvmlite")
+    import flambeau.compiler.symbolic as xp
+
+    from .graphs import check
+
+    x = np.random.default_rng(0).standard_normal((128, 128)).astype(np.float32)
+
+    def program(x: Value) -> list[Value]:
+        made = xp.matmul(x, x)
+        again = xp.matmul(made, made)
+        return [made, xp.sum(xp.matmul(again, x))]
+
+    check(program, x)
 
 
 def test_updates_see_the_old_values_of_each_other() -> None:

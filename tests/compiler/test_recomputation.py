@@ -177,6 +177,26 @@ def test_gradients_of_weights_do_not_wait_for_the_whole_backward_pass() -> None:
     assert arena <= (layers + 3) * rows * width * 4
 
 
+def test_a_step_of_wide_layers_needs_its_gradients_and_little_else() -> None:
+    """No copies of weights; and the activations lie where the gradients will."""
+    net = nn.Sequential(nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU())
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    rows = 64
+
+    def step(x):
+        optimizer.zero_grad()
+        loss = net(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    compiled, x = torch.compile(step), torch.randn(rows, 512)
+    for _ in range(4):
+        compiled(x)
+    (runner,) = compiled.runners()
+    assert runner.executable.arena_bytes < 1.1 * rows * 512 * 4
+
+
 # -- gradients that a step replaces --------------------------------------------------------------
 
 

@@ -69,6 +69,7 @@ class Buffer:
     Attributes:
         name: of the value that it holds.
         bytes: its size.
+        within: the name of the result, written later, in whose memory it lies instead.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Buffer:
     offset: int
     first: int
     last: int
+    within: str = ""
 
 
 @dataclass
@@ -86,7 +88,7 @@ class Program:
         title: which it is: the program, its backward pass, the check of indices.
         graph: the graph as captured, one value a line.
         buffers, arena_bytes, peak_bytes, unshared_bytes: temporaries, the memory they share, the
-            most that is needed at a time, and what they would take without sharing.
+            most of it that is needed at a time, and what they would take without sharing.
         stage_seconds: of its compilation.
         from_cache: whether the machine code came from the disk cache.
         inputs, outputs, updates: one line each.

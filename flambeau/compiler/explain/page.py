@@ -144,12 +144,13 @@ def _kernel(kernel: Kernel) -> str:
 def _buffer_table(program: Program) -> str:
     rows = "".join(
         f"<tr><td class='name'><code>{escape(b.name)}</code></td><td>{escape(words.size(b.bytes))}"
-        f"</td><td>{b.offset}</td><td>{b.first}</td><td>{b.last}</td></tr>"
-        for b in sorted(program.buffers, key=lambda b: (b.first, b.offset))
+        f"</td><td class='name'>{escape(b.within or 'the arena')}</td><td>{b.offset}</td>"
+        f"<td>{b.first}</td><td>{b.last}</td></tr>"
+        for b in sorted(program.buffers, key=lambda b: (b.first, b.within, b.offset))
     )
     heads = "".join(
-        f"<th scope='col'{' class=name' if h == 'temporary' else ''}>{h}</th>"
-        for h in ("temporary", "size", "offset", "from kernel", "to kernel")
+        f"<th scope='col'{' class=name' if h in ('temporary', 'in') else ''}>{h}</th>"
+        for h in ("temporary", "size", "in", "offset", "from kernel", "to kernel")
     )
     return (
         f"<details><summary>{len(program.buffers)} temporaries</summary><div class='wide'><table>"

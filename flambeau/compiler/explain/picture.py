@@ -18,7 +18,7 @@ def memory_picture(program: Program, number: int) -> str:
     Args:
         number: makes the ids on a page differ.
     """
-    buffers = [b for b in program.buffers if b.bytes]
+    buffers = [b for b in program.buffers if b.bytes and not b.within]
     if not buffers or not program.arena_bytes:
         return ""
     steps = max(len(program.kernels), 1 + max(b.last for b in buffers))

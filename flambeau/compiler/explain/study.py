@@ -194,22 +194,26 @@ class Study:
     def _buffers(self) -> list[facts.Buffer]:
         values = {id(v): v for k in self.lowering.kernels for v in k.values}
         buffers = []
-        for key, life, offset in self.lowering.temporaries:
+        outputs = {self.lowering.places[id(v)].at: v for v in self.lowering.graph.outputs}
+        for key, life, place in self.lowering.temporaries:
             value = values.get(key)
             name = "scratch of a scan" if value is None else (
                 f"{self.names.of(value)}: {value.dtype}{list(value.shape)}"
             )  # fmt: skip
-            buffers.append(facts.Buffer(name, life.size, offset, life.first, life.last))
+            within, offset = "", place.at
+            if place.kind == "room":
+                within, offset = self.names.of(outputs[place.at]), place.within
+            buffers.append(facts.Buffer(name, life.size, offset, life.first, life.last, within))
         return buffers
 
     def _add_memory(self) -> None:
         program = self.program
-        padded = [-(-b.bytes // ALIGNMENT) * ALIGNMENT for b in program.buffers]
+        inside = [b for b in program.buffers if not b.within]
+        padded = [-(-b.bytes // ALIGNMENT) * ALIGNMENT for b in inside]
         program.unshared_bytes = sum(padded)
         steps = range(len(self.lowering.kernels) + 1)
         program.peak_bytes = max(
-            sum(n for n, b in zip(padded, program.buffers) if b.first <= step <= b.last)
-            for step in steps
+            sum(n for n, b in zip(padded, inside) if b.first <= step <= b.last) for step in steps
         )
 
     def _updates(self, inputs: Sequence[str]) -> list[str]:

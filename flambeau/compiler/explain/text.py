@@ -54,9 +54,11 @@ def compile_line(program: Program) -> str:
 
 def memory_line(program: Program) -> str:
     """The arena, in words."""
+    guests = [b for b in program.buffers if b.within]
     return (
-        f"arena of {program.arena_bytes} bytes for {len(program.buffers)} temporaries: "
-        f"{program.peak_bytes} are needed at a time, {program.unshared_bytes} without sharing"
+        f"arena of {program.arena_bytes} bytes for {len(program.buffers) - len(guests)} "
+        f"temporaries: {program.peak_bytes} are needed at a time, {program.unshared_bytes} without "
+        "sharing" + (f"; {len(guests)} more in the memory of later results" if guests else "")
     )
 
 
