@@ -77,10 +77,17 @@ def attribute_text(value: Any) -> str:
 
 def graph_key(graph: Graph, target: str) -> str:
     """The name under which the program of ``graph`` for ``target`` is kept."""
+    if graph.digest is None:
+        graph.digest = _digest(graph)
+    digest = hashlib.sha256(_compiler_hash())
+    digest.update(f"{FLAMBEAU_VERSION} {platform.machine()} {sys.platform} {target}".encode())
+    digest.update(graph.digest)
+    return digest.hexdigest()
+
+
+def _digest(graph: Graph) -> bytes:
     digest = hashlib.sha256()
     add = digest.update
-    add(_compiler_hash())
-    add(f"{FLAMBEAU_VERSION} {platform.machine()} {sys.platform} {target}".encode())
     number: dict[int, int] = {}
     for i, value in enumerate(graph.inputs):
         number[id(value)] = i
@@ -89,8 +96,8 @@ def graph_key(graph: Graph, target: str) -> str:
         if id(value) in number:
             continue
         number[id(value)] = len(number)
-        operands = ",".join(str(number[id(v)]) for v in value.operands)
-        add(f"{value.primitive}({operands}){value.shape}{dtype_name(value.dtype)}".encode())
+        operands = [number[id(v)] for v in value.operands]
+        add(f"{value.primitive}{operands}{value.shape}{dtype_name(value.dtype)}".encode())
         for name in sorted(value.attributes):
             attribute = value.attributes[name]
             if isinstance(attribute, np.ndarray):
@@ -99,7 +106,7 @@ def graph_key(graph: Graph, target: str) -> str:
                 add(f"{name}={attribute_text(attribute)};".encode())
     add(f"outputs {[number[id(v)] for v in graph.outputs]}".encode())
     add(f"updates {[(i, number[id(v)]) for i, v in sorted(graph.updates.items())]}".encode())
-    return digest.hexdigest()
+    return digest.digest()
 
 
 def source_key(source: str, target: str) -> str:

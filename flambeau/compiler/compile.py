@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import functools
 import importlib
+import logging
 import os
 import sys
 import threading
@@ -231,9 +232,11 @@ class CompiledFunction:
             prepare(program.graph)
         else:
             # state may have settled only now, and calls of several kinds may take turns
-            differences = [same_program(p, program) for p in (variant.program, *variant.others)]
+            before = [variant.program, *variant.others]
+            differences = [same_program(p, program) for p in before]
             difference = differences[0] or ""
             if None in differences:
+                program.graph.digest = before[differences.index(None)].graph.digest
                 self._compile(variant, program)
             elif variant.calls < MAX_CAPTURES:
                 capture_log.info("%s: to be captured again: %s", self.__name__, difference)
@@ -276,7 +279,8 @@ class CompiledFunction:
             if self._fullgraph:
                 raise
             return
-        capture_log.debug("compiled %s: %s", self.__name__, variant.runner.description())
+        if capture_log.isEnabledFor(logging.DEBUG):
+            capture_log.debug("compiled %s: %s", self.__name__, variant.runner.description())
         _log_times(self.__name__, variant)
 
     def _give_up(self, variant: _Variant, wrong: str) -> None:

@@ -84,6 +84,8 @@ class Graph:
     inputs: list[Value]
     outputs: list[Value]
     updates: dict[int, Value] = field(default_factory=dict)
+    digest: bytes | None = field(default=None, compare=False, repr=False)
+    """What tells this graph from others, once somebody has asked."""
 
     def roots(self) -> list[Value]:
         """Everything the program must compute: its outputs, then its updates."""
@@ -100,17 +102,26 @@ class Graph:
     def values(self) -> Iterator[Value]:
         """Every value the roots reach, operands before their users; no recursion."""
         seen: set[int] = set()
-        stack: list[tuple[Value, bool]] = [(v, False) for v in reversed(self.roots())]
+        stack: list[Value | None] = list(reversed(self.roots()))
+        pop, push = stack.pop, stack.append
         while stack:
-            value, expanded = stack.pop()
-            if expanded:
+            value = pop()
+            if value is None:  # all operands of what lies below have been there
+                yield pop()  # type: ignore[misc]
+                continue
+            key = id(value)
+            if key in seen:
+                continue
+            seen.add(key)
+            operands = value.operands
+            if operands:
+                push(value)
+                push(None)
+                for operand in reversed(operands):
+                    if id(operand) not in seen:
+                        push(operand)
+            else:
                 yield value
-                continue
-            if id(value) in seen:
-                continue
-            seen.add(id(value))
-            stack.append((value, True))
-            stack.extend((v, False) for v in reversed(value.operands) if id(v) not in seen)
 
 
 def input_value(shape: Sequence[int], dtype: np.dtype) -> Value:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 from ..tensor import Tensor
@@ -19,9 +20,14 @@ def _tensors(objects: list[Any]) -> list[Tensor]:
 
 
 class Newborn:
-    """The tensors made since this was, by any thread; :meth:`close` ends the watch."""
+    """The tensors made since this was, by any thread; :meth:`close` ends the watch.
 
-    def __init__(self) -> None:
+    Arguments:
+        older: tensors that are there already, by their ids.
+    """
+
+    def __init__(self, older: Mapping[int, Tensor]) -> None:
+        self._known = older
         self._older: set[int] | None = None
         self._seen: dict[int, weakref.ref[Tensor]] = {}
         gc.collect(0)  # what lives now is young no longer
@@ -44,6 +50,8 @@ class Newborn:
                 self._seen[id(tensor)] = weakref.ref(tensor)
 
     def __contains__(self, tensor: Tensor) -> bool:
+        if self._known.get(id(tensor)) is tensor:
+            return False
         seen = self._seen.get(id(tensor))
         if seen is not None and seen() is tensor:
             return True

@@ -20,6 +20,7 @@ from .memory_order import MAY_COPY, copies, in_row_major_order
 from .newborn import Newborn
 from .options import Hyperparameter, OptionNumber, Varying, form
 from .origin import find_origin
+from .repetition import Repetitions
 from .requirements import required, singular_places
 from .streams import Streams
 
@@ -62,7 +63,8 @@ class Capture:
         self.varying = varying
         """Options that are inputs: their groups' ids, and names."""
         self.varied: dict[tuple[int, str], Varying] = {}
-        self.newborn = Newborn()
+        self.repetitions = Repetitions()
+        self.newborn = Newborn(self.known)
         """The tensors that are made while the program runs."""
         self.inputs: list[Value] = []
         self.sources: list[Any] = []
@@ -233,7 +235,7 @@ class Capture:
         self.source_by_tensor[id(tensor)] = source
         self._remember(tensor)
         if not isinstance(source, Grad) and id(tensor) not in self.original_grads:
-            self.note_grad(tensor)
+            self._keep_grad(tensor)
             self.unasked.add(id(tensor))
         tensor._array = value
         if tensor._node is not None and tensor._base is None:
@@ -252,10 +254,13 @@ class Capture:
         if id(tensor) not in self.original_grads:
             if tensor in self.newborn:
                 return
-            self.original_grads[id(tensor)] = (tensor, tensor._grad)
-            self.knows_grads_of((tensor,))
+            self._keep_grad(tensor)
         if replaced and tensor._grad is self.original_grads[id(tensor)][1]:
             self.forgotten.add(id(tensor))
+
+    def _keep_grad(self, tensor: Tensor) -> None:
+        self.original_grads[id(tensor)] = (tensor, tensor._grad)
+        self.knows_grads_of((tensor,))
 
     def replace_data(self, tensor: Tensor, value: Tensor) -> None:
         """``tensor.data = value``: from now on they are one memory, which is another at each call.
@@ -322,6 +327,14 @@ class Capture:
         self.arrays.append(array)
         stream.note_draw(draw, value)
         return value
+
+    def repeated(
+        self, key: Any, arguments: dict[str, Tensor], compute: Callable[[], dict[str, Any]]
+    ) -> Any:
+        """``compute()``, which may come again with other arguments (see :mod:`.repetition`)."""
+        if all(self.array_of(tensor).__class__ is Value for tensor in arguments.values()):
+            return self.repetitions.results(key, arguments, compute)
+        return compute()
 
     def call(
         self, function: Callable[..., Any], operands: Sequence[Value], kinds: Sequence[Any],

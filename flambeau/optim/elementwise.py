@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from flambeau.autograd.grad_mode import set_grad_enabled
+from flambeau.modes import MODES
 from flambeau.optim.hyperparameter import hyperparameter
 from flambeau.optim.initial_state import filled_like, scalar_state
 from flambeau.optim.numpy_plan import NumpyPlan, supports
@@ -208,8 +209,6 @@ def apply_rule(
     }
     names = optimizer.array_states(group)
     differentiable = bool(group.get("differentiable"))
-    if not differentiable:  # in double precision: the numbers that eager mode computes with
-        scalars = {k: v.double() if isinstance(v, Tensor) else v for k, v in scalars.items()}
     with set_grad_enabled(differentiable):
         targets = {name: state[name] for name in (*names, *optimizer.scalar_states)}
         targets["param"] = param
@@ -221,23 +220,43 @@ def apply_rule(
             grad = view_as_real(grad)
             for name in ("param", *names):
                 targets[name] = view_as_real(targets[name])
-        values: dict[str, Any] = dict(targets)
-        if param.dtype.itemsize == 2 and not differentiable:  # computed in float32, rounded once
-            grad = grad.float()
-            values.update((n, v.float()) for n, v in targets.items() if v.dtype.itemsize == 2)
-        for name in optimizer.scalar_states:
-            values[name] = float(state[name]) if is_concrete else state[name].double()
-        result = type(optimizer).rule(TensorNamespace, grad=grad, **values, **scalars, **options)
+        arguments = {**targets, "grad": grad}
+
+        def compute() -> dict[str, Any]:
+            values: dict[str, Any] = dict(arguments)
+            numbers = scalars
+            if not differentiable:
+                # in double precision: the numbers that eager mode computes with
+                numbers = {
+                    k: v.double() if isinstance(v, Tensor) else v for k, v in scalars.items()
+                }
+                if param.dtype.itemsize == 2:  # computed in float32, rounded once
+                    values["grad"] = grad.float()
+                    halves = (n for n, v in targets.items() if v.dtype.itemsize == 2)
+                    values.update({n: values[n].float() for n in halves})
+            for name in optimizer.scalar_states:
+                values[name] = float(state[name]) if is_concrete else state[name].double()
+            found = type(optimizer).rule(TensorNamespace, **values, **numbers, **options)
+            return {name: found[name] for name in targets if found[name] is not values[name]}
+
+        capture = MODES.capture
+        if capture is None or differentiable or param.is_complex():
+            result = compute()
+        else:
+            key = (type(optimizer), id(group), *options.items())
+            result = capture.repeated(key, arguments, compute)
         for name, target in targets.items():
+            if name not in result:  # it stays
+                continue
             if is_concrete and name in optimizer.scalar_states:
                 target.fill_(result[name])
-            elif result[name] is not values[name]:
-                if param.is_complex() and not is_concrete and not differentiable:
-                    whole = param if name == "param" else state[name]
-                    if whole.is_complex():  # its parts are no memory of their own in a capture
-                        rebind(whole, view_as_complex(result[name]))
-                        continue
-                rebind(target, result[name])
+                continue
+            if param.is_complex() and not is_concrete and not differentiable:
+                whole = param if name == "param" else state[name]
+                if whole.is_complex():  # its parts are no memory of their own in a capture
+                    rebind(whole, view_as_complex(result[name]))
+                    continue
+            rebind(target, result[name])
 
 
 def _is_numpy(tensor: Tensor) -> bool:

@@ -17,7 +17,7 @@ def newborn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         everything = gc.get_objects
         monkeypatch.setattr(gc, "get_objects", lambda generation=None: everything())
     old = torch.ones(1)
-    watch = Newborn()
+    watch = Newborn({})
     assert old not in watch
     yield watch
     watch.close()
@@ -58,7 +58,7 @@ def test_what_is_gone_is_not_kept(newborn: Newborn) -> None:
 
 def test_nothing_is_watched_after_the_end() -> None:
     callbacks = list(gc.callbacks)
-    watch = Newborn()
+    watch = Newborn({})
     assert len(gc.callbacks) == len(callbacks) + 1
     watch.close()
     assert gc.callbacks == callbacks
