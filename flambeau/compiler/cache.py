@@ -87,25 +87,29 @@ def graph_key(graph: Graph, target: str) -> str:
 
 def _digest(graph: Graph) -> bytes:
     digest = hashlib.sha256()
-    add = digest.update
-    number: dict[int, int] = {}
-    for i, value in enumerate(graph.inputs):
-        number[id(value)] = i
-        add(f"input {value.shape} {dtype_name(value.dtype)}\n".encode())
+    names: dict[int, str] = {}
+    """Of the dtypes, by their ids."""
+
+    def name_of(dtype: np.dtype) -> str:
+        return names.get(id(dtype)) or names.setdefault(id(dtype), dtype_name(dtype))
+
+    number = {id(value): i for i, value in enumerate(graph.inputs)}
+    rows: list[Any] = [(value.shape, name_of(value.dtype)) for value in graph.inputs]
     for value in graph.values():
         if id(value) in number:
             continue
         number[id(value)] = len(number)
         operands = [number[id(v)] for v in value.operands]
-        add(f"{value.primitive}{operands}{value.shape}{dtype_name(value.dtype)}".encode())
+        rows.append((value.primitive, operands, value.shape, name_of(value.dtype)))
         for name in sorted(value.attributes):
             attribute = value.attributes[name]
             if isinstance(attribute, np.ndarray):
-                add(np.ascontiguousarray(attribute).tobytes())
+                digest.update(np.ascontiguousarray(attribute).tobytes())
             else:
-                add(f"{name}={attribute_text(attribute)};".encode())
-    add(f"outputs {[number[id(v)] for v in graph.outputs]}".encode())
-    add(f"updates {[(i, number[id(v)]) for i, v in sorted(graph.updates.items())]}".encode())
+                rows.append((name, attribute_text(attribute)))
+    rows.append([number[id(v)] for v in graph.outputs])
+    rows.append([(i, number[id(v)]) for i, v in sorted(graph.updates.items())])
+    digest.update(repr(rows).encode())
     return digest.digest()
 
 
