@@ -32,6 +32,7 @@ from .reach import (
     is_module,
     is_of_a_library,
     is_own,
+    is_own_code,
     without_wrapper,
 )
 from .watched import (
@@ -148,7 +149,7 @@ class PythonState:
             names = code_names(code)
             self.names |= names
             self.read |= names - called_names(code)
-            for name in names & _OUTSIDE:
+            for name in () if is_own_code(code) else names & _OUTSIDE:
                 if name not in function.__globals__:
                     self.refused = f"it calls {name}(), which a compiled program would do once"
 

@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_OWN_FILES = (os.path.dirname(os.path.dirname(__file__)) + os.sep, "<flambeau")
 OWN = __name__.split(".")[0]
 _FOREIGN = {OWN, "builtins", "numpy", "torch", "threading", "logging", "random", "_io"}
 
@@ -33,6 +33,11 @@ def is_of_a_library(name: str | None) -> bool:
 def is_own(value: Any) -> bool:
     """Whether ``value`` is a function or class of the framework or of another library."""
     return (getattr(value, "__module__", None) or "builtins").split(".")[0] in _FOREIGN
+
+
+def is_own_code(code: types.CodeType) -> bool:
+    """Whether ``code`` is the framework's."""
+    return code.co_filename.startswith(_OWN_FILES)
 
 
 def code_names(code: types.CodeType) -> set[str]:
@@ -68,7 +73,7 @@ def without_wrapper(function: Any) -> Any:
     """What ``function`` wraps, if the wrapper is the framework's or has no Python code."""
     while hasattr(function, "__wrapped__") and not isinstance(function, types.MethodType):
         code = getattr(function, "__code__", None)
-        if code is not None and not code.co_filename.startswith((_PACKAGE, "<flambeau")):
+        if code is not None and not is_own_code(code):
             break
         function = function.__wrapped__
     return function
@@ -94,6 +99,8 @@ def cells(function: Any) -> Iterator[tuple[Any, str, Any]]:
             yield cell, name, cell.cell_contents
         except ValueError:  # not assigned yet
             continue
+    if is_own_code(code):
+        return  # what the framework's own modules hold is its own affair
     for name in sorted(code_names(code)):  # in an order that each process finds
         if name in function.__globals__:
             yield function.__globals__, name, function.__globals__[name]
@@ -105,6 +112,7 @@ __all__ = [
     "cells",
     "code_names",
     "is_module",
+    "is_own_code",
     "is_of_a_library",
     "is_own",
     "without_wrapper",

@@ -89,11 +89,10 @@ def _rows(xp: Any, array: Any) -> Any:
 
 def _projected(xp: Any, input: Any, weight: Any, biases: Any, batch_sizes: BatchSizes) -> Any:
     """(T, N, gates): ``input @ weight.T`` and the biases, for all steps at once."""
-    result = xp.matmul(_rows(xp, input), _transposed(xp, weight))
+    result = xp.matmul(input, _transposed(xp, weight))
     for bias in biases:
         if bias is not None:
             result = result + bias
-    result = xp.reshape(result, (*input.shape[:-1], weight.shape[0]))
     return _spread(xp, result, batch_sizes)
 
 

@@ -108,6 +108,31 @@ def test_the_learning_rate_is_read_at_each_call():
     assert compiled.explain().count("operations") == 1
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        torch.tanh,
+        torch.softmax,
+        torch.nn.functional.gelu,
+        torch.nn.functional.cross_entropy,
+        torch.add,
+    ],
+    ids=lambda f: f.__name__,
+)
+def test_a_function_of_the_framework_itself(function):
+    arguments = {
+        "softmax": (torch.randn(20, 30), 1),
+        "cross_entropy": (torch.randn(20, 5), torch.arange(20) % 5),
+        "add": (torch.randn(3, 4), torch.randn(4)),
+    }.get(function.__name__, (torch.randn(300, 40),))
+    compiled = torch.compile(function)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(6):
+            torch.testing.assert_close(compiled(*arguments), function(*arguments))
+    assert compiled.runners()
+
+
 def test_other_shapes_make_another_program():
     eager, *_ = make_step("SGD", lr=0.1)
     plain, _, _, x, y = make_step("SGD", lr=0.1)

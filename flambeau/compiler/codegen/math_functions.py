@@ -169,15 +169,7 @@ def expm1(b: Builder, x: Register) -> Register:
     clamped = b.select(b.compare("fcmp olt", x, low), low, x)
     clamped = b.select(b.compare("fcmp ogt", clamped, high), high, clamped)
     number, _, less_one = _exp_parts(b, clamped)
-    power = b.cast(
-        "bitcast",
-        b.binary(
-            "add",
-            b.binary("shl", number, b.constant(f.integer, f.mantissa)),
-            b.constant(f.integer, (127 if f is _SINGLE else 1023) << f.mantissa),
-        ),
-        x.type,
-    )
+    power = _two_to(b, number)
     result = _fma(b, power, less_one, b.binary("fsub", power, c(1.0)))
     tiny = b.compare("fcmp olt", b.intrinsic("fabs", x), c(1e-9 if f is _SINGLE else 1e-18))
     result = b.select(tiny, x, result)
@@ -306,7 +298,18 @@ def tanh(b: Builder, x: Register) -> Register:
     magnitude = b.intrinsic("fabs", x)
     limit = c(10.0 if x.type == "float" else 22.0)
     clamped = b.select(b.compare("fcmp ogt", magnitude, limit), limit, magnitude)
-    less_one = _expm1_middle(b, b.binary("fadd", clamped, clamped))
+    twice = b.binary("fadd", clamped, clamped)
+    if x.type == "float":
+        number, _, less_one = _exp_parts(b, twice)
+        power = _two_to(b, number)
+        divisor = _fma(b, power, less_one, b.binary("fadd", power, c(1.0)))
+        large = b.binary("fsub", c(1.0), b.binary("fdiv", c(2.0), divisor))
+        square = b.binary("fmul", x, x)
+        cube = b.binary("fmul", square, magnitude)
+        small = _fma(b, cube, _polynomial(b, square, _TANH_SINGLE), magnitude)
+        result = b.select(b.compare("fcmp olt", magnitude, c(0.64)), small, large)
+        return b.intrinsic("copysign", result, x)
+    less_one = _expm1_middle(b, twice)
     divisor = b.binary("fadd", less_one, c(2.0))
     result = b.binary("fdiv", less_one, divisor)
     # below 1/2: what rounding lost, divided by the divisor; 1 / divisor is (1 - tanh) / 2
@@ -315,24 +318,34 @@ def tanh(b: Builder, x: Register) -> Register:
     rest = _fma(b, b.unary("fneg", result), lost, rest)
     corrected = _fma(b, rest, _fma(b, result, c(-0.5), c(0.5)), result)
     result = b.select(b.compare("fcmp olt", less_one, c(2.0)), corrected, result)
-    if x.type == "float":
-        square = b.binary("fmul", x, x)
-        cube = b.binary("fmul", square, magnitude)
-        small = _fma(b, cube, _polynomial(b, square, _TANH_SINGLE), magnitude)
-        result = b.select(b.compare("fcmp olt", magnitude, c(0.64)), small, result)
-    else:
-        result = b.select(b.compare("fcmp olt", magnitude, c(1e-9)), magnitude, result)
+    result = b.select(b.compare("fcmp olt", magnitude, c(1e-9)), magnitude, result)
     return b.intrinsic("copysign", result, x)
+
+
+def _two_to(b: Builder, number: Register, less: int = 0) -> Register:
+    """2 to the power of what is in the lowest bits of ``number``, minus ``less``.
+
+    That is 0 where it would not be a normal number by one.
+    """
+    f, type = (_SINGLE, "float") if number.type == _SINGLE.integer else (_DOUBLE, "double")
+    bias = (127 if f is _SINGLE else 1023) - less
+    shifted = b.binary("shl", number, b.constant(f.integer, f.mantissa))
+    bits = b.binary("add", shifted, b.constant(f.integer, bias << f.mantissa))
+    return b.cast("bitcast", bits, type)
 
 
 def _expm1_middle(b: Builder, x: Register) -> Register:
     """expm1 of arguments between -40 and 45, where nothing overflows."""
-    f = _format(x)
     number, _, less_one = _exp_parts(b, x)
-    bias = b.constant(f.integer, (127 if f is _SINGLE else 1023) << f.mantissa)
-    shifted = b.binary("shl", number, b.constant(f.integer, f.mantissa))
-    power = b.cast("bitcast", b.binary("add", shifted, bias), x.type)
+    power = _two_to(b, number)
     return _fma(b, power, less_one, b.binary("fsub", power, b.constant(x.type, 1.0)))
+
+
+def _exp_middle(b: Builder, x: Register) -> Register:
+    """exp of arguments whose result is a normal number, and of NaN."""
+    number, _, less_one = _exp_parts(b, x)
+    power = _two_to(b, number)
+    return _fma(b, power, less_one, power)
 
 
 def sigmoid(b: Builder, x: Register) -> Register:
@@ -341,8 +354,17 @@ def sigmoid(b: Builder, x: Register) -> Register:
     Near 1 a more exact value would be another number, and its distance from 1 much another: that is
     what a binary cross entropy of it depends on.
     """
-    one = b.constant(x.type, 1.0)
-    return b.binary("fdiv", one, b.binary("fadd", one, exp(b, b.unary("fneg", x))))
+    f = _format(x)
+    c = lambda value: b.constant(x.type, value)  # noqa: E731
+    # below, 1 and the exponential are 1; above, the exponential is infinite
+    low, high = c(-87.0 if f is _SINGLE else -708.0), c(89.0 if f is _SINGLE else 710.0)
+    minus = b.unary("fneg", x)
+    clamped = b.select(b.compare("fcmp olt", minus, low), low, minus)
+    clamped = b.select(b.compare("fcmp ogt", clamped, high), high, clamped)
+    number, _, less_one = _exp_parts(b, clamped)
+    half_power = _two_to(b, number, 1)
+    half = _fma(b, half_power, less_one, half_power)
+    return b.binary("fdiv", c(1.0), b.binary("fadd", c(1.0), b.binary("fadd", half, half)))
 
 
 def erf(b: Builder, x: Register) -> Register:
@@ -356,7 +378,7 @@ def erf(b: Builder, x: Register) -> Register:
     small = _fma(b, magnitude, _polynomial(b, square, _ERF_SINGLE), magnitude)
     four = c(4.0)
     clamped = b.select(b.compare("fcmp ogt", magnitude, four), four, magnitude)
-    power = exp(b, b.unary("fneg", _polynomial(b, clamped, _ERF_TAIL_SINGLE)))
+    power = _exp_middle(b, b.unary("fneg", _polynomial(b, clamped, _ERF_TAIL_SINGLE)))
     large = b.binary("fsub", c(1.0), power)
     result = b.select(b.compare("fcmp olt", magnitude, c(1.0)), small, large)
     return b.intrinsic("copysign", result, x)
