@@ -136,6 +136,7 @@ def capture(
         recording.restore()
         recording.hyperparameters.clear()
         recording.delivered.clear()
+        recording.newborn.thaw()
         escaped = _settle_escaped(recording)
         recording.newborn.close()
     if escaped:

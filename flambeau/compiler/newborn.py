@@ -34,9 +34,20 @@ class Newborn:
         if any(item is self for item in gc.get_objects(generation=0)):  # a collector without ages
             self._older = {id(tensor) for tensor in _tensors(gc.get_objects())}
         gc.callbacks.append(self._collection)
+        # what is there now is not looked through again and again
+        self._frozen = hasattr(gc, "freeze") and gc.get_freeze_count() == 0
+        if self._frozen:
+            gc.freeze()
+
+    def thaw(self) -> None:
+        """From now on Python collects all garbage again, not only what is newborn."""
+        if self._frozen:
+            self._frozen = False
+            gc.unfreeze()
 
     def close(self) -> None:
         """Watch no longer; what has been found is known still."""
+        self.thaw()
         gc.callbacks.remove(self._collection)
 
     def _collection(self, phase: str, info: dict[str, int]) -> None:
