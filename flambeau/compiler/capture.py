@@ -72,7 +72,7 @@ def capture(
     if state.refused is not None:
         raise CaptureError(state.refused)
     grad_mode = GRAD_MODE.enabled
-    recording = Capture(varying, state.tensors)
+    recording = Capture(varying, state.tensors, state.seen_tensors())
     recording.knows_grads_of({id(t): t for t in (*state.tensors.values(), *tensors)}.values())
     rebindings: list[Rebinding] = []
     MODES.capture = recording
@@ -258,8 +258,8 @@ def _finish(
     for tensor, before in recording.original_grads.values():
         owner = recording.argument_positions.get(id(tensor), tensor)
         now = tensor._grad
-        if now is None and before is not None:
-            program.cleared.append(owner)
+        if now is None and (before is not None or id(tensor) in recording.forgotten):
+            program.cleared.append(owner)  # at another call there may be one to clear
         if id(tensor) in recording.unasked:
             continue
         if before is not None and id(before) in recording.states:

@@ -48,7 +48,10 @@ class Value:
         self.attributes = attributes
         self.shape = shape
         self.dtype = dtype
-        self.origin: Origin | None = None if MODES.capture is None else find_origin()
+        capture = MODES.capture
+        self.origin: Origin | None = None
+        if capture is not None and operands:
+            self.origin = capture.origin or find_origin()
 
     def on(self, operands: tuple[Value, ...]) -> Value:
         """The same primitive of ``operands``: a new value unless they are its own."""

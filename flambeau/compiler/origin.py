@@ -75,6 +75,23 @@ def find_origin() -> Origin | None:
     return None
 
 
+class OnePlace:
+    """A context in which ``capture.origin`` is what :func:`find_origin` finds around it."""
+
+    __slots__ = ("capture", "outer")
+
+    def __init__(self, capture: Any) -> None:
+        self.capture = capture
+
+    def __enter__(self) -> None:
+        self.outer = self.capture.origin
+        if self.outer is None:
+            self.capture.origin = find_origin()
+
+    def __exit__(self, *error: object) -> None:
+        self.capture.origin = self.outer
+
+
 def inherit(new: Any, old: Any) -> Any:
     """Give ``new``, which replaces ``old`` in a graph, and what was made for it, its origin."""
     origin = old.origin
@@ -88,4 +105,4 @@ def inherit(new: Any, old: Any) -> Any:
     return new
 
 
-__all__ = ["Origin", "find_origin", "inherit"]
+__all__ = ["OnePlace", "Origin", "find_origin", "inherit"]

@@ -407,6 +407,12 @@ class PythonState:
             if name.endswith("_hooks") and isinstance(item, dict):
                 self._visit_hooks(name, item, depth)
 
+    def seen_tensors(self) -> dict[int, Tensor]:
+        """By their ids, the tensors that the code can name, and those of optimizers' states."""
+        inner = (i for state, _ in self.optimizer_states for i in state.values())
+        items = (item for i in inner if isinstance(i, dict) for item in i.values())
+        return {id(t): t for t in items if isinstance(t, Tensor)} | self.tensors
+
     def changed(self) -> str | None:
         """What has changed since this was made, in words; None if nothing has."""
         for holder, name, value in (*self.plain, *self.foreign):

@@ -19,7 +19,7 @@ from .graph import Value, constant, input_value
 from .memory_order import MAY_COPY, copies, in_row_major_order
 from .newborn import Newborn
 from .options import Hyperparameter, OptionNumber, Varying, form
-from .origin import find_origin
+from .origin import OnePlace, Origin, find_origin
 from .repetition import Repetitions
 from .requirements import required, singular_places
 from .streams import Streams
@@ -55,16 +55,17 @@ class Capture:
 
     def __init__(
         self,
-        varying: Set[tuple[int, str]] = frozenset(),
-        known: dict[int, Tensor] | None = None,
+        varying: Set[tuple[int, str]],
+        known: dict[int, Tensor],
+        seen: dict[int, Tensor],
     ) -> None:
-        self.known = {} if known is None else known
+        self.known = known
         """The tensors that the program can name."""
         self.varying = varying
         """Options that are inputs: their groups' ids, and names."""
         self.varied: dict[tuple[int, str], Varying] = {}
         self.repetitions = Repetitions()
-        self.newborn = Newborn(self.known)
+        self.newborn = Newborn(seen)
         """The tensors that are made while the program runs."""
         self.inputs: list[Value] = []
         self.sources: list[Any] = []
@@ -113,12 +114,18 @@ class Capture:
         self.forgotten: set[int] = set()
         """Tensors whose ``grad`` the program replaces before it could matter."""
         self.argument_positions: dict[int, int] = {}
+        self.origin: Origin | None = None
+        """Of all values that are made, while that is known."""
 
     # -- what operations ask ------------------------------------------------------------------
 
+    def one_place(self) -> OnePlace:
+        """While this is entered, all that is computed comes from one line of the program."""
+        return OnePlace(self)
+
     def note_call(self, node: Any) -> None:
         """Keep on the tape's ``node`` where its operation was called."""
-        node.called_at = find_origin()
+        node.called_at = self.origin or find_origin()
 
     def array_of(self, tensor: Tensor) -> Value:
         """The symbolic array of ``tensor``, which is lifted if it has a value."""

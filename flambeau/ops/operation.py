@@ -397,7 +397,8 @@ class Operation:
             elif batched:
                 result = xp.run(self, arrays)
             elif capture is not None:
-                result = _run_captured(self, xp, arrays, found)
+                with capture.one_place():
+                    result = _run_captured(self, xp, arrays, found)
             else:
                 result = self.forward(xp, *arrays)
         except ValueError as error:

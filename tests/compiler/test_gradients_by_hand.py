@@ -392,6 +392,25 @@ def of_a_leaf_of_the_functions_own(compiled: Any, log: Any) -> None:
         log(grad, twice, m)
 
 
+def of_a_layer_that_takes_part_now_and_then(compiled: Any, log: Any) -> None:
+    first, second = torch.nn.Linear(5, 5), torch.nn.Linear(5, 5)
+    optimizer = torch.optim.SGD([*first.parameters(), *second.parameters()], lr=0.01)
+    takes_part = [True]
+
+    @compiled
+    def step(x):
+        optimizer.zero_grad()
+        y = first(x)
+        loss = (second(y) if takes_part[0] else y).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for i in range(N):
+        takes_part[0] = (i // 4) % 2 == 0
+        log(step(torch.ones(3, 5)), first, second)
+
+
 PROGRAMS = [value for name, value in list(globals().items()) if name.startswith("of_")]
 NOT_CAPTURED = {of_shared_grad_tensors}
 

@@ -24,6 +24,6 @@ def test_the_example_explains_its_step(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert "k1_matmul: matmul, relu (+2 inside)  # explain_step.py:19 Linear" in ran.stdout
+    assert "_matmul: matmul, relu (+2 inside)  # explain_step.py:19 Linear" in ran.stdout
     assert "the kernel that takes longest: matmul" in ran.stdout
     assert page.read_text().startswith("<!DOCTYPE html>")
