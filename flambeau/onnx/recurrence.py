@@ -149,17 +149,13 @@ def _products(projected: Value, most: int) -> tuple[Value, Value | None, tuple[V
     """Rows, weight (F, gates) and at most so many biases that (T, N, gates) is computed from."""
     count = projected.shape[-1]
     value, biases = projected, []
-    if value.primitive == "reshape":
+    while value.primitive == "add" and value.operands[1].shape == (count,):
+        biases.append(value.operands[1])
         value = value.operands[0]
-        while value.primitive == "add" and value.operands[1].shape == (count,):
-            biases.append(value.operands[1])
-            value = value.operands[0]
-        if value.primitive == "matmul" and value.ndim == 2 and len(biases) <= most:
-            rows, weight = value.operands
-            if rows.ndim == weight.ndim == 2 and weight.shape[1] == count:
-                inner = rows.operands[0] if rows.primitive == "reshape" else rows
-                whole = inner.shape == (*projected.shape[:2], rows.shape[1])
-                return inner if whole else rows, weight, tuple(reversed(biases))
+    if value.primitive == "matmul" and len(biases) <= most:
+        rows, weight = value.operands
+        if rows.ndim == 3 and weight.ndim == 2:
+            return rows, weight, tuple(reversed(biases))
     return projected, None, ()
 
 
