@@ -63,12 +63,17 @@ class Newborn:
     def __contains__(self, tensor: Tensor) -> bool:
         if self._known.get(id(tensor)) is tensor:
             return False
-        seen = self._seen.get(id(tensor))
-        if seen is not None and seen() is tensor:
+        if self._is_noted(tensor):
             return True
         if self._older is not None:
             return id(tensor) not in self._older
-        return any(item is tensor for item in gc.get_objects(generation=0))
+        if any(item is tensor for item in gc.get_objects(generation=0)):
+            return True
+        return self._is_noted(tensor)  # the look at the young may itself have had some collected
+
+    def _is_noted(self, tensor: Tensor) -> bool:
+        seen = self._seen.get(id(tensor))
+        return seen is not None and seen() is tensor
 
     def living(self) -> list[Tensor]:
         """Those that are still there."""

@@ -62,3 +62,37 @@ def test_nothing_is_watched_after_the_end() -> None:
     assert len(gc.callbacks) == len(callbacks) + 1
     watch.close()
     assert gc.callbacks == callbacks
+
+
+def test_a_collection_during_the_look_at_the_young(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes when it likes: between what has been noted and what is young still."""
+    watch = Newborn({})
+    made = torch.ones(2)
+    look = gc.get_objects
+
+    def collected(generation: int | None = None) -> list[object]:
+        monkeypatch.setattr(gc, "get_objects", look)
+        gc.collect(0)
+        return look(generation=generation)
+
+    monkeypatch.setattr(gc, "get_objects", collected)
+    assert made in watch
+    watch.close()
+
+
+def test_the_collector_leaves_alone_what_was_there() -> None:
+    """And looks at everything again in the end; what somebody else has frozen stays so."""
+    before = gc.get_freeze_count()
+    watch = Newborn({})
+    assert gc.get_freeze_count() > before
+    watch.thaw()
+    assert gc.get_freeze_count() == before
+    watch.close()
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        watch = Newborn({})
+        watch.close()
+        assert gc.get_freeze_count() > frozen / 2  # some are gone by themselves
+    finally:
+        gc.unfreeze()

@@ -241,6 +241,7 @@ class TileCode(LoopCode):
         (along,) = self.group.reduced
         rows = along.extent
         if self.sliced is not None:
+            assert self.slice_length >= self.lanes  # panels are turned in square blocks
             rows = self.slice_length + rows % self.slice_length
         b = self.builder
         width = self.plan.vectors * self.lanes
