@@ -136,7 +136,9 @@ class Module:
 
     def _attributes(self) -> str:
         width = f'"prefer-vector-width"="{self.vector_bytes * 8}"'
-        return f"attributes #0 = {{ nounwind {width} }}\n"
+        # a stack that is too short for a panel shall end at its guard page
+        probes = '"probe-stack"="inline-asm"'
+        return f"attributes #0 = {{ nounwind {probes} {width} }}\n"
 
 
 __all__ = ["KernelReport", "Module", "Program"]

@@ -149,7 +149,9 @@ class PythonState:
             names = code_names(code)
             self.names |= names
             self.read |= names - called_names(code)
-            for name in () if is_own_code(code) else names & _OUTSIDE:
+            if is_own_code(code):
+                return
+            for name in names & _OUTSIDE:
                 if name not in function.__globals__:
                     self.refused = f"it calls {name}(), which a compiled program would do once"
 

@@ -9,6 +9,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from .watched import PLAIN
+
 _OWN_FILES = (os.path.dirname(os.path.dirname(__file__)) + os.sep, "<flambeau")
 OWN = __name__.split(".")[0]
 _FOREIGN = {OWN, "builtins", "numpy", "torch", "threading", "logging", "random", "_io"}
@@ -99,11 +101,12 @@ def cells(function: Any) -> Iterator[tuple[Any, str, Any]]:
             yield cell, name, cell.cell_contents
         except ValueError:  # not assigned yet
             continue
-    if is_own_code(code):
-        return  # what the framework's own modules hold is its own affair
+    own = is_own_code(code)  # whose modules hold functions, and what modes put there
     for name in sorted(code_names(code)):  # in an order that each process finds
         if name in function.__globals__:
-            yield function.__globals__, name, function.__globals__[name]
+            value = function.__globals__[name]
+            if not own or isinstance(value, PLAIN):
+                yield function.__globals__, name, value
 
 
 __all__ = [

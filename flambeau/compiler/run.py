@@ -178,13 +178,13 @@ class Runner:
                 moved = True
                 if array.__class__ is not ndarray or (array.shape, array.dtype) != self.kinds[i]:
                     raise GuardFailed("array", state, self.kinds[i], (array.shape, array.dtype))
-                known[i] = array
                 if array.flags.c_contiguous and array.flags.aligned:
                     inputs[i] = array
                 elif i in self.program.graph.updates:
                     raise GuardFailed("layout", state)
                 else:
                     inputs[i] = None
+                known[i] = array
             if inputs[i] is None:
                 inputs[i] = np.asarray(array, order="C")
                 known[i] = None

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .captured import Argument, Draw, Grad, Program, Result, View
+from .graph import Value
 from .options import Hyperparameter
 from .rebinding import Moving, Slot
 from .watched import same_value
@@ -18,8 +19,7 @@ def same_program(first: Program, second: Program) -> str | None:
     a, b = list(first.graph.values()), list(second.graph.values())
     if len(a) != len(b):
         return f"it has {len(a)} operations at one call and {len(b)} at the next"
-    index_a = {id(v): i for i, v in enumerate(a)}
-    index_b = {id(v): i for i, v in enumerate(b)}
+    index_a, index_b = _numbers(first, a), _numbers(second, b)
     for x, y in zip(a, b):
         if x.primitive != y.primitive or x.shape != y.shape or x.dtype != y.dtype:
             return f"{x!r} at one call is {y!r} at the next"
@@ -55,6 +55,14 @@ def same_program(first: Program, second: Program) -> str | None:
     if not _same_description(first.result, second.result):
         return "its result differs between two calls in something other than tensors"
     return None
+
+
+def _numbers(program: Program, values: list[Value]) -> dict[int, int]:
+    """Numbers for the ``values`` of a program; its inputs are told by their places."""
+    numbers = {id(v): -1 - i for i, v in enumerate(program.graph.inputs)}
+    for i, value in enumerate(values):
+        numbers.setdefault(id(value), i)
+    return numbers
 
 
 def _same_slots(first: list[tuple[Slot, Any]], second: list[tuple[Slot, Any]]) -> bool:

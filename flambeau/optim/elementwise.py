@@ -220,16 +220,15 @@ def apply_rule(
             grad = view_as_real(grad)
             for name in ("param", *names):
                 targets[name] = view_as_real(targets[name])
-        arguments = {**targets, "grad": grad}
+        tensors = {name: v for name, v in scalars.items() if isinstance(v, Tensor)}
+        numbers = {name: v for name, v in scalars.items() if name not in tensors}
+        arguments = {**targets, **tensors, "grad": grad}
 
         def compute() -> dict[str, Any]:
             values: dict[str, Any] = dict(arguments)
-            numbers = scalars
             if not differentiable:
                 # in double precision: the numbers that eager mode computes with
-                numbers = {
-                    k: v.double() if isinstance(v, Tensor) else v for k, v in scalars.items()
-                }
+                values.update({name: v.double() for name, v in tensors.items()})
                 if param.dtype.itemsize == 2:  # computed in float32, rounded once
                     values["grad"] = grad.float()
                     halves = (n for n, v in targets.items() if v.dtype.itemsize == 2)
@@ -243,7 +242,8 @@ def apply_rule(
         if capture is None or differentiable or param.is_complex():
             result = compute()
         else:
-            key = (type(optimizer), id(group), *options.items())
+            constants = {**options, **numbers}.items()
+            key = (type(optimizer), id(group), *((name, repr(value)) for name, value in constants))
             result = capture.repeated(key, arguments, compute)
         for name, target in targets.items():
             if name not in result:  # it stays
@@ -265,7 +265,7 @@ def _is_numpy(tensor: Tensor) -> bool:
 
 def rebind(tensor: Tensor, value: Tensor) -> None:
     """Give ``tensor`` the elements of ``value``, in place as far as a program can tell."""
-    if _is_numpy(tensor) or value.requires_grad:
+    if _is_numpy(tensor) or value.requires_grad or tensor._base is not None:
         tensor.copy_(value)
         return
     tensor._array = value.to(tensor.dtype)._array

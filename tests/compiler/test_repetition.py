@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import numpy as np
@@ -161,3 +162,36 @@ def test_the_rule_is_run_for_each_kind_of_parameter(monkeypatch: pytest.MonkeyPa
     for _ in range(4):
         step(torch.ones(2, 8))
     assert step.runners() and len(made) == 2  # in each of two captures
+
+
+@pytest.mark.parametrize("option", ["weight_decay", "momentum", "lr", "lr tensor"])
+def test_two_steps_of_one_optimizer_have_their_own_numbers(option: str) -> None:
+    """What changes between them is no part of the first step's pattern."""
+    found = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        parameters = [nn.Parameter(torch.randn(3, 4)), nn.Parameter(torch.randn(7))]
+        lr = torch.tensor(0.05) if option == "lr tensor" else 0.05
+        optimizer = torch.optim.SGD(parameters, lr=lr, momentum=0.1, weight_decay=0.1)
+        group = optimizer.param_groups[0]
+
+        def step(
+            group: Any = group, optimizer: Any = optimizer, parameters: Any = parameters
+        ) -> None:
+            for value in (0.5, 0.1):
+                if option == "lr tensor":
+                    group["lr"].mul_(1.1 if value == 0.5 else 1 / 1.1)
+                else:
+                    group[option] = value
+                optimizer.zero_grad()
+                sum((p * p).sum() for p in parameters).backward()
+                optimizer.step()
+
+        function = torch.compile(step) if compiled else step
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a changed lr runs eagerly
+            for _ in range(6):
+                function()
+        found.append([p.detach().numpy().copy() for p in parameters])
+    for eager, fast in zip(*found, strict=True):
+        np.testing.assert_allclose(fast, eager, rtol=1e-5, atol=1e-6)
