@@ -86,7 +86,6 @@ def graph_key(graph: Graph, target: str) -> str:
 
 
 def _digest(graph: Graph) -> bytes:
-    digest = hashlib.sha256()
     names: dict[int, str] = {}
     """Of the dtypes, by their ids."""
 
@@ -104,13 +103,13 @@ def _digest(graph: Graph) -> bytes:
         for name in sorted(value.attributes):
             attribute = value.attributes[name]
             if isinstance(attribute, np.ndarray):
-                digest.update(np.ascontiguousarray(attribute).tobytes())
+                content = hashlib.sha256(np.ascontiguousarray(attribute).tobytes())
+                rows.append((name, attribute.shape, content.digest()))
             else:
                 rows.append((name, attribute_text(attribute)))
     rows.append([number[id(v)] for v in graph.outputs])
     rows.append([(i, number[id(v)]) for i, v in sorted(graph.updates.items())])
-    digest.update(repr(rows).encode())
-    return digest.digest()
+    return hashlib.sha256(repr(rows).encode()).digest()
 
 
 def source_key(source: str, target: str) -> str:

@@ -79,7 +79,7 @@ class _Recomputation:
             self.again[id(value)] = self._again(value)
         self.copies: dict[int, Value] = {}
         self.repeated: dict[int, int] = {}
-        """For what is computed again in any case, when that is."""
+        """For what is computed again in any case, when that is; so far nothing."""
         self.repeated = self._repeated()
 
     def _again(self, value: Value) -> _Again:

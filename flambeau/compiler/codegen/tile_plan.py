@@ -100,7 +100,7 @@ class TileProblem:
         return along and strides[0][0] >= _FAR and strides[0][1] >= _MANY_FAR
 
     def packed(self, vector: Variable, lanes: int) -> list[int | None]:
-        """Which factor may be packed, or must be, for ``vector`` to be walked in vectors."""
+        """The choices for walking ``vector`` in vectors: the factor to pack, or None for none."""
         across = [i for i, f in enumerate(self.factors) if f.get(vector, 0)]
         strides = [self.factors[i][vector] for i in across]
         found: list[int | None] = [None] if all(s == 1 for s in strides) else []

@@ -173,9 +173,9 @@ class _Panel:
     width: int
     memory: Register
     origin: Register
-    """Where the row of term 0 would be: a slice begins with a later one."""
+    """Of the tile that is being written, where the row of term 0 would be: a slice begins later."""
     start: int = 0
-    """How far behind the register of its loop the tile begins."""
+    """And how far behind the register of its loop it begins."""
 
 
 def lane_sums(b: Builder, vectors: Sequence[Register]) -> list[Register]:
@@ -387,7 +387,7 @@ class TileCode(LoopCode):
         self.slice = None
 
     def _pack(self, panel: _Panel, start: int, count: int) -> None:
-        """Turn what the tiles at ``count`` elements of the vector loop read of the factor."""
+        """Bring what the tiles at ``count`` elements of the vector loop read into the panel."""
         b = self.builder
         vector, lanes = self.plan.vector, self.lanes
         panel.start = start
