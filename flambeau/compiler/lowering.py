@@ -14,7 +14,7 @@ from .codegen.indexing import contiguous_strides
 from .codegen.loops import LoopCode, arrange_loops
 from .codegen.sequential import write_sequential
 from .codegen.tiles import TileCode, tile_plan
-from .codegen.transposition import TransposingCode, transposing_copy
+from .codegen.transposition import RowsApartCode, TransposingCode, transposing_copy
 from .fusion import fuse
 from .graph import Graph, Value
 from .host import HOST, hosted
@@ -384,7 +384,8 @@ class Lowering:
         code: TransposingCode | TileCode | LoopCode
         copy = transposing_copy(kernel, self.is_leaf, self.strides)
         if copy is not None:
-            code = TransposingCode(
+            copying = RowsApartCode if copy.takes_rows_apart() else TransposingCode
+            code = copying(
                 builder, kernel, expressions, stored, copy, self.is_leaf, self.vector_bytes
             )
         else:

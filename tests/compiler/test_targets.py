@@ -72,6 +72,24 @@ def test_contractions(target: str, m: int, n: int, k: int, dtype: Any) -> None:
     check(program, floats(m, k).astype(dtype), floats(n, k).astype(dtype))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rows", [8, 15, 16, 17, 40, 203])
+@pytest.mark.parametrize("width", [2, 3, 4, 5, 7, 9])
+def test_short_rows_are_taken_apart(target: str, width: int, rows: int, dtype: Any) -> None:
+    """Features of a few columns, for loops over the rows in vectors."""
+
+    def program(x: Value, w: Value) -> list[Value]:
+        hidden = xp.tanh(xp.matmul(x, w))
+        return [xp.sum(hidden), xp.matmul(xp.permute(x, (1, 0)), hidden)]
+
+    # behind and before the rows are numbers that nobody reads
+    around = np.full((rows + 4, width), np.nan, dtype)
+    around[2:-2] = floats(rows, width)
+    executable = check(program, around[2:-2], floats(width, 3).astype(dtype))
+    copies = [k for k in executable.kernels if k.computes == "relayout"]
+    assert copies or rows < 200 or width not in (2, 4)
+
+
 def test_convolution_and_pooling(target: str) -> None:
     x, weight, grad = floats(19, 3, 8, 8), floats(5, 3, 3, 3), floats(19, 5, 8, 8)
     options = ((1, 1), (1, 1), (1, 1), 1)

@@ -15,6 +15,8 @@ from .partition import divided_loop, unit_count
 
 _SMALLEST = 8
 """Below this extent of one of the two dims, plain loops do."""
+_LONGEST_VECTOR = 16
+"""Elements in the longest vector there is."""
 
 
 @dataclass
@@ -50,6 +52,18 @@ class Copy:
         """The loop along which ``index`` goes by single elements."""
         return next((v for v in self.loops if index.terms.get(v) == 1), None)
 
+    def takes_rows_apart(self) -> bool:
+        """Whether it reads short rows one after the other, and writes columns."""
+        along, across = self.unit(self.source), self.unit(self.target)
+        return (
+            len(self.loops) == 2
+            and along is not None
+            and across is not None
+            and along.extent < _SMALLEST
+            and across.extent >= _LONGEST_VECTOR
+            and self.source.terms.get(across) == along.extent
+        )
+
 
 def transposing_copy(kernel: Kernel, is_leaf: IsLeaf, strides: Strides) -> Copy | None:
     """What ``kernel`` copies, if it reads along one loop and writes along another."""
@@ -71,7 +85,9 @@ def transposing_copy(kernel: Kernel, is_leaf: IsLeaf, strides: Strides) -> Copy 
     along, across = copy.unit(copy.source), copy.unit(copy.target)
     if along is None or across is None or along is across:
         return None
-    return copy if min(along.extent, across.extent) >= _SMALLEST else None
+    if min(along.extent, across.extent) >= _SMALLEST or copy.takes_rows_apart():
+        return copy
+    return None
 
 
 def turned(b: Builder, rows: Sequence[Register]) -> list[Register]:
@@ -113,6 +129,24 @@ def turned(b: Builder, rows: Sequence[Register]) -> list[Register]:
             columns[4 * parity + j] = b.shuffle(left, right, even)
             columns[4 * (parity + 2) + j] = b.shuffle(left, right, odd)
     return [c for c in columns if c is not None]
+
+
+def taken_apart(b: Builder, rows: Sequence[Register]) -> list[Register]:
+    """The columns of rows as long as ``rows`` are many, which lie there one after the other."""
+    lanes, width = rows[0].lanes, len(rows)
+    columns = []
+    for column in range(width):
+        places = [divmod(i * width + column, lanes) for i in range(lanes)]
+        found = rows[0]
+        for k in range(1, width):
+            # from the first, what has been found: at its place there at first, then at its own
+            pattern = []
+            for i, (row, lane) in enumerate(places):
+                known = lane if k == 1 else i
+                pattern.append(lanes + lane if row == k else known if row < k else 0)
+            found = b.shuffle(found, rows[k], pattern)
+        columns.append(found)
+    return columns
 
 
 class TransposingCode:
@@ -214,4 +248,32 @@ class TransposingCode:
         self.along.offset = begin
 
 
-__all__ = ["Copy", "TransposingCode", "transposing_copy", "turned"]
+class RowsApartCode(TransposingCode):
+    """Writes one that takes short rows apart: as many vectors of them as a row is long at once."""
+
+    def _around(self, blocked: list[Variable], sizes: list[int]) -> None:
+        if self.across not in blocked:
+            self._rows()
+            return
+        self.across.register, _ = self.builder.open_loop(
+            0, self.across.extent, self.lanes, overlapping=True
+        )
+        self._rows()
+        self.builder.close_loop()
+        self.across.register = None
+
+    def _rows(self) -> None:
+        b = self.builder
+        self.along.register = b.index(0)
+        rows = []
+        for i in range(self.along.extent):
+            self.along.offset = i * self.lanes
+            offset = scalar_register(b, self.copy.source)
+            rows.append(b.load(self.source, self.type, offset, self.lanes))
+        for i, column in enumerate(taken_apart(b, rows)):
+            self.along.offset = i
+            b.store(column, self.target, scalar_register(b, self.copy.target))
+        self.along.register, self.along.offset = None, 0
+
+
+__all__ = ["Copy", "RowsApartCode", "TransposingCode", "transposing_copy", "turned"]
