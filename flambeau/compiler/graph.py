@@ -9,7 +9,7 @@ refer only to their operands, so a graph is what its outputs reach.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,28 +103,33 @@ class Graph:
         )
 
     def values(self) -> Iterator[Value]:
-        """Every value the roots reach, operands before their users; no recursion."""
-        seen: set[int] = set()
-        stack: list[Value | None] = list(reversed(self.roots()))
-        pop, push = stack.pop, stack.append
-        while stack:
-            value = pop()
-            if value is None:  # all operands of what lies below have been there
-                yield pop()  # type: ignore[misc]
-                continue
-            key = id(value)
-            if key in seen:
-                continue
-            seen.add(key)
-            operands = value.operands
-            if operands:
-                push(value)
-                push(None)
-                for operand in reversed(operands):
-                    if id(operand) not in seen:
-                        push(operand)
-            else:
-                yield value
+        """Every value the roots reach, operands before their users."""
+        return in_order(self.roots())
+
+
+def in_order(roots: Sequence[Value], known: Iterable[Value] = ()) -> Iterator[Value]:
+    """Every value that ``roots`` reach but not through ``known``, operands first; no recursion."""
+    seen = {id(value) for value in known}
+    stack: list[Value | None] = list(reversed(roots))
+    pop, push = stack.pop, stack.append
+    while stack:
+        value = pop()
+        if value is None:  # all operands of what lies below have been there
+            yield pop()  # type: ignore[misc]
+            continue
+        key = id(value)
+        if key in seen:
+            continue
+        seen.add(key)
+        operands = value.operands
+        if operands:
+            push(value)
+            push(None)
+            for operand in reversed(operands):
+                if id(operand) not in seen:
+                    push(operand)
+        else:
+            yield value
 
 
 def input_value(shape: Sequence[int], dtype: np.dtype) -> Value:
@@ -198,4 +203,13 @@ def interpret(
     return results
 
 
-__all__ = ["RULES", "Graph", "Value", "constant", "evaluate", "input_value", "interpret"]
+__all__ = [
+    "RULES",
+    "Graph",
+    "Value",
+    "constant",
+    "evaluate",
+    "in_order",
+    "input_value",
+    "interpret",
+]

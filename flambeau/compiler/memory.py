@@ -29,15 +29,16 @@ class Room:
     until: int
 
 
-def _padded(size: int) -> int:
+def padded(size: int) -> int:
+    """Whole lines of the cache for ``size`` bytes."""
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def _lowest(life: Lifetime, there: Sequence[tuple[int, Lifetime]]) -> int:
     """The lowest offset at which nothing of what is ``there`` lies while ``life`` lasts."""
-    size = _padded(life.size)
+    size = padded(life.size)
     taken = sorted(
-        (offset, offset + _padded(other.size))
+        (offset, offset + padded(other.size))
         for offset, other in there
         if other.first <= life.last and life.first <= other.last
     )
@@ -66,7 +67,7 @@ def plan_arena(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
         life = lifetimes[i]
         offsets[i] = _lowest(life, placed)
         placed.append((offsets[i], life))
-        total = max(total, offsets[i] + _padded(life.size))
+        total = max(total, offsets[i] + padded(life.size))
     return offsets, total
 
 
@@ -92,4 +93,4 @@ def plan_rooms(lifetimes: Sequence[Lifetime], rooms: Sequence[Room]) -> dict[int
     return found
 
 
-__all__ = ["ALIGNMENT", "Lifetime", "Room", "plan_arena", "plan_rooms"]
+__all__ = ["ALIGNMENT", "Lifetime", "Room", "padded", "plan_arena", "plan_rooms"]

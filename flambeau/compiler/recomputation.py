@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from .codegen.elementwise import EXPENSIVE
 from .codegen.expressions import ELEMENTWISE
-from .graph import Graph, Value
+from .graph import Graph, Value, in_order
+from .schedule import counted
 
 AGAIN = "again"
 """The attribute of a value that is computed again; nothing of the first time is joined with it."""
@@ -198,15 +199,8 @@ def _is_small(operand: Value, value: Value) -> bool:
 
 def _in_time(graph: Graph) -> list[Value]:
     """The values about as they will be computed: first the roots that need least."""
-    order = list(graph.values())
-    needs: dict[int, int] = {}
-    for i, value in enumerate(order):
-        bits = 1 << i
-        for operand in value.operands:
-            bits |= needs[id(operand)]
-        needs[id(value)] = bits
-    roots = sorted(graph.roots(), key=lambda root: needs[id(root)].bit_count())
-    return list(Graph(graph.inputs, roots).values())
+    needs = counted(graph.values(), lambda value: value.operands)
+    return list(in_order(sorted(graph.roots(), key=lambda root: needs[id(root)])))
 
 
 __all__ = ["AGAIN", "recomputed"]

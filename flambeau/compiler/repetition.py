@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..tensor import Tensor, wrap
-from .graph import Value
+from .graph import Value, in_order
 from .symbolic import ELEMENTWISE
 
 _COPIED = ELEMENTWISE | {"astype"}
@@ -64,16 +64,7 @@ def _pattern(arguments: Mapping[str, Tensor], results: Mapping[str, Any]) -> _Pa
         return None
     places = {id(a): i for i, a in enumerate(arrays)}
     values: list[tuple[Value, list[int | Value]]] = []
-    seen: set[int] = set(places)
-    pending = [(r._array, False) for r in results.values()]
-    while pending:
-        value, expanded = pending.pop()
-        if not expanded:
-            if id(value) not in seen:
-                seen.add(id(value))
-                pending.append((value, True))
-                pending.extend((o, False) for o in value.operands)
-            continue
+    for value in in_order([r._array for r in results.values()], arrays):
         operands = [places.get(id(o), o) for o in value.operands]
         if all(isinstance(o, Value) for o in operands):
             if value.shape:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from .graph import Graph, Value
 from .kernels import Kernel
+from .memory import padded
 from .module import KernelReport, Module
 from .program import FIRST_POINTER, plain_calls
 from .scan_division import divided_body
@@ -50,7 +51,7 @@ class ScanCode:
             if k not in wanted:
                 self.extra[k] = self.scratch_bytes
                 value = body.outputs[self.outputs.index(k)]
-                self.scratch_bytes += 2 * (-(-value.size * value.dtype.itemsize // 64) * 64)
+                self.scratch_bytes += 2 * padded(_bytes(value))
         self.part_scratch = self.scratch_bytes
         self.scratch_bytes *= self.parts
         reports: list[KernelReport] = []
@@ -115,7 +116,7 @@ class ScanCode:
         for k in self.outputs:
             size = _bytes(anchor.attributes["body"].graph.outputs[k])
             if k in self.extra:
-                turn = -(-(size // self.parts) // 64) * 64
+                turn = padded(size // self.parts)
                 lines += [
                     f"%oo{k} = mul i64 %odd, {turn}",
                     f"%op{k} = add i64 %oo{k}, {self.extra[k]}",

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from .graph import Value
 from .kernels import Kernel, member_accesses
+
+Item = TypeVar("Item")
+
+
+def counted(order: Iterable[Item], before: Callable[[Item], Iterable[Item]]) -> dict[int, int]:
+    """By their ids, how many of those in ``order`` each takes, with all that comes before it.
+
+    Arguments:
+        order: items, each behind what it needs.
+        before: what an item needs.
+    """
+    bits: dict[int, int] = {}
+    for i, item in enumerate(order):
+        needed = 1 << i
+        for earlier in before(item):
+            needed |= bits[id(earlier)]
+        bits[id(item)] = needed
+    return {key: number.bit_count() for key, number in bits.items()}
 
 
 class Schedule:
@@ -67,19 +86,11 @@ class Schedule:
         """
         followed = {id(k) for earlier in self.before.values() for k in earlier}
         order = self._depth_first(self.kernels)
-        needs, reads = self._counted(order, self.before), self._counted(order, self.needed)
+        needs = counted(order, lambda kernel: self.before[id(kernel)])
+        reads = counted(order, lambda kernel: self.needed[id(kernel)])
         last = [k for k in self.kernels if id(k) not in followed]
         last.sort(key=lambda kernel: (needs[id(kernel)], reads[id(kernel)]))
         return self._depth_first(last)
-
-    def _counted(self, order: Sequence[Kernel], before: dict[int, list[Kernel]]) -> dict[int, int]:
-        """How many kernels come ``before`` each of those in ``order``."""
-        bits: dict[int, int] = {}
-        for i, kernel in enumerate(order):
-            bits[id(kernel)] = 1 << i
-            for earlier in before[id(kernel)]:
-                bits[id(kernel)] |= bits[id(earlier)]
-        return {key: number.bit_count() for key, number in bits.items()}
 
     def _depth_first(self, wanted: Sequence[Kernel]) -> list[Kernel]:
         """``wanted`` in the order given, each behind what it must follow."""
@@ -119,4 +130,4 @@ def updates_in_place(
     return True
 
 
-__all__ = ["Schedule", "updates_in_place"]
+__all__ = ["Schedule", "counted", "updates_in_place"]

@@ -114,6 +114,19 @@ def training_step(m: nn.Module, opt: torch.optim.Optimizer) -> Callable[..., tor
     return step
 
 
+def squares_step(m: nn.Module, opt: torch.optim.Optimizer) -> Callable[..., torch.Tensor]:
+    """The same without targets: the loss is the mean of the outputs' squares."""
+
+    def step(x: torch.Tensor) -> torch.Tensor:
+        opt.zero_grad()
+        loss = m(x).square().mean()
+        loss.backward()
+        opt.step()
+        return loss
+
+    return step
+
+
 def shares(first: torch.Tensor, second: torch.Tensor) -> bool:
     """Whether two tensors share memory."""
     return bool(np.shares_memory(first.detach().numpy(), second.detach().numpy()))

@@ -18,6 +18,7 @@ from flambeau import nn
 from flambeau.compiler import lowering, recomputation
 from flambeau.compiler.graph import Graph, Value, input_value
 
+from .agreement import squares_step
 from .random_graphs import GraphMaker, float_arrays
 from .test_random_agreement import SEEDS, check_compiled, examples
 
@@ -159,16 +160,7 @@ def test_gradients_of_weights_do_not_wait_for_the_whole_backward_pass() -> None:
     rows, width, layers = 256, 32, 8
     net = nn.Sequential(*[m for _ in range(layers) for m in (nn.Linear(width, width), nn.Tanh())])
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    x = torch.randn(rows, width)
-
-    @torch.compile
-    def step(x):
-        optimizer.zero_grad()
-        loss = net(x).square().mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step, x = torch.compile(squares_step(net, optimizer)), torch.randn(rows, width)
     for _ in range(4):
         step(x)
     (runner,) = step.runners()
@@ -182,18 +174,10 @@ def test_a_step_of_wide_layers_needs_its_gradients_and_little_else() -> None:
     net = nn.Sequential(nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU())
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     rows = 64
-
-    def step(x):
-        optimizer.zero_grad()
-        loss = net(x).square().mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    compiled, x = torch.compile(step), torch.randn(rows, 512)
+    step, x = torch.compile(squares_step(net, optimizer)), torch.randn(rows, 512)
     for _ in range(4):
-        compiled(x)
-    (runner,) = compiled.runners()
+        step(x)
+    (runner,) = step.runners()
     assert runner.executable.arena_bytes < 1.1 * rows * 512 * 4
 
 

@@ -18,6 +18,8 @@ from flambeau.compiler.graph import Value, input_value
 from flambeau.compiler.repetition import Repetitions
 from flambeau.tensor import wrap
 
+from .agreement import squares_step
+
 
 def _tensors(*shapes: tuple[int, ...], dtype: str = "float32") -> dict[str, torch.Tensor]:
     return {f"x{i}": wrap(input_value(shape, np.dtype(dtype))) for i, shape in enumerate(shapes)}
@@ -149,16 +151,7 @@ def test_the_rule_is_run_for_each_kind_of_parameter(monkeypatch: pytest.MonkeyPa
     pattern = repetition._pattern
     monkeypatch.setattr(repetition, "_pattern", lambda *a: made.append(1) or pattern(*a))
     net = nn.Sequential(*[nn.Linear(8, 8) for _ in range(5)])
-    optimizer = torch.optim.AdamW(net.parameters())
-
-    @torch.compile
-    def step(x: torch.Tensor) -> torch.Tensor:
-        optimizer.zero_grad()
-        loss = net(x).square().mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = torch.compile(squares_step(net, torch.optim.AdamW(net.parameters())))
     for _ in range(4):
         step(torch.ones(2, 8))
     assert step.runners() and len(made) == 2  # in each of two captures

@@ -168,9 +168,7 @@ def expm1(b: Builder, x: Register) -> Register:
     high = c(20.0 if f is _SINGLE else 45.0)
     clamped = b.select(b.compare("fcmp olt", x, low), low, x)
     clamped = b.select(b.compare("fcmp ogt", clamped, high), high, clamped)
-    number, _, less_one = _exp_parts(b, clamped)
-    power = _two_to(b, number)
-    result = _fma(b, power, less_one, b.binary("fsub", power, c(1.0)))
+    result = _expm1_middle(b, clamped)
     tiny = b.compare("fcmp olt", b.intrinsic("fabs", x), c(1e-9 if f is _SINGLE else 1e-18))
     result = b.select(tiny, x, result)
     result = b.select(b.compare("fcmp ogt", x, high), exp(b, x), result)
@@ -300,8 +298,7 @@ def tanh(b: Builder, x: Register) -> Register:
     clamped = b.select(b.compare("fcmp ogt", magnitude, limit), limit, magnitude)
     twice = b.binary("fadd", clamped, clamped)
     if x.type == "float":
-        number, _, less_one = _exp_parts(b, twice)
-        power = _two_to(b, number)
+        power, less_one = _exp_factors(b, twice)
         divisor = _fma(b, power, less_one, b.binary("fadd", power, c(1.0)))
         large = b.binary("fsub", c(1.0), b.binary("fdiv", c(2.0), divisor))
         square = b.binary("fmul", x, x)
@@ -322,29 +319,28 @@ def tanh(b: Builder, x: Register) -> Register:
     return b.intrinsic("copysign", result, x)
 
 
-def _two_to(b: Builder, number: Register, less: int = 0) -> Register:
-    """2 to the power of what is in the lowest bits of ``number``, minus ``less``.
+def _exp_factors(b: Builder, x: Register, less: int = 0) -> tuple[Register, Register]:
+    """2 to the power of ``n - less`` and ``exp(r) - 1``, where ``x = n ln(2) + r``.
 
-    That is 0 where it would not be a normal number by one.
+    The power is 0 where it would not be a normal number by one.
     """
-    f, type = (_SINGLE, "float") if number.type == _SINGLE.integer else (_DOUBLE, "double")
+    f = _format(x)
+    number, _, less_one = _exp_parts(b, x)
     bias = (127 if f is _SINGLE else 1023) - less
     shifted = b.binary("shl", number, b.constant(f.integer, f.mantissa))
     bits = b.binary("add", shifted, b.constant(f.integer, bias << f.mantissa))
-    return b.cast("bitcast", bits, type)
+    return b.cast("bitcast", bits, x.type), less_one
 
 
 def _expm1_middle(b: Builder, x: Register) -> Register:
     """expm1 of arguments between -40 and 45, where nothing overflows."""
-    number, _, less_one = _exp_parts(b, x)
-    power = _two_to(b, number)
+    power, less_one = _exp_factors(b, x)
     return _fma(b, power, less_one, b.binary("fsub", power, b.constant(x.type, 1.0)))
 
 
 def _exp_middle(b: Builder, x: Register) -> Register:
     """exp of arguments whose result is a normal number, and of NaN."""
-    number, _, less_one = _exp_parts(b, x)
-    power = _two_to(b, number)
+    power, less_one = _exp_factors(b, x)
     return _fma(b, power, less_one, power)
 
 
@@ -361,8 +357,7 @@ def sigmoid(b: Builder, x: Register) -> Register:
     minus = b.unary("fneg", x)
     clamped = b.select(b.compare("fcmp olt", minus, low), low, minus)
     clamped = b.select(b.compare("fcmp ogt", clamped, high), high, clamped)
-    number, _, less_one = _exp_parts(b, clamped)
-    half_power = _two_to(b, number, 1)
+    half_power, less_one = _exp_factors(b, clamped, 1)
     half = _fma(b, half_power, less_one, half_power)
     return b.binary("fdiv", c(1.0), b.binary("fadd", c(1.0), b.binary("fadd", half, half)))
 

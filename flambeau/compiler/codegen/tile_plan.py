@@ -184,6 +184,16 @@ def _best_tiles(
     steps = math.prod(v.extent for v in problem.reduced)
     if reduces:
         steps = steps // vector.extent * count
+    far = [
+        not reduces and i != packed and problem.is_far(i, vector)
+        for i in range(len(problem.factors))
+    ]
+    turned = panel is not None and panel[vector] != 1
+    packing = 0.0
+    if panel is not None:
+        panels = math.prod(v.extent for v in others if panel.get(v, 0))
+        each = _COST_OF_TURNING if turned else _COST_OF_COPYING
+        packing = panels * steps * count * lanes * each
     best: TilePlan | None = None
     for tiled in choices:
         rest = math.prod(v.extent for v in others if v not in tiled)
@@ -196,18 +206,13 @@ def _best_tiles(
                 if panel is not None and vectors * steps > _LONGEST_PANEL:
                     continue
                 tiles = [(1, 1)] if reduces else problem.vector_tiles(vector, vectors, lanes)
-                cost = _cost(problem, vector, tiles, tiled, sizes, reduces, steps, packed)
+                cost = _cost(problem, vector, tiles, tiled, sizes, reduces, steps, far)
                 if cost is None:
                     continue
                 written = _written(problem, tiles, tiled, sizes, reduces, steps)
-                cost = rest * cost + _COST_OF_WRITING * written
                 if panel is not None:
-                    panels = math.prod(v.extent for v in others if panel.get(v, 0))
-                    turned = panel[vector] != 1
-                    each = _COST_OF_TURNING if turned else _COST_OF_COPYING
-                    cost += panels * steps * count * lanes * each
-                    instructions = lanes * (2 + lanes.bit_length()) if turned else 2 * vectors
-                    cost += _COST_OF_WRITING * instructions
+                    written += lanes * (2 + lanes.bit_length()) if turned else 2 * vectors
+                cost = rest * cost + packing + _COST_OF_WRITING * written
                 if best is None or cost < best.cost:
                     chosen = tuple(zip(tiled, sizes, strict=True))
                     best = TilePlan(vector, vectors, chosen, lanes, cost, packed)
@@ -256,12 +261,13 @@ def _cost(
     sizes: Sequence[int],
     reduces: bool,
     steps: int,
-    packed: int | None,
+    far: Sequence[bool],
 ) -> float | None:
-    """The cycles of a plan: ``vector_tiles`` are the vector loop, ``steps`` the reduced loops."""
+    """The cycles of a plan: ``vector_tiles`` are the vector loop, ``steps`` the reduced loops.
+
+    ``far`` says of which factors each load is from another page.
+    """
     total = 0.0
-    far = [not reduces and i != packed and problem.is_far(i, vector)
-           for i in range(len(problem.factors))]  # fmt: skip
     combos: list[tuple[int, tuple[int, ...]]] = [(1, ())]
     for variable, size in zip(tiled, sizes, strict=True):
         combos = [

@@ -252,17 +252,9 @@ class RowsApartCode(TransposingCode):
     """Writes one that takes short rows apart: as many vectors of them as a row is long at once."""
 
     def _around(self, blocked: list[Variable], sizes: list[int]) -> None:
-        if self.across not in blocked:
-            self._rows()
-            return
-        self.across.register, _ = self.builder.open_loop(
-            0, self.across.extent, self.lanes, overlapping=True
-        )
-        self._rows()
-        self.builder.close_loop()
-        self.across.register = None
+        self._blocks([v for v in blocked if v is not self.along], sizes)
 
-    def _rows(self) -> None:
+    def _block(self, *sizes: int) -> None:
         b = self.builder
         self.along.register = b.index(0)
         rows = []

@@ -19,7 +19,7 @@ from ..kernels import CONTRACTIONS, member_accesses
 from ..kernels import Kernel as LoopNest
 from ..log import described_seconds
 from ..lowering import Lowering
-from ..memory import ALIGNMENT
+from ..memory import padded
 from ..module import Module
 from . import facts
 from .listing import Names, body_lines, called, graph_lines, line
@@ -209,11 +209,11 @@ class Study:
     def _add_memory(self) -> None:
         program = self.program
         inside = [b for b in program.buffers if not b.within]
-        padded = [-(-b.bytes // ALIGNMENT) * ALIGNMENT for b in inside]
-        program.unshared_bytes = sum(padded)
+        taken = [padded(b.bytes) for b in inside]
+        program.unshared_bytes = sum(taken)
         steps = range(len(self.lowering.kernels) + 1)
         program.peak_bytes = max(
-            sum(n for n, b in zip(padded, inside) if b.first <= step <= b.last) for step in steps
+            sum(n for n, b in zip(taken, inside) if b.first <= step <= b.last) for step in steps
         )
 
     def _updates(self, inputs: Sequence[str]) -> list[str]:
