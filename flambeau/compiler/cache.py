@@ -16,61 +16,63 @@ import pickle
 import platform
 import sys
 import time
+import zlib
 from contextlib import suppress
 from dataclasses import astuple
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..version import FLAMBEAU_VERSION
-from .graph import Graph
+from .graph import Graph, Value
 from .log import cache_log
-from .module import KernelReport, Program
+from .lowered import KernelReport, Program
 from .plain_data import array_of, call_of, dtype_name, plain_array, plain_call
 
-_MAGIC = b"flambeau program 3\n"
+_MAGIC = b"flambeau program 4\n"
+_SUFFIX = ".program"
 _DEFAULT_SIZE = 256 << 20
 _ABANDONED = 3600
 """Seconds after which nobody is writing a file any more."""
 
 
-def directory() -> Path | None:
+def directory() -> str | None:
     """Where entries are kept; None for no cache."""
     chosen = os.environ.get("FLAMBEAU_CACHE")
     if chosen is not None:
-        return Path(chosen).expanduser() if chosen not in ("", "0") else None
+        return os.path.expanduser(chosen) if chosen not in ("", "0") else None
     if sys.platform == "darwin":
-        base = Path("~/Library/Caches").expanduser()
+        base = "~/Library/Caches"
     elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local")).expanduser()
+        base = os.environ.get("LOCALAPPDATA", "~/AppData/Local")
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return base / "flambeau"
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return os.path.join(os.path.expanduser(base), "flambeau")
 
 
 @cache
 def _compiler_hash() -> bytes:
     """A hash of the compiler's own source: a change of it makes other code."""
-    here = Path(__file__).parent
+    here = os.path.dirname(__file__)
     digest = hashlib.sha256()
-    for path in sorted([*here.glob("*.py"), *(here / "codegen").glob("*.py")]):
-        try:
-            digest.update(path.read_bytes())
-        except OSError:
-            pass
+    for folder in (here, os.path.join(here, "codegen")):
+        with suppress(OSError):
+            for name in sorted(os.listdir(folder)):
+                if name.endswith(".py"):
+                    with open(os.path.join(folder, name), "rb") as file:
+                        digest.update(file.read())
     return digest.digest()
 
 
 def attribute_text(value: Any) -> str:
-    if isinstance(value, slice):
-        return f"slice({value.start},{value.stop},{value.step})"
-    if isinstance(value, list | tuple):
-        return f"({','.join(attribute_text(v) for v in value)})"
     if isinstance(value, np.dtype):
         return dtype_name(value)
-    if isinstance(value, float | np.floating):
+    if isinstance(value, (list, tuple)):
+        return f"({','.join(map(attribute_text, value))})"
+    if isinstance(value, slice):
+        return f"slice({value.start},{value.stop},{value.step})"
+    if isinstance(value, (float, np.floating)):
         return f"{type(value).__name__}:{float(value).hex()}"
     return f"{type(value).__name__}:{value!r}"
 
@@ -86,30 +88,44 @@ def graph_key(graph: Graph, target: str) -> str:
 
 
 def _digest(graph: Graph) -> bytes:
-    names: dict[int, str] = {}
-    """Of the dtypes, by their ids."""
+    kinds: dict[Any, int] = {}
+    """The shapes and dtypes, numbered."""
+    names: list[tuple[tuple[int, ...], str]] = []
 
-    def name_of(dtype: np.dtype) -> str:
-        return names.get(id(dtype)) or names.setdefault(id(dtype), dtype_name(dtype))
+    def kind(value: Value) -> int:
+        key = value.shape, id(value.dtype)
+        found = kinds.get(key)
+        if found is None:
+            found = kinds[key] = len(kinds)
+            names.append((value.shape, dtype_name(value.dtype)))
+        return found
 
     number = {id(value): i for i, value in enumerate(graph.inputs)}
-    rows: list[Any] = [(value.shape, name_of(value.dtype)) for value in graph.inputs]
+    words: list[Any] = [kind(value) for value in graph.inputs]
+    """Of each value the primitive, its kind, its operands and attributes."""
+    add = words.append
     for value in graph.values():
         if id(value) in number:
             continue
         number[id(value)] = len(number)
-        operands = [number[id(v)] for v in value.operands]
-        rows.append((value.primitive, operands, value.shape, name_of(value.dtype)))
-        for name in sorted(value.attributes):
-            attribute = value.attributes[name]
-            if isinstance(attribute, np.ndarray):
-                content = hashlib.sha256(np.ascontiguousarray(attribute).tobytes())
-                rows.append((name, attribute.shape, content.digest()))
-            else:
-                rows.append((name, attribute_text(attribute)))
-    rows.append([number[id(v)] for v in graph.outputs])
-    rows.append([(i, number[id(v)]) for i, v in sorted(graph.updates.items())])
-    return hashlib.sha256(repr(rows).encode()).digest()
+        add(value.primitive)
+        add(kind(value))
+        for operand in value.operands:
+            add(number[id(operand)])
+        attributes = value.attributes
+        if attributes:
+            for name in sorted(attributes):
+                attribute = attributes[name]
+                if isinstance(attribute, np.ndarray):
+                    content = attribute.tobytes()
+                    if len(content) > 64:
+                        content = hashlib.sha256(content).digest()
+                    add((name, attribute.shape, content))
+                else:
+                    add((name, attribute_text(attribute)))
+    outputs = [number[id(v)] for v in graph.outputs]
+    updates = [(i, number[id(v)]) for i, v in sorted(graph.updates.items())]
+    return hashlib.sha256(repr((words, outputs, updates, names)).encode()).digest()
 
 
 def source_key(source: str, target: str) -> str:
@@ -120,7 +136,11 @@ def source_key(source: str, target: str) -> str:
 def has(key: str) -> bool:
     """Whether there is an entry."""
     place = directory()
-    return place is not None and (place / f"{key}.program").exists()
+    return place is not None and os.path.exists(_entry(place, key))
+
+
+def _entry(place: str, key: str) -> str:
+    return os.path.join(place, f"{key}{_SUFFIX}")
 
 
 def load(key: str) -> tuple[Program, list[bytes]] | None:
@@ -128,9 +148,10 @@ def load(key: str) -> tuple[Program, list[bytes]] | None:
     place = directory()
     if place is None:
         return None
-    path = place / f"{key}.program"
+    path = _entry(place, key)
     try:
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            content = file.read()
     except FileNotFoundError:
         cache_log.info("no entry %s in %s", key[:12], place)
         return None
@@ -192,7 +213,7 @@ def store(key: str, program: Program, code: list[bytes]) -> None:
         return
     body = pickle.dumps(
         {
-            "source": program.source,
+            "source": zlib.compress(program.source.encode(), 1),
             "arena_bytes": program.arena_bytes,
             "divided": program.divided,
             "kernels": [astuple(k) for k in program.kernels],
@@ -204,12 +225,12 @@ def store(key: str, program: Program, code: list[bytes]) -> None:
     )
     content = _MAGIC + hashlib.sha256(body).digest() + body
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        os.makedirs(place, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=place, suffix=".new")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-            os.replace(temporary, place / f"{key}.program")
+            os.replace(temporary, _entry(place, key))
         except BaseException:
             os.unlink(temporary)
             raise
@@ -219,7 +240,7 @@ def store(key: str, program: Program, code: list[bytes]) -> None:
         cache_log.info("entry %s cannot be stored: %s", key[:12], error)
 
 
-def _shrink(place: Path) -> None:
+def _shrink(place: str) -> None:
     """Remove the entries used longest ago until the limit is kept, and what was left half done."""
     try:
         limit = int(os.environ.get("FLAMBEAU_CACHE_SIZE", _DEFAULT_SIZE))
@@ -227,27 +248,26 @@ def _shrink(place: Path) -> None:
         limit = _DEFAULT_SIZE
     if limit < 0:
         limit = _DEFAULT_SIZE
-    for path in place.glob("*.new"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED:
-                path.unlink()
     entries = []
-    for path in place.glob("*.program"):
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        entries.append((status.st_mtime, status.st_size, path))
+    with os.scandir(place) as found:
+        for entry in found:
+            with suppress(OSError):
+                if entry.name.endswith(_SUFFIX):
+                    status = entry.stat()
+                    entries.append((status.st_mtime, status.st_size, entry))
+                elif entry.name.endswith(".new"):
+                    if time.time() - entry.stat().st_mtime > _ABANDONED:
+                        os.unlink(entry)
     total = sum(size for _, size, _ in entries)
-    for _, size, path in sorted(entries, key=lambda e: e[0]):
+    for _, size, entry in sorted(entries, key=lambda e: e[0]):
         if total <= limit:
             return
         try:
-            path.unlink()
+            os.unlink(entry)
         except OSError:
             continue
         total -= size
-        cache_log.info("removed entry %s: more than %d bytes were kept", path.stem[:12], limit)
+        cache_log.info("removed entry %s: more than %d bytes were kept", entry.name[:12], limit)
 
 
 __all__ = ["attribute_text", "directory", "graph_key", "load", "source_key", "store"]

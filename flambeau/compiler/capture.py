@@ -42,6 +42,7 @@ from .rebinding import (
     release,
 )
 from .recording import Capture, CaptureError, DeferredNumber, sure_chain
+from .replay import Replay
 from .side_effects import refused_output
 from .watched import hooks_of, node_hooks
 
@@ -54,6 +55,7 @@ def capture(
     views: bool = False,
     varying: Set[tuple[int, str]] = frozenset(),
     changing: Sequence[Slot] = (),
+    earlier: Replay | None = None,
 ) -> tuple[Program, Capture]:
     """Run ``function(*args, **kwargs)`` on symbolic arrays.
 
@@ -62,6 +64,7 @@ def capture(
         views: whether results may be views of the arguments.
         varying: options of optimizers that are to be inputs: their groups' ids, and names.
         changing: places of tensors that are replaced between the calls.
+        earlier: what an earlier capture made, which this one may do again.
 
     Raises:
         ConcreteValueNeeded, CaptureError: the program cannot be captured.  Everything that it did
@@ -72,7 +75,7 @@ def capture(
     if state.refused is not None:
         raise CaptureError(state.refused)
     grad_mode = GRAD_MODE.enabled
-    recording = Capture(varying, state.tensors, state.seen_tensors())
+    recording = Capture(varying, state.tensors, state.seen_tensors(), earlier)
     recording.knows_grads_of({id(t): t for t in (*state.tensors.values(), *tensors)}.values())
     rebindings: list[Rebinding] = []
     MODES.capture = recording
@@ -270,6 +273,7 @@ def _finish(
     for owner, gradient in gradients:
         program.grads.append((owner, describe_tensor(gradient)))
 
+    positions = {id(value): i for i, value in enumerate(recording.inputs)}
     for tensor, value in recording.states.values():
         new = tensor._array
         if id(tensor) in recording.left_behind:
@@ -279,7 +283,7 @@ def _finish(
             continue
         if tensor._base is not None and id(tensor._base) in recording.states:
             continue  # its base is written
-        position = _input_of(recording, tensor)
+        position = positions[id(value)]
         if position in graph.updates:
             continue
         if tuple(new.shape) != value.shape or new.dtype != value.dtype:
@@ -362,11 +366,6 @@ def _options(group: dict[str, Any], recording: Capture) -> dict[str, Any]:
 
 def _is_return_type(item: Any) -> bool:
     return type(item).__module__ == "torch.return_types"
-
-
-def _input_of(recording: Capture, tensor: Tensor) -> int:
-    value = recording.states[id(tensor)][1]
-    return next(i for i, v in enumerate(recording.inputs) if v is value)
 
 
 def _refuse_shared_memory(recording: Capture, program: Program) -> None:

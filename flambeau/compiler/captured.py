@@ -143,6 +143,12 @@ class Program:
     named: frozenset[int] = frozenset()
     moved: list[tuple[Tensor, int]] = field(default_factory=list)
 
+    def take_digests(self, same: Program) -> None:
+        """Know the digests that another capture of this program knows."""
+        self.graph.digest = same.graph.digest
+        if self.joint is not None and same.joint is not None:
+            self.joint.graph.digest = same.joint.graph.digest
+
     def forgotten_gradients(self) -> list[Any]:
         """Whose ``grad`` the program clears or replaces without a look at it, if it is large.
 

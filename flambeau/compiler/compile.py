@@ -42,6 +42,7 @@ from .progress import compiling, stage
 from .reach import is_module
 from .rebinding import Slot, changed_slots
 from .recording import CaptureError
+from .replay import Replay
 from .run import Runner
 from .same_program import same_program
 from .unsupported import Unsupported
@@ -60,7 +61,8 @@ class _Variant:
     """What is known of the calls with one kind of arguments."""
 
     __slots__ = (
-        "number", "calls", "capture_seconds", "program", "others", "runner", "eager_reason"
+        "number", "calls", "capture_seconds", "program", "others", "replay", "ready", "runner",
+        "eager_reason",
     )  # fmt: skip
 
     def __init__(self, number: int) -> None:
@@ -70,6 +72,10 @@ class _Variant:
         self.program: Program | None = None
         self.others: list[Program] = []
         """Programs of earlier captures."""
+        self.replay: Replay | None = None
+        """What the latest capture made."""
+        self.ready: Runner | None = None
+        """The program of the first capture, if its code was kept: compiled and checked."""
         self.runner: Runner | None = None
         self.eager_reason: str | None = None
 
@@ -200,8 +206,9 @@ class CompiledFunction:
         try:
             self._note_varying()
             program, recording = capture(
-                self._function, args, kwargs, tensors, False, self._varying, self._changing
-            )
+                self._function, args, kwargs, tensors, False, self._varying, self._changing,
+                variant.replay,
+            )  # fmt: skip
         except (ConcreteValueNeeded, CaptureError, Unsupported) as error:
             _restore_generator(generator_state)
             return self._go_eager(variant, error, args, kwargs)
@@ -221,23 +228,27 @@ class CompiledFunction:
                 raise
             return result
         variant.capture_seconds.append(time.perf_counter() - start)
-        capture_log.info(
-            "%s: variant %d captured in %s: %s", self.__name__, variant.number,
-            described_seconds(variant.capture_seconds[-1]), _size(program),
-        )  # fmt: skip
+        if capture_log.isEnabledFor(logging.INFO):
+            capture_log.info(
+                "%s: variant %d captured in %s: %s", self.__name__, variant.number,
+                described_seconds(variant.capture_seconds[-1]), _size(program),
+            )  # fmt: skip
+        variant.replay = recording.replay
         if variant.program is None:
             variant.program = program
             from .executable import prepare
 
-            prepare(program.graph)
+            if prepare(program.graph):  # the code is there
+                variant.ready = self._runner(variant, program)
         else:
             # state may have settled only now, and calls of several kinds may take turns
             before = [variant.program, *variant.others]
             differences = [same_program(p, program) for p in before]
             difference = differences[0] or ""
             if None in differences:
-                program.graph.digest = before[differences.index(None)].graph.digest
-                self._compile(variant, program)
+                same = before[differences.index(None)]
+                program.take_digests(same)
+                self._compile(variant, program, same)
             elif variant.calls < MAX_CAPTURES:
                 capture_log.info("%s: to be captured again: %s", self.__name__, difference)
                 variant.others.append(variant.program)
@@ -246,10 +257,11 @@ class CompiledFunction:
                 variant.eager_reason = difference
                 self._report(difference)
         stage("comparison with NumPy")
-        if variant.runner is not None:
-            result = variant.runner.first_call(tensors, recording.arrays)
-            if variant.runner.wrong is not None:
-                self._give_up(variant, variant.runner.wrong)
+        runner = variant.runner or variant.ready
+        if runner is not None and runner.program is program:
+            result = runner.first_call(tensors, recording.arrays)
+            if runner.wrong is not None:
+                self._give_up(variant, runner.wrong)
             return result
         return Runner(program, None).first_call(tensors, recording.arrays)
 
@@ -267,25 +279,36 @@ class CompiledFunction:
                     if not any(slot.same_as(known) for known in self._changing):
                         self._changing.append(slot)
 
-    def _compile(self, variant: _Variant, program: Program) -> None:
-        variant.program, variant.others = program, []
-        from .executable import compile_graphs
-
-        try:
-            variant.runner = Runner(program, compile_graphs)
-        except Unsupported as error:
-            variant.eager_reason = str(error)
-            self._report(str(error))
-            if self._fullgraph:
-                raise
+    def _compile(self, variant: _Variant, program: Program, same: Program) -> None:
+        """Have calls be served by ``program``, an earlier capture of which is ``same``."""
+        variant.program, variant.others, variant.replay = program, [], None
+        ready, variant.ready = variant.ready, None
+        if ready is not None and ready.program is same:
+            variant.runner = ready.of_another_capture(program)
+        else:
+            variant.runner = self._runner(variant, program)
+        if variant.runner is None:
             return
         if capture_log.isEnabledFor(logging.DEBUG):
             capture_log.debug("compiled %s: %s", self.__name__, variant.runner.description())
         _log_times(self.__name__, variant)
 
+    def _runner(self, variant: _Variant, program: Program) -> Runner | None:
+        """``program`` compiled; None if it cannot be."""
+        from .executable import compile_graphs
+
+        try:
+            return Runner(program, compile_graphs)
+        except Unsupported as error:
+            variant.eager_reason = str(error)
+            self._report(str(error))
+            if self._fullgraph:
+                raise
+            return None
+
     def _give_up(self, variant: _Variant, wrong: str) -> None:
         """Do without a program that gave wrong results."""
-        variant.runner = None
+        variant.runner = variant.ready = None
         variant.eager_reason = (
             f"the compiled program is wrong ({wrong}). This is a bug of flambeau's compiler, "
             "please report it"

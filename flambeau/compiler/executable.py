@@ -16,7 +16,7 @@ from . import cache, runtime, team
 from .entry import entry_address, steps_address
 from .graph import Graph
 from .host_call import HostCalls
-from .module import KernelReport, Program
+from .lowered import KernelReport, Program
 from .overlap import overlaps
 from .program import (
     ARENA,
@@ -72,7 +72,6 @@ class Executable:
     """A graph as machine code.
 
     Attributes:
-        source: the LLVM code.
         kernels: what the kernels do, in the order in which they run.
         compile_seconds: the time it took to make it.
         stage_seconds: the same by stage.
@@ -88,7 +87,6 @@ class Executable:
         cached: bool,
     ) -> None:
         self.graph = graph
-        self.source = program.source
         self.kernels: list[KernelReport] = program.kernels
         self.stage_seconds = stage_seconds
         self.compile_seconds = sum(stage_seconds.values())
@@ -103,6 +101,11 @@ class Executable:
         self.output_specs = [(v.shape, v.dtype) for v in graph.outputs]
         self.updated = frozenset(graph.updates)
         self._run = self._bound(range(len(graph.inputs)), {})
+
+    @property
+    def source(self) -> str:
+        """The LLVM code."""
+        return self._program.source
 
     def _bound(self, changing: Sequence[int], state: dict[int, np.ndarray]) -> Callable[..., int]:
         """A built-in function of the inputs ``changing`` and then the outputs."""
@@ -243,14 +246,17 @@ def _key(graph: Graph, profiled: bool) -> tuple[str, bool]:
     return cache.graph_key(graph, target), threads
 
 
-def prepare(graph: Graph) -> None:
-    """Load LLVM, and have it begin, if ``graph`` will have to be compiled."""
-    if "llvmlite.binding" in sys.modules or cache.has(_key(graph, False)[0]):
-        return
+def prepare(graph: Graph) -> bool:
+    """Load LLVM, and have it begin, if ``graph`` will have to be compiled; whether it will not."""
+    if cache.has(_key(graph, False)[0]):
+        return True
+    if "llvmlite.binding" in sys.modules:
+        return False
 
     # in this thread, for what is imported in another takes turns with it at Python's lock
     runtime.load()
     threading.Thread(target=_make_fixed_code, name="fixed code", daemon=True).start()
+    return False
 
 
 def _make_fixed_code() -> None:

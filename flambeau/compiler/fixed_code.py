@@ -6,7 +6,7 @@ from functools import cache
 
 from . import cache as disk_cache
 from . import runtime
-from .module import Program
+from .lowered import Program
 
 
 def kept_object(source: str) -> bytes:

@@ -50,8 +50,10 @@ class Value:
         self.dtype = dtype
         capture = MODES.capture
         self.origin: Origin | None = None
-        if capture is not None and operands:
-            self.origin = capture.origin or find_origin()
+        if capture is not None:
+            capture.replay.made.append(self)
+            if operands:
+                self.origin = capture.origin or find_origin()
 
     def on(self, operands: tuple[Value, ...]) -> Value:
         """The same primitive of ``operands``: a new value unless they are its own."""
@@ -134,11 +136,19 @@ def in_order(roots: Sequence[Value], known: Iterable[Value] = ()) -> Iterator[Va
 
 def input_value(shape: Sequence[int], dtype: np.dtype) -> Value:
     """A value that is bound to an array at each call."""
+    if MODES.capture is not None:
+        again = MODES.capture.replay.input_again(tuple(shape), dtype)
+        if again is not None:
+            return again
     return Value("input", (), {}, tuple(shape), np.dtype(dtype))
 
 
 def constant(array: np.ndarray) -> Value:
     """A value known at capture."""
+    if MODES.capture is not None:
+        again = MODES.capture.replay.constant_again(array)
+        if again is not None:
+            return again
     return Value("constant", (), {"array": array}, array.shape, array.dtype)
 
 

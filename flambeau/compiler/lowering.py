@@ -23,8 +23,9 @@ from .host_code import DECLARATIONS, host_text
 from .kernel_form import kernel_form
 from .kernels import CONTRACTIONS, Kernel, member_accesses
 from .layout import choose_layouts
+from .lowered import KernelReport, Program
 from .memory import ALIGNMENT, Lifetime, Room, plan_arena, plan_rooms
-from .module import KernelReport, Module, Program
+from .module import Module
 from .passes import simplify
 from .program import (
     FIRST_POINTER,

@@ -1,4 +1,4 @@
-"""The parts of a module of LLVM code, and what is known of the program that it is.
+"""The parts of a module of LLVM code.
 
 Machine code is made of a module in pieces: some functions as soon as there are enough of them,
 while the next are still being written.  Functions may be called from other pieces, which then
@@ -12,38 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from .host_call import HostCall
-
-
-@dataclass
-class KernelReport:
-    """What one kernel does: its name, operations in floating point, bytes read and written."""
-
-    name: str
-    computes: str
-    flops: int
-    bytes: int
-    cost: float = 0.0
-    """An estimate of the time it takes, in microseconds."""
-    parts: int = 1
-    """Into how many parts a team divides it."""
-
-
-@dataclass
-class Program:
-    """A compiled program before it is machine code."""
-
-    source: str
-    constants: list[np.ndarray]
-    arena_bytes: int
-    kernels: list[KernelReport] = field(default_factory=list)
-    divided: int = 0
-    """Kernels that a team shares; if 0, the program is one for a single thread."""
-    hosts: list[HostCall] = field(default_factory=list)
-    """What is called back in Python."""
-
 
 _PIECE = 20_000
 """Characters of functions that make a piece: LLVM has about 3 ms of work with an empty one."""
@@ -141,4 +110,4 @@ class Module:
         return f"attributes #0 = {{ nounwind {probes} {width} }}\n"
 
 
-__all__ = ["KernelReport", "Module", "Program"]
+__all__ = ["Module"]

@@ -14,9 +14,13 @@ from typing import Any
 
 from ..tensor import Tensor
 
+_FEW = 5_000
+"""New objects of a program that are not worth a collection."""
+
 
 def _tensors(objects: list[Any]) -> list[Tensor]:
-    return [item for item in objects if issubclass(type(item), Tensor)]
+    kinds = {kind for kind in set(map(type, objects)) if issubclass(kind, Tensor)}
+    return [item for item in objects if type(item) in kinds]
 
 
 class Newborn:
@@ -34,6 +38,9 @@ class Newborn:
         if any(item is self for item in gc.get_objects(generation=0)):  # a collector without ages
             self._older = {id(tensor) for tensor in _tensors(gc.get_objects())}
         gc.callbacks.append(self._collection)
+        self._thresholds = gc.get_threshold()
+        if self._thresholds[0]:  # what is newborn is looked through at each collection
+            gc.set_threshold(max(_FEW, self._thresholds[0]), *self._thresholds[1:])
         # what is there now is not looked through again and again
         self._frozen = hasattr(gc, "freeze") and gc.get_freeze_count() == 0
         if self._frozen:
@@ -48,6 +55,7 @@ class Newborn:
     def close(self) -> None:
         """Watch no longer; what has been found is known still."""
         self.thaw()
+        gc.set_threshold(*self._thresholds)
         gc.callbacks.remove(self._collection)
 
     def _collection(self, phase: str, info: dict[str, int]) -> None:
@@ -67,9 +75,8 @@ class Newborn:
             return True
         if self._older is not None:
             return id(tensor) not in self._older
-        if any(item is tensor for item in gc.get_objects(generation=0)):
-            return True
-        return self._is_noted(tensor)  # the look at the young may itself have had some collected
+        self._note()
+        return self._is_noted(tensor)
 
     def _is_noted(self, tensor: Tensor) -> bool:
         seen = self._seen.get(id(tensor))

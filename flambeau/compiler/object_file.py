@@ -17,8 +17,8 @@ import platform
 import struct
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 _PROGRAM_DATA, _SYMBOLS, _ADDENDED, _EMPTY = 1, 2, 4, 8
 """Types of sections: contents, the table of symbols, relocations with addends, zeros."""
@@ -34,8 +34,7 @@ class CannotLoad(Exception):
     """The object file has something that is not dealt with here, or the system forbids it."""
 
 
-@dataclass(frozen=True)
-class _Section:
+class _Section(NamedTuple):
     kind: int
     flags: int
     offset: int
@@ -45,16 +44,14 @@ class _Section:
     align: int
 
 
-@dataclass(frozen=True)
-class _Symbol:
+class _Symbol(NamedTuple):
     name: str
     section: int
     value: int
     is_global: bool
 
 
-@dataclass(frozen=True)
-class _Object:
+class _Object(NamedTuple):
     """An object file, and where its sections are from the beginning of the memory."""
 
     code: bytes
@@ -85,17 +82,22 @@ def _read_sections(code: bytes) -> list[_Section]:
     return sections
 
 
+_SYMBOL = struct.Struct("<IBBHQQ")
+_RELOCATION = struct.Struct("<QIIq")
+_SIGNED, _ADDRESS = struct.Struct("<i"), struct.Struct("<Q")
+
+
 def _read_symbols(code: bytes, sections: list[_Section]) -> list[_Symbol]:
     symbols = []
     for table in sections:
         if table.kind != _SYMBOLS:
             continue
         names = sections[table.link].offset
-        for at in range(table.offset, table.offset + table.size, 24):
-            name, kind, _, section, value, _ = struct.unpack_from("<IBBHQQ", code, at)
+        entries = code[table.offset : table.offset + table.size]
+        for name, kind, _, section, value, _ in _SYMBOL.iter_unpack(entries):
             end = code.index(b"\0", names + name)
             title = code[names + name : end].decode()
-            symbols.append(_Symbol(title, section, value, is_global=kind >> 4 != 0))
+            symbols.append(_Symbol(title, section, value, kind >> 4 != 0))
     return symbols
 
 
@@ -121,19 +123,24 @@ def _relocate(o: _Object, memory: bytearray, base: int, functions: dict[str, int
             raise CannotLoad(f"the symbol {symbol.name!r} is in no section of the program")
         return o.places[symbol.section] + symbol.value
 
+    known: dict[int, int] = {}
+    """The addresses of the symbols, by their numbers."""
     for section in o.sections:
         if section.kind != _ADDENDED or section.info not in o.places:
             continue
-        for at in range(section.offset, section.offset + section.size, 24):
-            offset, info, addend = struct.unpack_from("<QQq", o.code, at)
-            target = address(o.symbols[info >> 32]) + addend
-            place = o.places[section.info] + offset
-            if info & 0xFFFFFFFF in (_R_X86_64_PC32, _R_X86_64_PLT32):
-                struct.pack_into("<i", memory, place, target - place)
-            elif info & 0xFFFFFFFF == _R_X86_64_64:
-                struct.pack_into("<Q", memory, place, base + target)
+        start = o.places[section.info]
+        entries = o.code[section.offset : section.offset + section.size]
+        for offset, kind, number, addend in _RELOCATION.iter_unpack(entries):
+            target = known.get(number)
+            if target is None:
+                target = known[number] = address(o.symbols[number])
+            place = start + offset
+            if kind == _R_X86_64_PC32 or kind == _R_X86_64_PLT32:
+                _SIGNED.pack_into(memory, place, target + addend - place)
+            elif kind == _R_X86_64_64:
+                _ADDRESS.pack_into(memory, place, base + target + addend)
             else:
-                raise CannotLoad(f"relocations of type {info & 0xFFFFFFFF} are not done")
+                raise CannotLoad(f"relocations of type {kind} are not done")
 
 
 class ObjectCode:
@@ -182,7 +189,7 @@ class ObjectCode:
         for name, at in stub_of.items():
             memory[at : at + len(_FUNCTION_AT)] = _FUNCTION_AT
             target = given[name] if name in given else _library_function(name)
-            struct.pack_into("<Q", memory, at + len(_FUNCTION_AT), target)
+            _ADDRESS.pack_into(memory, at + len(_FUNCTION_AT), target)
         for o in objects:
             for i, at in o.places.items():
                 section = o.sections[i]

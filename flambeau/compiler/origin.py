@@ -70,7 +70,7 @@ def find_origin() -> Origin | None:
         if code.co_name == "backward":
             called_at = getattr(frame.f_locals.get("self"), "called_at", None)
             if called_at is not None:
-                return called_at._replace(backward=True)
+                return Origin(called_at.file, called_at.line, called_at.layer, backward=True)
         frame = frame.f_back
     return None
 

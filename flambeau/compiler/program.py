@@ -14,7 +14,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 STATUS, ARENA, FIRST_POINTER = 0, 1, 2
 SLOTS, ONCE_POINTER, HOST_POINTER, TEAM_POINTER = 65532, 65533, 65534, 65535
@@ -32,8 +32,7 @@ _PART = 2.5
 """Microseconds that a part of a kernel should take at least."""
 
 
-@dataclass
-class Call:
+class Call(NamedTuple):
     """A kernel's function with its arguments, and the memory that it reads and writes.
 
     A kernel of several ``units`` takes the first and the last of those it is to do.  One of the

@@ -76,6 +76,8 @@ _SPECIAL = {
 _CONSTANT = {f"{OWN}.device", f"{OWN}.dtypes", f"{OWN}.size", f"{OWN}.layout"}
 """Where classes are defined whose instances never change."""
 _MODULE_FIELDS = {"_non_persistent_buffers_set", "_is_full_backward_hook", "training"}
+_INNER_TENSORS = {"_parameters", "_buffers", "_modules"}
+"""Where a module has its parts."""
 _GLOBAL_HOOKS = (
     (f"{OWN}.nn.modules.module_call", "_global_hooks"),
     (f"{OWN}.optim.optimizer", "_global_pre_hooks"),
@@ -329,21 +331,21 @@ class PythonState:
                 self._visit_class(type(module), module, depth)
             self.keys.append((module, tuple(vars(module))))
             for name, item in list(vars(module).items()):
-                if isinstance(item, tuple) and any(isinstance(i, Tensor) for i in item):
+                if name in _INNER_TENSORS:
+                    self.structure.append(Watched(name, item))
+                    for key, tensor in item.items():
+                        if isinstance(tensor, Tensor):
+                            self._note_place(tensor, (id(item), key))
+                            self._visit_tensor(tensor, depth)
+                elif isinstance(item, dict) and name.endswith("_hooks"):
+                    self._visit_hooks(name, item, depth)
+                elif isinstance(item, tuple) and any(isinstance(i, Tensor) for i in item):
                     self._refer(module.__dict__, name, item, depth + 1)
                 elif isinstance(item, (int, float, str, tuple)) or (
                     own and name[:1] != "_" and not isinstance(item, (*CONTAINERS, Tensor))
                 ):
                     if name != "training":
                         self.attributes.append((module, name, item))
-                elif name in ("_parameters", "_buffers", "_modules"):
-                    self.structure.append(Watched(name, item))
-                    for key, tensor in item.items():
-                        if isinstance(tensor, Tensor):
-                            self._note_place(tensor, (id(item), key))
-                            self._visit_tensor(tensor, depth)
-                elif name.endswith("_hooks") and isinstance(item, dict):
-                    self._visit_hooks(name, item, depth)
                 elif name in _MODULE_FIELDS:
                     continue
                 elif self._named(name) or isinstance(item, (types.FunctionType, Tensor)):
@@ -367,8 +369,9 @@ class PythonState:
 
     def _visit_hooks(self, name: str, hooks: Any, depth: int) -> None:
         self.structure.append(Watched(name, hooks))
-        for hook in hooks.values():
-            self._visit(name, hook, depth + 1)
+        if hooks:
+            for hook in hooks.values():
+                self._visit(name, hook, depth + 1)
 
     def _visit_global_hooks(self) -> None:
         """Hooks on all modules and on all optimizers."""

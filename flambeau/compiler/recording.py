@@ -21,6 +21,7 @@ from .newborn import Newborn
 from .options import Hyperparameter, OptionNumber, Varying, form
 from .origin import OnePlace, Origin, find_origin
 from .repetition import Repetitions
+from .replay import Replay
 from .requirements import required, singular_places
 from .streams import Streams
 
@@ -58,13 +59,15 @@ class Capture:
         varying: Set[tuple[int, str]],
         known: dict[int, Tensor],
         seen: dict[int, Tensor],
+        earlier: Replay | None = None,
     ) -> None:
         self.known = known
         """The tensors that the program can name."""
         self.varying = varying
         """Options that are inputs: their groups' ids, and names."""
         self.varied: dict[tuple[int, str], Varying] = {}
-        self.repetitions = Repetitions()
+        self.replay = Replay(earlier)
+        self.repetitions = Repetitions(self.replay)
         self.newborn = Newborn(seen)
         """The tensors that are made while the program runs."""
         self.inputs: list[Value] = []
@@ -196,7 +199,7 @@ class Capture:
     def drop_unused(self, program: Program) -> None:
         """Leave out states that were lifted early, and not used."""
         graph, joint = program.graph, program.joint
-        used = {id(value) for value in graph.values()} | {id(c.value) for c in program.checks}
+        used = self.replay.reached_by(graph.roots()) | {id(c.value) for c in program.checks}
         used |= {id(graph.inputs[i]) for i in graph.updates}
         if joint is not None:
             used |= {id(graph.inputs[k[1]]) for k in joint.kept if isinstance(k, tuple)}

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -194,6 +193,8 @@ class ObjectWriter:
     """
 
     def __init__(self) -> None:
+        from queue import SimpleQueue
+
         self._pieces: SimpleQueue[tuple[int, str] | None] = SimpleQueue()
         self._count = 0
         self._objects: dict[int, bytes] = {}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any
 
 import numpy as np
 
 from ..tensor import Tensor
 from .captured import Argument, Draw, Grad, Program, Result, View
-from .graph import Value
+from .graph import Graph, Value
+from .joint import InnerLeaf
 from .options import Hyperparameter
 from .rebinding import Moving, Slot
 from .watched import same_value
@@ -16,7 +18,43 @@ from .watched import same_value
 
 def same_program(first: Program, second: Program) -> str | None:
     """None if two captures are one program, else what is different."""
-    a, b = list(first.graph.values()), list(second.graph.values())
+    joints = first.joint, second.joint
+    if (joints[0] is None) is not (joints[1] is None):
+        return "it has a gradient at one of two calls"
+    found = _difference(first.graph, second.graph)
+    if found is None and joints[0] is not None and joints[1] is not None:
+        found = _difference(joints[0].graph, joints[1].graph)
+    if found is not None:
+        return found
+    for p, q in zip(first.sources, second.sources, strict=True):
+        if isinstance(p, Tensor) and p is not q:
+            return "it uses other tensors at the next call"
+        if _source_kind(p) != _source_kind(q):
+            return "its inputs differ between two calls"
+    for name in ("grads", "cleared", "had_grad", "updated"):
+        if not _same_description(getattr(first, name), getattr(second, name)):
+            return f"what it does to gradients differs between two calls ({name})"
+    for name in ("kept", "leaves", "results", "slots") if joints[0] is not None else ():
+        if not _same_description(getattr(joints[0], name), getattr(joints[1], name)):
+            return f"its gradient differs between two calls ({name})"
+    if [(id(t), i) for t, i in first.moved] != [(id(t), i) for t, i in second.moved]:
+        return "the data that it replaces differ between two calls"
+    if not _same_slots(first.rebound, second.rebound):
+        return "the tensors that it replaces differ between two calls"
+    if _checks(first) != _checks(second):
+        return "the indices that it checks differ between two calls"
+    if not _same_description(first.result, second.result):
+        return "its result differs between two calls in something other than tensors"
+    return None
+
+
+def _difference(first: Graph, second: Graph) -> str | None:
+    """How two graphs differ, in words; None if they do not."""
+    if len(first.inputs) != len(second.inputs):
+        return "its inputs differ between two calls"
+    if _same_values(first, second):
+        return None
+    a, b = list(first.values()), list(second.values())
     if len(a) != len(b):
         return f"it has {len(a)} operations at one call and {len(b)} at the next"
     index_a, index_b = _numbers(first, a), _numbers(second, b)
@@ -34,32 +72,29 @@ def same_program(first: Program, second: Program) -> str | None:
                 return f"a constant of shape {list(x.shape)} changes between calls{shown}"
         elif not _same_attributes(x.attributes, y.attributes):
             return f"{x!r} has {x.attributes} at one call and {y.attributes} at the next"
-    for p, q in zip(first.sources, second.sources, strict=True):
-        if isinstance(p, Tensor) and p is not q:
-            return "it uses other tensors at the next call"
-        if _source_kind(p) != _source_kind(q):
-            return "its inputs differ between two calls"
-    if [index_a[id(v)] for v in first.graph.outputs] != [
-        index_b[id(v)] for v in second.graph.outputs
-    ] or {i: index_a[id(v)] for i, v in first.graph.updates.items()} != {
-        i: index_b[id(v)] for i, v in second.graph.updates.items()
-    }:
+    if [index_a[id(v)] for v in first.outputs] != [index_b[id(v)] for v in second.outputs] or {
+        i: index_a[id(v)] for i, v in first.updates.items()
+    } != {i: index_b[id(v)] for i, v in second.updates.items()}:
         return "what it computes differs between two calls"
-    for name in ("grads", "cleared", "had_grad", "updated"):
-        if not _same_description(getattr(first, name), getattr(second, name)):
-            return f"what it does to gradients differs between two calls ({name})"
-    if [(id(t), i) for t, i in first.moved] != [(id(t), i) for t, i in second.moved]:
-        return "the data that it replaces differ between two calls"
-    if not _same_slots(first.rebound, second.rebound):
-        return "the tensors that it replaces differ between two calls"
-    if not _same_description(first.result, second.result):
-        return "its result differs between two calls in something other than tensors"
     return None
 
 
-def _numbers(program: Program, values: list[Value]) -> dict[int, int]:
-    """Numbers for the ``values`` of a program; its inputs are told by their places."""
-    numbers = {id(v): -1 - i for i, v in enumerate(program.graph.inputs)}
+def _same_values(first: Graph, second: Graph) -> bool:
+    """Whether two graphs are made of the very same values, as far as their ends tell."""
+    if len(first.outputs) != len(second.outputs) or list(first.updates) != list(second.updates):
+        return False
+    return all(map(is_, (*first.inputs, *first.roots()), (*second.inputs, *second.roots())))
+
+
+def _checks(program: Program) -> list[tuple[int, int, int, int | None]]:
+    """What the program asks of its inputs."""
+    place = {id(value): i for i, value in enumerate(program.graph.inputs)}
+    return [(place[id(c.value)], c.low, c.high, c.ignored) for c in program.checks]
+
+
+def _numbers(graph: Graph, values: list[Value]) -> dict[int, int]:
+    """Numbers for the ``values`` of a graph; its inputs are told by their places."""
+    numbers = {id(v): -1 - i for i, v in enumerate(graph.inputs)}
     for i, value in enumerate(values):
         numbers.setdefault(id(value), i)
     return numbers
@@ -93,7 +128,7 @@ def _same_description(first: Any, second: Any) -> bool:
         return True
     if first.__class__ is not second.__class__:
         return False
-    if isinstance(first, (Result, Argument)):
+    if isinstance(first, (Result, Argument, InnerLeaf)):
         return first == second
     if isinstance(first, Grad):
         return _source_kind(first) == _source_kind(second)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from .graph import Graph, Value
 from .kernels import Kernel
+from .lowered import KernelReport
 from .memory import padded
-from .module import KernelReport, Module
+from .module import Module
 from .program import FIRST_POINTER, plain_calls
 from .scan_division import divided_body
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..modes import MODES
 from ..namespaces import register
 from ..namespaces.primitives import (
     BINARY,
@@ -81,6 +82,10 @@ def _trace(name: str) -> Callable[..., Value]:
             lifted = tuple(_lift(x, dtype) for x in operands)
             if arity > 1 and lifted[-1].dtype is not lifted[-2].dtype:
                 lifted = (*lifted[:-2], *_promoted(lifted[-2:]))
+            if MODES.capture is not None:
+                again = MODES.capture.replay.again(name, lifted, {})
+                if again is not None:
+                    return again
             shape, result_dtype = rule(*lifted)
             return Value(name, lifted, {}, shape, result_dtype)
 
@@ -112,6 +117,10 @@ def _trace(name: str) -> Callable[..., Value]:
             operands = list(_promoted(operands))
             for parameter, operand in zip(parameters, operands):  # the arrays come first
                 given[parameter] = operand
+        if MODES.capture is not None:
+            again = MODES.capture.replay.again(name, tuple(operands), attributes)
+            if again is not None:
+                return again
         shape, dtype = rule(**given)
         return Value(name, tuple(operands), attributes, tuple(int(n) for n in shape), dtype)
 

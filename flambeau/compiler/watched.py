@@ -55,11 +55,11 @@ def same_value(now: Any, then: Any) -> bool:
 
 def contents(container: Any) -> Any:
     """The items of a container, to be compared with :func:`_same_contents`."""
+    if isinstance(container, dict):
+        return dict(container) if container else {}
     if isinstance(container, (np.ndarray, array.array)):
         return container.tobytes()
-    if isinstance(container, bytearray):
-        return bytes(container)
-    return dict(container) if isinstance(container, dict) else list(container)
+    return bytes(container) if isinstance(container, bytearray) else list(container)
 
 
 def _same_key(now: Any, then: Any) -> bool:
@@ -67,6 +67,8 @@ def _same_key(now: Any, then: Any) -> bool:
 
 
 def _same_contents(container: Any, then: Any) -> bool:
+    if isinstance(container, dict) and not container:
+        return not then
     if isinstance(container, (np.ndarray, array.array)):
         return container.tobytes() == then
     if len(container) != len(then):

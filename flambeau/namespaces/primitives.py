@@ -47,10 +47,14 @@ BINARY_PREDICATES = "eq ne lt le gt ge logical_and logical_or logical_xor".split
 
 def broadcast_shapes(*shapes: Shape) -> Shape:
     """The shape that ``shapes`` broadcast to; ValueError where they do not."""
-    first = shapes[0]
-    if all(shape == first for shape in shapes):
-        return tuple(first)
-    return np.broadcast_shapes(*shapes)
+    found = shapes[0]
+    for shape in shapes[1:]:
+        if shape == found or not shape:
+            continue
+        if found:  # NumPy's function takes longer than most captured operations
+            return np.broadcast_shapes(*shapes)
+        found = shape
+    return tuple(found)
 
 
 def _shape(x: Any) -> Shape:

@@ -236,7 +236,10 @@ def apply_rule(
             for name in optimizer.scalar_states:
                 values[name] = float(state[name]) if is_concrete else state[name].double()
             found = type(optimizer).rule(TensorNamespace, **values, **numbers, **options)
-            return {name: found[name] for name in targets if found[name] is not values[name]}
+            changed = [name for name in targets if found[name] is not values[name]]
+            if MODES.capture is None or differentiable or param.is_complex():
+                return {name: found[name] for name in changed}
+            return {name: found[name].to(targets[name].dtype) for name in changed}
 
         capture = MODES.capture
         if capture is None or differentiable or param.is_complex():
@@ -268,5 +271,6 @@ def rebind(tensor: Tensor, value: Tensor) -> None:
     if _is_numpy(tensor) or value.requires_grad or tensor._base is not None:
         tensor.copy_(value)
         return
-    tensor._array = value.to(tensor.dtype)._array
+    same = value._array.dtype == tensor._array.dtype
+    tensor._array = (value if same else value.to(tensor.dtype))._array
     bump_version(tensor)
