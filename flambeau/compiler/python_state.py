@@ -95,8 +95,10 @@ class PythonState:
 
     def __init__(self, function: Callable[..., Any], args: Any = (), kwargs: Any = None) -> None:
         self.names: set[str] = set()
-        self.read: set[str] = set()
-        """The names that some code does more with than call what has the name."""
+        self._codes: list[types.CodeType] = []
+        """The code that has been met."""
+        self._read: set[str] = set()
+        """The names that code does more with than call what has the name, but that of _codes."""
         self.rates: list[tuple[dict[str, Any], Any]] = []
         while True:  # code found in one pass may name attributes that an earlier pass left out
             known = len(self.names)
@@ -150,7 +152,7 @@ class PythonState:
         if code is not None:
             names = code_names(code)
             self.names |= names
-            self.read |= names - called_names(code)
+            self._codes.append(code)
             if is_own_code(code):
                 return
             for name in names & _OUTSIDE:
@@ -165,7 +167,12 @@ class PythonState:
         """
         if self._everything and name[:2] != "__":
             return True
-        return name in (self.read if isinstance(item, PLAIN) else self.names)
+        if name not in self.names or not isinstance(item, PLAIN):
+            return name in self.names
+        while self._codes:
+            code = self._codes.pop()
+            self._read |= code_names(code) - called_names(code)
+        return name in self._read
 
     def _refer(self, holder: Any, name: str, value: Any, depth: int) -> None:
         """Note that ``holder`` has ``value`` under ``name``, and look into it."""

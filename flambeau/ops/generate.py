@@ -3,7 +3,8 @@
 The function of an operation starts as a stub.  At its first call the source of the real function,
 and of its node class, is written, and the stub takes on the new code: whoever took hold of it
 before (a method of Tensor, an import) has the fast one from then on.  The source is kept where
-tracebacks and debuggers look for it.
+tracebacks and debuggers look for it.  Calls in a capture take the general path, for which nothing
+has to be generated.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..modes import DIRECT
+from ..modes import DIRECT, MODES
 from . import (
     generated_calls,  # noqa: F401  fills in the names that the code refers to
     small_programs,
@@ -77,11 +78,22 @@ def make_stub(operation: Operation, dunder: bool) -> Callable[..., Any]:
 
 
 def _stub(*args, _operation, _dunder, **kwargs):  # type: ignore[no-untyped-def]
-    function = BUILD(_operation, _dunder)  # type: ignore[name-defined] # noqa: F821
-    return function(*args, **kwargs)
+    return FIRST_CALL(_operation, _dunder, args, kwargs)  # type: ignore[name-defined] # noqa: F821
 
 
 _STUB_CODE = _stub.__code__
+
+
+def _first_call(operation: Operation, dunder: bool, args: Any, kwargs: Any) -> Any:
+    """A call of an operation whose function has not been generated."""
+    if MODES.capture is not None and not kwargs:
+        missing = operation.parameters[len(args) :]
+        given = operation.parameters[: len(args)]
+        if len(args) <= len(operation.parameters) and not any(p.keyword_only for p in given):
+            if not any(p.default is inspect.Parameter.empty for p in missing):
+                values = (*args, *(p.default for p in missing))
+                return operation.general(values, None, dunder)
+    return build(operation, dunder)(*args, **kwargs)
 
 
 def build(operation: Operation, dunder: bool = False) -> Callable[..., Any]:
@@ -724,4 +736,4 @@ def _backward_method(
     return lines + ["        " + line for line in body]
 
 
-DIRECT["BUILD"] = build
+DIRECT["FIRST_CALL"] = _first_call
