@@ -123,9 +123,8 @@ class CompiledFunction:
             result = direct(args, kwargs)
             if result is not MISS:
                 return result
-        if (
-            self._disabled or MODES.capture is not None
-        ):  # a compiled function inside another is part of it
+        # inside another one it is part of that; and a compiled program looks for no anomalies
+        if self._disabled or MODES.capture is not None or MODES.anomaly:
             return self._function(*args, **kwargs)
         with self._lock:
             tensors: list[Tensor] = []

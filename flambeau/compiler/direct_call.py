@@ -72,7 +72,7 @@ def direct_call(
     """
     program, executable = runner.program, runner.executable
     assert executable is not None
-    if MODES.autocast is not None or GRAD_MODE.inference:
+    if MODES.autocast is not None or MODES.anomaly or GRAD_MODE.inference:
         return None
     if kwargs or program.joint is not None or not hasattr(executable, "bind"):
         return None
@@ -88,7 +88,7 @@ def direct_call(
     if updated is None or not _write_arguments(w, program, args, updated):
         return None
     w.conditions.append(f"GRAD_MODE.enabled is {grad_mode}")
-    w.conditions.append("MODES.autocast is None and not GRAD_MODE.inference")
+    w.conditions.append("MODES.autocast is None and not MODES.anomaly and not GRAD_MODE.inference")
     w.conditions.append(f"default_dtype() is {w.name(get_default_dtype(), 'y')}")
     assert program.surroundings is not None
     places = {

@@ -24,6 +24,7 @@ import numpy as np
 
 from ..modes import STRUCTURE
 from ..tensor import Tensor
+from .process_settings import SETTINGS, settings_among
 from .reach import (
     OWN,
     called_names,
@@ -114,6 +115,7 @@ class PythonState:
                 self._visit("an argument", value, 0)
             if len(self.names) == known:
                 break
+        self.plain += [(SETTINGS, *setting) for setting in settings_among(self.names).items()]
         self.facts = [TensorFacts(t) for t in self.tensors.values()]
         self.streams = [(s, repr(stream_state(s)), stream_state(s)) for s in self._streams]
         for group, _ in self.rates:
@@ -154,6 +156,7 @@ class PythonState:
             self.names |= names
             self._codes.append(code)
             if is_own_code(code):
+                self.names.add(function.__name__)
                 return
             for name in names & _OUTSIDE:
                 if name not in function.__globals__:

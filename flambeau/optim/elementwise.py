@@ -170,9 +170,11 @@ class ElementwiseOptimizer(Optimizer):
                     if state.get(name) is None:
                         state[name] = value
         differentiable = group.get("differentiable")
+        scalars = [self.state[param][name] for param in active for name in self.scalar_states]
+        by_rule = differentiable or len({id(count) for count in scalars}) < len(scalars)
         planned = []
         for param in active:
-            if not differentiable and supports(param, self.state.get(param, {}), names):
+            if not by_rule and supports(param, self.state.get(param, {}), names):
                 planned.append(param)
             else:
                 apply_rule(self, group, param, id(param) in fresh)

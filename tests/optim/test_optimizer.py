@@ -294,3 +294,21 @@ def test_an_optimizer_of_ones_own():
     assert a.tolist() == [0.5, 0.5]
     with pytest.raises(NotImplementedError):
         Optimizer([a], {}).step()
+
+
+def test_a_step_count_that_parameters_share_counts_for_each() -> None:
+    parameters = [flambeau.nn.Parameter(flambeau.ones(3)) for _ in range(3)]
+    optimizer = Adam(parameters)
+
+    def step() -> None:
+        for parameter in parameters:
+            parameter.grad = flambeau.ones(3)
+        optimizer.step()
+
+    step()
+    shared = flambeau.tensor(1.0)
+    for parameter in parameters:
+        optimizer.state[parameter]["step"] = shared
+    step()
+    step()
+    assert shared.item() == 7.0
