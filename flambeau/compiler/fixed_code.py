@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from . import cache as disk_cache
 from . import runtime
 from .lowered import Program
@@ -21,10 +19,16 @@ def kept_object(source: str) -> bytes:
     return code
 
 
-@cache
+_LOADED: dict[str, runtime.LoadedCode] = {}
+
+
 def fixed_code(source: str) -> runtime.LoadedCode:
     """The functions of LLVM code, in memory as long as the process lives."""
-    return runtime.LoadedCode(kept_object(source))
+    found = _LOADED.get(source)
+    if found is None:
+        # another thread may have loaded it meanwhile: there are callers of what it has
+        found = _LOADED.setdefault(source, runtime.LoadedCode(kept_object(source)))
+    return found
 
 
 __all__ = ["fixed_code", "kept_object"]
