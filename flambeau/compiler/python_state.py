@@ -458,8 +458,10 @@ class PythonState:
                     f"(from {len(watched.then)} to {len(watched.container)})"
                 )
         for group, rate in self.rates:
-            if group["lr"] is not rate:
-                return f"the learning rate of an optimizer (from {rate!r} to {group['lr']!r})"
+            now = group["lr"]
+            if now is not rate:
+                how = f"set to {now!r}" if same_value(now, rate) else f"from {rate!r} to {now!r}"
+                return f"the learning rate of an optimizer ({how})"
         if not same_random(self.random) or any(
             repr(stream_state(stream)) != shown for stream, shown, _ in self.streams
         ):

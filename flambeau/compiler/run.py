@@ -19,7 +19,7 @@ from ..random.default import default_generator
 from ..tensor import Tensor, wrap
 from .array_calls import drawn_back
 from .captured import Argument, Draw, Grad, Program, Result, View
-from .comparison import difference, named_results
+from .comparison import Results, difference, named_results
 from .delivery import deliver_view
 from .free_memory import return_free_memory
 from .graph import Graph, evaluate
@@ -157,26 +157,33 @@ class Runner:
         self.known = [None] * len(inputs)
         if self.checked and all(inputs[i] is arrays[i] for i in self.program.graph.updates):
             return self._run(inputs, tensors)
+        graph = self.program.graph
         before = default_generator.state_bytes()
-        outputs, updates = evaluate(self.program.graph, inputs)
-        updates = {i: np.array(a) for i, a in updates.items()}
-        return_free_memory(self.program.graph)
-        if self.executable is not None:
-            copies = [a.copy() for a in inputs]
-            with drawn_back(self.program.graph, before):
+
+        def run(given: Sequence[np.ndarray]) -> Results:
+            copies = [np.array(a) for a in given]
+            with drawn_back(graph, before):
                 results = self.executable(copies, spoiled=True)
-            updated = {i: copies[i] for i in self.program.graph.updates}
-            compiled = named_results(results, updated)
+            return named_results(results, {i: copies[i] for i in graph.updates})
+
+        def reference(given: Sequence[np.ndarray]) -> Results:
+            with drawn_back(graph, before):
+                return named_results(*evaluate(graph, given))
+
+        outputs, updates = evaluate(graph, inputs)
+        updates = {i: np.array(a) for i, a in updates.items()}
+        return_free_memory(graph)
+        if self.executable is not None:
             expected = named_results(outputs, updates)
-            self.wrong = difference(self.program.graph, inputs, compiled, expected)
+            self.wrong = difference(run(inputs), expected, inputs, run, reference)
             self.checked = self.wrong is None
-            del copies, results, updated, compiled, expected
+            del expected
         for i, array in updates.items():
             np.copyto(arrays[i], array)
         del updates
         result = self._deliver([np.array(o) for o in outputs], tensors)
         del outputs
-        return_free_memory(self.program.graph)
+        return_free_memory(graph)
         return result
 
     def _check(self, tensors: Sequence[Tensor]) -> None:
