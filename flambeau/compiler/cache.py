@@ -270,4 +270,4 @@ def _shrink(place: str) -> None:
         cache_log.info("removed entry %s: more than %d bytes were kept", entry.name[:12], limit)
 
 
-__all__ = ["attribute_text", "directory", "graph_key", "load", "source_key", "store"]
+__all__ = ["attribute_text", "directory", "graph_key", "has", "load", "source_key", "store"]

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from sys import getrefcount
 from typing import Any
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.grad_mode import GRAD_MODE
-from ..modes import MODES, enter_mode, leave_mode
+from ..modes import MODES, NotYet, enter_mode, leave_mode
 from ..tensor import Tensor
 from .captured import Argument, Grad, Program, RangeCheck, Result, View
 from .graph import Graph, Value, evaluate
@@ -45,6 +46,11 @@ from .recording import Capture, CaptureError, DeferredNumber, sure_chain
 from .replay import Replay
 from .side_effects import refused_output
 from .watched import hooks_of, node_hooks
+
+_one_at_a_time = threading.RLock()
+"""Held while a thread captures: what it makes is told from what was there by Python's collector."""
+_PATIENCE = 1.0
+"""Seconds that other threads wait for it."""
 
 
 def capture(
@@ -69,8 +75,28 @@ def capture(
     Raises:
         ConcreteValueNeeded, CaptureError: the program cannot be captured.  Everything that it did
             has been undone as far as it can be seen.
+        NotYet: another thread is capturing, and does not come to an end.
         Exception: whatever the program raises.
     """
+    if not _one_at_a_time.acquire(timeout=_PATIENCE):
+        raise NotYet("another thread is capturing")
+    try:
+        return _capture(function, args, kwargs, tensors, views, varying, changing, earlier)
+    finally:
+        _one_at_a_time.release()
+
+
+def _capture(
+    function: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+    tensors: list[Tensor],
+    views: bool,
+    varying: Set[tuple[int, str]],
+    changing: Sequence[Slot],
+    earlier: Replay | None,
+) -> tuple[Program, Capture]:
+    """:func:`capture`, by one thread at a time."""
     state = PythonState(function, args, kwargs)
     if state.refused is not None:
         raise CaptureError(state.refused)
@@ -140,8 +166,10 @@ def capture(
         recording.hyperparameters.clear()
         recording.delivered.clear()
         recording.newborn.thaw()
-        escaped = _settle_escaped(recording)
-        recording.newborn.close()
+        try:
+            escaped = _settle_escaped(recording)
+        finally:
+            recording.newborn.close()
     if escaped:
         state.restore()
         recording.restore_streams()

@@ -3,8 +3,9 @@
 The first call with arguments of a kind (shapes, dtypes, Python values) runs eagerly, so that state
 gets created.  The second and third are captured, and the two graphs compared: what differs between
 them cannot be a constant of a program.  The graph is then compiled, and the first result of the
-compiled program is compared with that of the same graph on NumPy, on a copy of the state.  From
-then on a call checks its guards and runs the program.
+compiled program is compared with that of the same graph on NumPy, on a copy of the state: at the
+third call, or at the second if the code is in the disk cache.  From then on a call checks its
+guards and runs the program.
 
 What cannot be captured runs eagerly, with one warning that says where and why.
 
@@ -75,9 +76,15 @@ class _Variant:
         self.replay: Replay | None = None
         """What the latest capture made."""
         self.ready: Runner | None = None
-        """The program of the first capture, if its code was kept: compiled and checked."""
+        """The program of the first capture with its code, if that was in the disk cache."""
         self.runner: Runner | None = None
         self.eager_reason: str | None = None
+
+    def give_up(self, reason: str) -> None:
+        """Run eagerly from now on."""
+        self.eager_reason = reason
+        self.program = self.replay = self.ready = self.runner = None
+        self.others = []
 
 
 class CompiledFunction:
@@ -219,10 +226,9 @@ class CompiledFunction:
         except Exception as error:  # the program's own: it happens after what is done before it
             _restore_generator(generator_state)
             result = self._function(*args, **kwargs)
-            variant.eager_reason = (
-                f"its capture raised {type(error).__name__}: {error}{_user_frame(error)}"
-            )
-            self._report(variant.eager_reason)
+            reason = f"its capture raised {type(error).__name__}: {error}{_user_frame(error)}"
+            variant.give_up(reason)
+            self._report(reason)
             if self._fullgraph:
                 raise
             return result
@@ -253,7 +259,7 @@ class CompiledFunction:
                 variant.others.append(variant.program)
                 variant.program = program
             else:
-                variant.eager_reason = difference
+                variant.give_up(difference)
                 self._report(difference)
         stage("comparison with NumPy")
         runner = variant.runner or variant.ready
@@ -299,7 +305,7 @@ class CompiledFunction:
         try:
             return Runner(program, compile_graphs)
         except Unsupported as error:
-            variant.eager_reason = str(error)
+            variant.give_up(str(error))
             self._report(str(error))
             if self._fullgraph:
                 raise
@@ -307,19 +313,19 @@ class CompiledFunction:
 
     def _give_up(self, variant: _Variant, wrong: str) -> None:
         """Do without a program that gave wrong results."""
-        variant.runner = variant.ready = None
-        variant.eager_reason = (
+        reason = (
             f"the compiled program is wrong ({wrong}). This is a bug of flambeau's compiler, "
             "please report it"
         )
-        self._report(variant.eager_reason)
+        variant.give_up(reason)
+        self._report(reason)
         if self._fullgraph:
             raise RuntimeError(f"flambeau.compile: {self.__name__}: {variant.eager_reason}")
 
     def _go_eager(self, variant: _Variant, error: Exception, args: Any, kwargs: Any) -> Any:
-        where = _user_frame(error)
-        variant.eager_reason = f"{error}{where}"
-        self._report(variant.eager_reason)
+        reason = f"{error}{_user_frame(error)}"
+        variant.give_up(reason)
+        self._report(reason)
         if self._fullgraph:
             raise error
         return self._function(*args, **kwargs)

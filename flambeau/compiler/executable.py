@@ -64,7 +64,7 @@ class _Machinery:
         self.hosts = HostCalls(program.hosts)
 
     def __del__(self) -> None:
-        if team is not None and self.program.divided:  # None: Python is shutting down
+        if self.program.divided and not sys.is_finalizing():
             team.retire(self.code, self.arena, self.tables)
 
 
@@ -247,7 +247,11 @@ def _key(graph: Graph, profiled: bool) -> tuple[str, bool]:
 
 
 def prepare(graph: Graph) -> bool:
-    """Load LLVM, and have it begin, if ``graph`` will have to be compiled; whether it will not."""
+    """Have LLVM begin if ``graph`` will have to be compiled.
+
+    Returns:
+        whether its code is in the disk cache.
+    """
     if cache.has(_key(graph, False)[0]):
         return True
     if "llvmlite.binding" in sys.modules:

@@ -149,6 +149,7 @@ def constant(array: np.ndarray) -> Value:
         again = MODES.capture.replay.constant_again(array)
         if again is not None:
             return again
+        array = array.copy()  # the program may have its memory from elsewhere
     return Value("constant", (), {"array": array}, array.shape, array.dtype)
 
 

@@ -39,8 +39,9 @@ class Newborn:
             self._older = {id(tensor) for tensor in _tensors(gc.get_objects())}
         gc.callbacks.append(self._collection)
         self._thresholds = gc.get_threshold()
+        self._raised = max(_FEW, self._thresholds[0]), *self._thresholds[1:]
         if self._thresholds[0]:  # what is newborn is looked through at each collection
-            gc.set_threshold(max(_FEW, self._thresholds[0]), *self._thresholds[1:])
+            gc.set_threshold(*self._raised)
         # what is there now is not looked through again and again
         self._frozen = hasattr(gc, "freeze") and gc.get_freeze_count() == 0
         if self._frozen:
@@ -55,7 +56,8 @@ class Newborn:
     def close(self) -> None:
         """Watch no longer; what has been found is known still."""
         self.thaw()
-        gc.set_threshold(*self._thresholds)
+        if gc.get_threshold() == self._raised:  # nobody else has set others
+            gc.set_threshold(*self._thresholds)
         gc.callbacks.remove(self._collection)
 
     def _collection(self, phase: str, info: dict[str, int]) -> None:

@@ -74,6 +74,8 @@ _SPECIAL = {
     "__slots__", "__qualname__", "__reduce__", "__repr__", "__init_subclass__", "__getstate__",
     "__setstate__", "__reduce_ex__", "__del__", "__copy__", "__deepcopy__",
 }  # fmt: skip
+_CALLED_BY_US = {"forward", "backward", "setup_context"}
+"""Methods of the user's that modules and functions with a gradient of their own call."""
 _CONSTANT = {f"{OWN}.device", f"{OWN}.dtypes", f"{OWN}.size", f"{OWN}.layout"}
 """Where classes are defined whose instances never change."""
 _MODULE_FIELDS = {"_non_persistent_buffers_set", "_is_full_backward_hook", "training"}
@@ -99,7 +101,7 @@ class PythonState:
         self._codes: list[types.CodeType] = []
         """The code that has been met."""
         self._read: set[str] = set()
-        """The names that code does more with than call what has the name, but that of _codes."""
+        """The names that code does more with than call what has the name, without ``_codes``."""
         self.rates: list[tuple[dict[str, Any], Any]] = []
         while True:  # code found in one pass may name attributes that an earlier pass left out
             known = len(self.names)
@@ -277,7 +279,7 @@ class PythonState:
                 continue
             for name, member in list(vars(base).items()):
                 special = name[:2] == "__" and name not in _SPECIAL
-                if not (name in self.names or name == "forward" or special):
+                if not (name in self.names or name in _CALLED_BY_US or special):
                     continue
                 member = getattr(member, "fget", getattr(member, "__func__", member))
                 if isinstance(member, functools.cached_property):

@@ -10,7 +10,8 @@ import numpy as np
 from ..modes import MODES, ConcreteValueNeeded
 from ..random.default import default_generator
 from ..tensor import Tensor
-from ..tensor.views import chain_of, is_alias, record_alias, replay
+from ..tensor.views import chain_of, is_alias, record_alias
+from ..tensor.views import replay as replayed
 from . import symbolic
 from .array_calls import TURN, call_values, drawn, name_of
 from .capture_error import CaptureError
@@ -178,7 +179,7 @@ class Capture:
         assert base is not None
         self.derived[id(view)] = (view, view._array)
         self._remember(view)
-        value = replay(chain_of(view), self.array_of(base))
+        value = replayed(chain_of(view), self.array_of(base))
         view._array = value
         view._seen = base._rebased
         return value

@@ -157,6 +157,9 @@ class Runner:
         self.known = [None] * len(inputs)
         if self.checked and all(inputs[i] is arrays[i] for i in self.program.graph.updates):
             return self._run(inputs, tensors)
+        if self.program.checks:
+            checked = [inputs[i] for i in checked_inputs(self.program)]
+            self.refuse(inputs, evaluate(check_graph(self.program), checked)[0])
         graph = self.program.graph
         before = default_generator.state_bytes()
 

@@ -61,7 +61,7 @@ def _public_signature(operation: Operation) -> inspect.Signature:
 
 
 def make_stub(operation: Operation, dunder: bool) -> Callable[..., Any]:
-    """A function that builds the real one at its first call and turns into it.
+    """A function that builds the real one at its first call outside captures and turns into it.
 
     The function object stays the same, so whoever took hold of it before (a method of Tensor, an
     import) has the fast one from then on.

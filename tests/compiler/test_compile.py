@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -427,3 +428,52 @@ def test_an_embedding_of_an_unknown_word_is_refused_before_anything_is_written()
         with pytest.raises(IndexError, match=f"out of range in self: .* index {wrong} for 10"):
             step(torch.tensor([0, 1, 2, wrong, 4, 5]))
         assert torch.equal(words.weight, before)
+
+
+@pytest.mark.parametrize("call", [1, 2, 3, 4])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_target_out_of_range_is_refused_at_any_call(
+    call: int, kept: bool, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLAMBEAU_CACHE", str(tmp_path))
+
+    def run(bad: int | None) -> None:
+        weight = torch.nn.Parameter(torch.ones(2, 3))
+
+        @torch.compile
+        def step(target: torch.Tensor) -> torch.Tensor:
+            weight.grad = None
+            loss = torch.nn.functional.cross_entropy(weight, target)
+            loss.backward()
+            return loss
+
+        for number in range(6):
+            if number == bad:
+                with pytest.raises(IndexError, match="Target 7 is out of bounds"):
+                    step(torch.tensor([0, 7]))
+            else:
+                step(torch.tensor([0, 2]))
+
+    if kept:
+        run(None)
+    run(call)
+
+
+def test_what_only_a_gradient_reads_is_noticed() -> None:
+    class Scaled(torch.autograd.Function):
+        scale = 2.0
+
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            return x * 1
+
+        @staticmethod
+        def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+            return grad * Scaled.scale
+
+    compiled = torch.compile(lambda x: Scaled.apply(x))
+    for scale in (2.0,) * 5 + (3.0,) * 5 + (2.0,) * 2:
+        Scaled.scale = scale
+        x = torch.ones(2, requires_grad=True)
+        compiled(x).sum().backward()
+        assert x.grad.tolist() == [scale, scale]

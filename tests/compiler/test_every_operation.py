@@ -21,7 +21,7 @@ import ml_dtypes
 import flambeau as torch
 from flambeau.compiler import runtime
 from flambeau.compiler.capture import capture
-from flambeau.compiler.comparison import difference, named_results
+from flambeau.compiler.comparison import Results, difference, named_results
 from flambeau.compiler.executable import compile_graph
 from flambeau.compiler.graph import Graph, evaluate
 from flambeau.compiler.lowering import lower
@@ -167,10 +167,20 @@ def _compare(graph: Graph, arrays: list[np.ndarray], calls: Sequence[Call]) -> N
     eager = [t.numpy() if t.dtype != torch.bfloat16 else t._array
              for call in calls for t in call.run()]  # fmt: skip
     expected, _ = evaluate(graph, arrays)
-    outputs = compile_graph(graph)(arrays)
-    wrong = difference(graph, arrays, named_results(outputs, {}), named_results(expected, {}))
+    executable = compile_graph(graph)
+
+    def run(given: Sequence[np.ndarray]) -> Results:
+        return named_results(executable(given), {})
+
+    def reference(given: Sequence[np.ndarray]) -> Results:
+        return named_results(evaluate(graph, given)[0], {})
+
+    outputs = executable(arrays)
+    wrong = difference(
+        named_results(outputs, {}), named_results(expected, {}), arrays, run, reference
+    )
     assert wrong is None, f"{wrong} in a program of {[str(c.case) for c in calls]}"
     assert len(eager) == len(expected)
-    assert difference(
-        graph, arrays, named_results(expected, {}), named_results(eager, {})
-    ) is None  # fmt: skip
+    seen = named_results(eager, {})
+    expected = named_results(expected, {})
+    assert difference(seen, expected, arrays, lambda _: seen, reference) is None

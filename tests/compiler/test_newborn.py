@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import threading
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -96,3 +99,50 @@ def test_the_collector_leaves_alone_what_was_there() -> None:
         assert gc.get_freeze_count() > frozen / 2  # some are gone by themselves
     finally:
         gc.unfreeze()
+
+
+def test_the_collector_is_left_as_it_was() -> None:
+    before, callbacks = gc.get_threshold(), len(gc.callbacks)
+    weight = torch.nn.Parameter(torch.ones(4))
+    together = threading.Barrier(3, timeout=60)
+
+    def train(number: int) -> list[float]:
+        optimizer = torch.optim.SGD([weight_of[number]], 0.1)
+
+        @torch.compile
+        def step(x: torch.Tensor) -> torch.Tensor:
+            optimizer.zero_grad()
+            loss = (weight_of[number] * x).square().sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        losses = []
+        for _ in range(6):
+            together.wait()
+            losses.append(step(torch.ones(4)).item())
+        return losses
+
+    weight_of = [torch.nn.Parameter(weight.detach().clone()) for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        losses = list(pool.map(train, range(3)))
+    assert losses[0] == losses[1] == losses[2]
+    assert gc.get_threshold() == before and len(gc.callbacks) == callbacks
+
+
+def test_the_collector_is_left_as_it_was_by_what_fails() -> None:
+    before, callbacks = gc.get_threshold(), len(gc.callbacks)
+    kept: list[torch.Tensor] = []
+
+    @torch.compile
+    def program(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        kept[:] = [x[index]]
+        return x * 2
+
+    x = torch.ones(3)
+    program(x, torch.tensor([1]))
+    for _ in range(3):
+        with pytest.raises(IndexError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program(x, torch.tensor([7]))
+    assert gc.get_threshold() == before and len(gc.callbacks) == callbacks

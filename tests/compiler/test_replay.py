@@ -186,3 +186,53 @@ def test_kept_code_that_is_wrong_is_not_used(
             losses = _run(step)
         np.testing.assert_allclose(losses, _run(eager), rtol=1e-5)
         assert bool(step.runners()) is not spoiled
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("change", ["an array in place", "the sign of a zero"])
+def test_a_constant_that_changes_between_two_captures(
+    kept: bool, change: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLAMBEAU_CACHE", str(tmp_path))
+    array, zeros = np.array([1.0, 2.0, 3.0, 4.0], np.float32), [0.0]
+
+    if change == "an array in place":
+
+        def program(x: Any) -> Any:
+            return x * torch.from_numpy(array) + 1
+    else:
+
+        def program(x: Any) -> Any:
+            return x / torch.tensor(zeros[0])
+
+    x = torch.ones(4)
+    if kept:
+        for _ in range(4):
+            torch.compile(program)(x)
+        first = torch.compile(program)
+        for _ in range(4):
+            first(x)
+    compiled = torch.compile(program)
+    for call in range(7):
+        if call == 2:
+            array += 10
+            zeros[0] = -0.0
+        assert torch.equal(compiled(x), program(x))
+
+
+def test_nothing_is_kept_of_what_is_given_up(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLAMBEAU_CACHE", str(tmp_path))
+    monkeypatch.setattr(compile_module, "MAX_CAPTURES", 3)
+
+    def program(x: Any) -> Any:
+        return x * time.perf_counter()
+
+    compiled = torch.compile(program)
+    with pytest.warns(UserWarning, match="runs eagerly"):
+        for _ in range(5):
+            compiled(torch.ones(1000, dtype=torch.float64))
+    ((variant,),) = compiled._variants.values()
+    assert variant.eager_reason
+    assert variant.program is variant.replay is variant.ready is variant.runner is None
