@@ -12,9 +12,10 @@ entry returns as a built-in function does whose exception is set.
 from __future__ import annotations
 
 import platform
-import sys
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from .clock import nanoseconds_source
 
 STATUS, ARENA, FIRST_POINTER = 0, 1, 2
 SLOTS, ONCE_POINTER, HOST_POINTER, TEAM_POINTER = 65532, 65533, 65534, 65535
@@ -108,27 +109,12 @@ def counter_source() -> str:
     declared = "declare i64 @llvm.readcyclecounter()\n"
     if _has_time_stamps():
         return declared
-    return declared + _TICKS.replace("MONOTONIC", "6" if sys.platform == "darwin" else "1")
+    return declared + nanoseconds_source("ticks")
 
 
 def _has_time_stamps() -> bool:
     """Whether programs may read the counter of cycles; on ARM it is the system's alone."""
     return platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
-
-
-_TICKS = """
-declare i32 @clock_gettime(i32, ptr)
-define internal i64 @ticks() {
-  %time = alloca [2 x i64]
-  %failed = call i32 @clock_gettime(i32 MONOTONIC, ptr %time)
-  %seconds = load i64, ptr %time
-  %after = getelementptr i64, ptr %time, i64 1
-  %rest = load i64, ptr %after
-  %large = mul i64 %seconds, 1000000000
-  %all = add i64 %large, %rest
-  ret i64 %all
-}
-"""
 
 
 def _clock(number: int, moment: str) -> list[str]:

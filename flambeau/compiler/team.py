@@ -24,23 +24,26 @@ from typing import Any
 import numpy as np
 
 from . import runtime
+from .clock import nanoseconds_source
 from .fixed_code import fixed_code
 
 GENERATION, FUNCTION, TABLE, SLEEPERS, ACTIVE, STOP = 0, 8, 16, 24, 32, 40
-LONG_WAITS, ALONE, PENALTY, BUSY = 48, 49, 50, 56
+WAITED, ALONE, PENALTY, STARTED, BUSY = 48, 49, 50, 51, 56
 """Words of the team's memory, on cache lines of their own; BUSY has one line per worker.
 
 On a busy machine a worker may lose its processor in the middle of a part, and the caller waits.  A
-run with such a wait (LONG_WAITS) is followed by ALONE runs without workers, whose number (PENALTY)
-doubles from one such run to the next.
+run of which much was such waiting (WAITED, of what has passed since STARTED, in nanoseconds) is
+followed by ALONE runs without workers, whose number (PENALTY) doubles from one such to the next.
 """
 _LINE = 8
 _MOST_WORKERS = 63
 _SPINS = 4000
 """Times that a worker looks for work before it sleeps: some tens of microseconds."""
 
-_LONGEST_WAIT = 10
-"""Times that the caller may give its processor away, waiting for a part, in an undisturbed run."""
+_LONGEST_WAIT = 300_000
+"""Nanoseconds that the caller may wait in an undisturbed run, however short that is."""
+_MOST_WAITING = 3
+"""In a long run, whose parts are long, it may wait for a third of the time."""
 _MOST_ALONE = 63
 
 _FUTEX = {"x86_64": 202, "aarch64": 98, "arm64": 98}
@@ -169,6 +172,7 @@ def _helper_source() -> str:
     pause, _ = _pause()
     return f"""
 declare i32 @sched_yield()
+{nanoseconds_source("nanoseconds")}
 define i64 @flambeau_take(ptr %counter, i64 %run, i64 %thread) #0 {{
 entry:
   %front_end = icmp eq i64 %thread, 0
@@ -201,20 +205,22 @@ none:
 define i1 @flambeau_reached(ptr %team, i64 %thread, ptr %word, i64 %target) #0 {{
 entry:
   %run = lshr i64 %target, 16
+  %is_caller = icmp eq i64 %thread, 0
   br label %look
 look:
   %spins = phi i64 [ 0, %entry ], [ %more, %wait ], [ 0, %yielding ]
   %yields = phi i64 [ 0, %entry ], [ %yields, %wait ], [ %yields_next, %yielding ]
+  %since = phi i64 [ 0, %entry ], [ %since, %wait ], [ %began, %yielding ]
   %now = load atomic i64, ptr %word seq_cst, align 8
   %its_run = lshr i64 %now, 16
   %same = icmp eq i64 %its_run, %run
   br i1 %same, label %current, label %other
 current:
   %there = icmp uge i64 %now, %target
-  br i1 %there, label %yes, label %pause
+  br i1 %there, label %end, label %pause
 other:
   %newer = icmp ugt i64 %its_run, %run
-  br i1 %newer, label %no, label %pause
+  br i1 %newer, label %end, label %pause
 pause:
   {pause}
   %more = add i64 %spins, 1
@@ -223,22 +229,32 @@ pause:
 wait:
   br label %look
 yield:
-  %yielded = call i32 @sched_yield()
-  %yields_next = add i64 %yields, 1
-  %is_long = icmp eq i64 %yields_next, {_LONGEST_WAIT}
-  %is_caller = icmp eq i64 %thread, 0
-  %noted = and i1 %is_long, %is_caller
-  br i1 %noted, label %note, label %yielding
-note:
-  %long_at = getelementptr i64, ptr %team, i64 {LONG_WAITS}
-  store i64 1, ptr %long_at
+  %is_first = icmp eq i64 %yields, 0
+  %timed = and i1 %is_first, %is_caller
+  br i1 %timed, label %clock, label %yielding
+clock:
+  %time = call i64 @nanoseconds()
   br label %yielding
 yielding:
+  %began = phi i64 [ %since, %yield ], [ %time, %clock ]
+  %yielded = call i32 @sched_yield()
+  %yields_next = add i64 %yields, 1
   br label %look
-yes:
-  ret i1 true
-no:
-  ret i1 false
+end:
+  %answer = phi i1 [ true, %current ], [ false, %other ]
+  %is_long = icmp ne i64 %yields, 0
+  %noted = and i1 %is_long, %is_caller
+  br i1 %noted, label %note, label %leave
+note:
+  %waited_at = getelementptr i64, ptr %team, i64 {WAITED}
+  %before = load i64, ptr %waited_at
+  %until = call i64 @nanoseconds()
+  %wait_time = sub i64 %until, %since
+  %waited = add i64 %before, %wait_time
+  store i64 %waited, ptr %waited_at
+  br label %leave
+leave:
+  ret i1 %answer
 }}
 define i64 @flambeau_next_run(ptr %team) #0 {{
   %old = load atomic i64, ptr %team seq_cst, align 8
@@ -264,6 +280,9 @@ keep:
   store atomic i64 %run, ptr %team seq_cst, align 8
   ret i1 false
 share:
+  %started_at = getelementptr i64, ptr %team, i64 {STARTED}
+  %started = call i64 @nanoseconds()
+  store i64 %started, ptr %started_at
   store atomic ptr %function, ptr %function_at seq_cst, align 8
   store atomic ptr %table, ptr %table_at seq_cst, align 8
   store atomic i64 %run, ptr %team seq_cst, align 8
@@ -282,15 +301,26 @@ go:
 }}
 define void @flambeau_judge(ptr %team, i1 %shared) #0 {{
 entry:
-  %long_at = getelementptr i64, ptr %team, i64 {LONG_WAITS}
+  %waited_at = getelementptr i64, ptr %team, i64 {WAITED}
+  %started_at = getelementptr i64, ptr %team, i64 {STARTED}
   %alone_at = getelementptr i64, ptr %team, i64 {ALONE}
   %penalty_at = getelementptr i64, ptr %team, i64 {PENALTY}
   br i1 %shared, label %look, label %leave
 look:
-  %long = load i64, ptr %long_at
-  store i64 0, ptr %long_at
+  %waited = load i64, ptr %waited_at
+  store i64 0, ptr %waited_at
+  %is_long = icmp sgt i64 %waited, {_LONGEST_WAIT}
+  br i1 %is_long, label %compare, label %decide
+compare:
+  %started = load i64, ptr %started_at
+  %now = call i64 @nanoseconds()
+  %total = sub i64 %now, %started
+  %scaled = mul i64 %waited, {_MOST_WAITING}
+  %much = icmp sgt i64 %scaled, %total
+  br label %decide
+decide:
+  %disturbed = phi i1 [ false, %look ], [ %much, %compare ]
   %penalty = load i64, ptr %penalty_at
-  %disturbed = icmp ne i64 %long, 0
   %doubled = mul i64 %penalty, 2
   %raised = add i64 %doubled, 1
   %over = icmp sgt i64 %raised, {_MOST_ALONE}
