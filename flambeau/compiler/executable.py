@@ -63,8 +63,8 @@ class _Machinery:
         self.tables: list[np.ndarray] = []
         self.hosts = HostCalls(program.hosts)
 
-    def __del__(self) -> None:
-        if self.program.divided and not sys.is_finalizing():
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if self.program.divided and not is_finalizing():
             team.retire(self.code, self.arena, self.tables)
 
 

@@ -12,7 +12,7 @@ costs less than it saves.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,11 @@ Dim = tuple[int, int]
 """A value's id and one of its dims."""
 
 _VIEWS = frozenset(("reshape", "permute", "expand"))
+
+_ACROSS_ROWS = 0.5
+"""How full vectors are, as a rule, that are walked along the rows of images."""
+_WORTH_TURNING = 1.2
+"""How much fuller they must be along channels: the filters are turned in every step."""
 
 _PADDED = 2048
 """Elements from which rows are padded to whole cache lines."""
@@ -205,6 +210,37 @@ def _innermost_class(graph: Graph, classes: DimClasses, lanes: int) -> Dim | Non
     return max(scores, key=lambda root: scores[root])
 
 
+def _innermost(graph: Graph, classes: DimClasses, lanes: int) -> set[Dim]:
+    """The classes of dims that lie innermost: one, or the channels of all images."""
+    best = _innermost_class(graph, classes, lanes)
+    if best is None:
+        return set()
+    along_best = along_channels = 0.0
+    channels: set[Dim] = set()
+    for value in graph.values():
+        if value.primitive not in ("conv", "conv_input", "conv_weight") or value.size == 0:
+            continue
+        if value.primitive == "conv_weight":
+            grad, image = value.operands
+            weight, made = value.shape, (grad, image)
+            filled = max(_filled(n, lanes) for n in weight[:2])
+        else:
+            image, taken = value.operands
+            weight, made = taken.shape, (value, image)
+            filled = _filled(value.shape[1], lanes)
+        groups = value.attributes["groups"]
+        if groups > 1 and (weight[1] > 1 or weight[0] != groups):
+            filled = 0.0  # neighbouring filters read other channels
+        work = math.prod(weight) * min(math.prod(v.shape) / v.shape[1] for v in made)
+        batch = classes.find((id(image), 0)) == best
+        along_best += work * (_filled(image.shape[0], lanes) if batch else _ACROSS_ROWS)
+        along_channels += work * filled
+        for v in made:
+            if 2 * v.shape[1] >= lanes:
+                channels.add(classes.find((id(v), 1)))
+    return channels if along_channels > _WORTH_TURNING * along_best > 0 else {best}
+
+
 # -- copies for contractions ----------------------------------------------------------------------
 
 
@@ -217,9 +253,16 @@ def _base(operand: Value) -> tuple[Value, list[Value]]:
     return operand, chain
 
 
-def _flat(source: Source, strides: Callable[[Value], tuple[int, ...]]) -> tuple[Value, Index]:
+def _flat(
+    source: Source, strides: Callable[[Value], tuple[int, ...]], in_place: Callable[[Value], bool]
+) -> tuple[Value, Index]:
+    """The array that a source is read from, and where in its memory.
+
+    Args:
+        in_place: which slices are read where they are.
+    """
     operand, index = source.operand, source.index
-    while operand.primitive in _VIEWS:
+    while operand.primitive in _VIEWS or in_place(operand):
         (inner,) = sources(operand, index, _no_dynamic)
         operand, index = inner.operand, inner.index
     return operand, linear(index, strides(operand))
@@ -239,7 +282,10 @@ def _form(value: Value) -> Any:
 def _seen_through(operand: Value, layouts: Layouts) -> Any:
     """What ``operand`` is to its reader: views, and the kind and layout of what they show."""
     base, chain = _base(operand)
-    return *(_form(view) for view in chain), base.shape, base.dtype, layouts.strides(base)
+    within: tuple[Any, ...] = ()
+    if base.primitive == "slice":
+        within = _form(base), *_seen_through(base.operands[0], layouts)
+    return *map(_form, chain), base.shape, base.dtype, layouts.strides(base), *within
 
 
 def _no_dynamic(*read: object) -> Index:
@@ -288,7 +334,11 @@ class _CopyChooser:
             if base.primitive in ("full", "arange") or base.ndim < 2:
                 continue
             strides = self.layouts.strides(base)
-            trials += [{which: d} for d, n in enumerate(base.shape) if n > 1 and strides[d] != 1]
+            # taps of filters are read where they are
+            apart = base.primitive == "slice" and value.primitive != "matmul"
+            trials += [
+                {which: d} for d, n in enumerate(base.shape) if n > 1 and (apart or strides[d] != 1)
+            ]
         if value.primitive == "conv_weight":
             # both are walked along the batch: one such copy alone gains nothing
             batch = [t for t in trials if list(t.values()) == [0]]
@@ -307,15 +357,16 @@ class _CopyChooser:
             trial.set(base, self._order(base, dim))
         key = (
             _form(value),
+            tuple(copied),
             trial.strides(value),
             *(_seen_through(v, trial) for v in value.operands),
         )
         cost = self.costs.get(key)
         if cost is None:
-            cost = self.costs[key] = self._planned_cost(value, trial)
+            cost = self.costs[key] = self._planned_cost(value, trial, copied)
         return cost
 
-    def _planned_cost(self, value: Value, trial: Layouts) -> float:
+    def _planned_cost(self, value: Value, trial: Layouts, copies: Collection[int]) -> float:
         kernel = kernel_of(value)
         kernel.stored = [value]
         arrange_loops(kernel, lambda v: v.primitive not in _VIEWS, trial.strides)
@@ -323,7 +374,13 @@ class _CopyChooser:
         member = group.members[0]
         assert member.reduction is not None
         sources = member.reduction.terms(member.position, group.terms_at)
-        flat = [_flat(source, trial.strides) for source in sources]
+        copied = {id(_base(value.operands[which])[0]) for which in copies}
+        taps = value.primitive != "matmul"
+
+        def in_place(v: Value) -> bool:
+            return taps and v.primitive == "slice" and id(v) not in copied
+
+        flat = [_flat(source, trial.strides, in_place) for source in sources]
         factors = [index for _, index in flat]
         arrays = [id(array) for array, _ in flat]
         out = linear(member.position, trial.strides(value))
@@ -370,18 +427,37 @@ def _convolved(graph: Graph) -> set[int]:
     return found
 
 
-def _pays_turned(value: Value, layouts: Layouts, chooser: _CopyChooser, lanes: int) -> bool:
-    """Whether a product of few columns is better computed column by column, and then turned."""
-    if value.primitive != "matmul" or value.ndim != 2:
-        return False
-    rows, columns = value.shape
-    if columns > lanes // 2 or rows < 2 * lanes or value.operands[0].shape[-1] < 8 * lanes:
-        return False
-    plain, _ = chooser.choice(value)
-    layouts.set(value, (1, 0))
-    turned, _ = chooser.choice(value)
-    layouts.unset(value)
-    return turned + 40 + 0.7 * value.size < 0.8 * plain
+def _turned(
+    value: Value, layouts: Layouts, chooser: _CopyChooser, lanes: int
+) -> tuple[int, ...] | None:
+    """The order of dims in which a contraction is better computed, and then brought to its own.
+
+    A product of few columns is computed column by column; the gradient of filters in vectors along
+    the filters or their channels.
+    """
+    if value.size == 0:
+        return None
+    if value.primitive == "matmul" and value.ndim == 2:
+        rows, columns = value.shape
+        if columns > lanes // 2 or rows < 2 * lanes or value.operands[0].shape[-1] < 8 * lanes:
+            return None
+        orders: list[tuple[int, ...]] = [(1, 0)]
+    elif value.primitive == "conv_weight":
+        orders = [
+            (*(i for i in range(value.ndim) if i != d), d)
+            for d in (0, 1)
+            if value.shape[d] >= lanes
+        ]
+    else:
+        return None
+    best, found = 0.8 * chooser.choice(value)[0], None
+    for order in orders:
+        layouts.set(value, order)
+        cost = chooser.choice(value)[0] + 40 + 0.7 * value.size
+        layouts.unset(value)
+        if cost < best:
+            best, found = cost, order
+    return found
 
 
 def _padded_after_turning(value: Value, layouts: Layouts, chooser: _CopyChooser) -> Value:
@@ -404,13 +480,13 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
     classes = DimClasses()
     for value in graph.values():
         join_dims(value, classes)
-    innermost = _innermost_class(graph, classes, lanes)
+    innermost = _innermost(graph, classes, lanes)
     layouts = Layouts()
     pinned = {id(v) for v in graph.roots()}
     for value in graph.values():
         if value.primitive in ("scan", "host"):  # found by address
             pinned |= {id(value), *(id(v) for v in value.operands)}
-    convolved = _convolved(graph) if innermost is not None else set()
+    convolved = _convolved(graph) if innermost else set()
     chooser = _CopyChooser(layouts, lanes)
     table: dict[int, Value] = {}
     outward: dict[int, Value] = {}
@@ -420,11 +496,11 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
         new = value.on(operands)
         if (
             id(value) not in pinned
-            and innermost is not None
+            and innermost
             and value.primitive not in ("input", "constant")
             or id(value) in convolved
         ):
-            dims = [d for d in range(value.ndim) if classes.find((id(value), d)) == innermost]
+            dims = [d for d in range(value.ndim) if classes.find((id(value), d)) in innermost]
             if not dims and id(value) in convolved:
                 # the batch, or the channels
                 dims = [d for d in (0, 1) if value.shape[d] >= lanes][:1]
@@ -437,12 +513,14 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
             new = _padded_after_turning(new, layouts, chooser)
         if new.primitive in CONTRACTIONS:
             before = layouts.orders.get(id(new))
-            turned = before is None and _pays_turned(new, layouts, chooser, lanes)
+            turned = _turned(new, layouts, chooser, lanes) if before is None else None
+            if turned is not None:
+                layouts.set(new, turned)
             new = chooser.rewritten(new)
             if before is not None:
                 layouts.set(new, before)
-            elif turned:
-                layouts.set(new, (1, 0))
+            elif turned is not None:
+                layouts.set(new, turned)
                 new = Value("relayout", (inherit(new, value),), {}, value.shape, value.dtype)
         table[id(value)] = inherit(new, value)
         if id(value) in convolved and id(table[id(value)]) in layouts.orders:
