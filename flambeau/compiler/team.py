@@ -33,18 +33,21 @@ WAITED, ALONE, PENALTY, STARTED, BUSY = 48, 49, 50, 51, 56
 
 On a busy machine a worker may lose its processor in the middle of a part, and the caller waits.  A
 run of which much was such waiting (WAITED, of what has passed since STARTED, in nanoseconds) is
-followed by ALONE runs without workers, whose number (PENALTY) doubles from one such to the next.
+followed by ALONE runs without workers, whose number (PENALTY) grows fourfold from one such run to
+the next, and halves with each other run.
 """
 _LINE = 8
 _MOST_WORKERS = 63
 _SPINS = 4000
 """Times that a worker looks for work before it sleeps: some tens of microseconds."""
 
-_LONGEST_WAIT = 300_000
-"""Nanoseconds that the caller may wait in an undisturbed run, however short that is."""
+_LONGEST_WAIT = 10
+"""Times that the caller may give its processor away, waiting for a part, in an undisturbed run."""
 _MOST_WAITING = 3
-"""In a long run, whose parts are long, it may wait for a third of the time."""
-_MOST_ALONE = 63
+"""In a long run, whose parts are long, it may wait longer: for a third of the time in all."""
+_MOST_ALONE = 127
+_LONGEST_ALONE = 500_000_000
+"""Nanoseconds of runs without workers, unless a single run takes longer."""
 
 _FUTEX = {"x86_64": 202, "aarch64": 98, "arm64": 98}
 """The number of the system call ``futex`` on Linux."""
@@ -172,6 +175,8 @@ def _helper_source() -> str:
     pause, _ = _pause()
     return f"""
 declare i32 @sched_yield()
+declare i64 @llvm.smax.i64(i64, i64)
+declare i64 @llvm.smin.i64(i64, i64)
 {nanoseconds_source("nanoseconds")}
 define i64 @flambeau_take(ptr %counter, i64 %run, i64 %thread) #0 {{
 entry:
@@ -242,7 +247,7 @@ yielding:
   br label %look
 end:
   %answer = phi i1 [ true, %current ], [ false, %other ]
-  %is_long = icmp ne i64 %yields, 0
+  %is_long = icmp sge i64 %yields, {_LONGEST_WAIT}
   %noted = and i1 %is_long, %is_caller
   br i1 %noted, label %note, label %leave
 note:
@@ -309,7 +314,7 @@ entry:
 look:
   %waited = load i64, ptr %waited_at
   store i64 0, ptr %waited_at
-  %is_long = icmp sgt i64 %waited, {_LONGEST_WAIT}
+  %is_long = icmp ne i64 %waited, 0
   br i1 %is_long, label %compare, label %decide
 compare:
   %started = load i64, ptr %started_at
@@ -317,14 +322,19 @@ compare:
   %total = sub i64 %now, %started
   %scaled = mul i64 %waited, {_MOST_WAITING}
   %much = icmp sgt i64 %scaled, %total
+  %busy = sub i64 %total, %waited
+  %some = call i64 @llvm.smax.i64(i64 %busy, i64 1)
+  %fit = udiv i64 {_LONGEST_ALONE}, %some
+  %few = call i64 @llvm.smin.i64(i64 %fit, i64 {_MOST_ALONE})
+  %limit = call i64 @llvm.smax.i64(i64 %few, i64 1)
   br label %decide
 decide:
   %disturbed = phi i1 [ false, %look ], [ %much, %compare ]
+  %highest = phi i64 [ 0, %look ], [ %limit, %compare ]
   %penalty = load i64, ptr %penalty_at
-  %doubled = mul i64 %penalty, 2
-  %raised = add i64 %doubled, 1
-  %over = icmp sgt i64 %raised, {_MOST_ALONE}
-  %most = select i1 %over, i64 {_MOST_ALONE}, i64 %raised
+  %multiplied = mul i64 %penalty, 4
+  %raised = add i64 %multiplied, 3
+  %most = call i64 @llvm.smin.i64(i64 %raised, i64 %highest)
   %halved = lshr i64 %penalty, 1
   %new = select i1 %disturbed, i64 %most, i64 %halved
   %alone = select i1 %disturbed, i64 %most, i64 0
