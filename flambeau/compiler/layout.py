@@ -3,7 +3,8 @@
 Values that a program computes on the way have no layout that anyone sees.  Most of them share one
 large dim, usually the batch: with that innermost, every loop over it is made of full vectors, and
 softmax, pooling, bias and convolution need nothing from across a vector.  Dims are followed through
-the graph; the one that most memory has in common is chosen.
+the graph; the one that most memory has in common is chosen.  Images of so few samples that vectors
+along the batch are mostly empty have their channels innermost instead.
 
 Where a contraction wants an operand in another layout than it has, a copy is put in, if copying
 costs less than it saves.
@@ -512,15 +513,20 @@ def choose_layouts(graph: Graph, lanes: int) -> tuple[Graph, Layouts]:
         if new.primitive == "pad" and id(new) in layouts.orders:
             new = _padded_after_turning(new, layouts, chooser)
         if new.primitive in CONTRACTIONS:
-            before = layouts.orders.get(id(new))
-            turned = _turned(new, layouts, chooser, lanes) if before is None else None
+            own = layouts.orders.get(id(new))
+            turned: tuple[int, ...] | None = None
+            filters = value.primitive == "conv_weight"
+            if own is None and (
+                not filters or classes.find((id(value.operands[0]), 1)) in innermost
+            ):
+                turned = _turned(new, layouts, chooser, lanes)
             if turned is not None:
-                layouts.set(new, turned)
+                own = turned
+                layouts.set(new, own)
             new = chooser.rewritten(new)
-            if before is not None:
-                layouts.set(new, before)
-            elif turned is not None:
-                layouts.set(new, turned)
+            if own is not None:
+                layouts.set(new, own)
+            if turned is not None:
                 new = Value("relayout", (inherit(new, value),), {}, value.shape, value.dtype)
         table[id(value)] = inherit(new, value)
         if id(value) in convolved and id(table[id(value)]) in layouts.orders:
