@@ -16,11 +16,12 @@ nothing has happened but the recording.
 from __future__ import annotations
 
 import copy
+import functools
 import gc
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from sys import getrefcount
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -47,12 +48,30 @@ from .replay import Replay
 from .side_effects import refused_output
 from .watched import hooks_of, node_hooks
 
-_one_at_a_time = threading.RLock()
+_capturing = threading.RLock()
 """Held while a thread captures: what it makes is told from what was there by Python's collector."""
 _PATIENCE = 1.0
 """Seconds that other threads wait for it."""
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
+def _one_at_a_time(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """``function`` for one thread at a time; NotYet where another does not come to an end."""
+
+    @functools.wraps(function)
+    def alone(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        if not _capturing.acquire(timeout=_PATIENCE):
+            raise NotYet("another thread is capturing")
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _capturing.release()
+
+    return alone
+
+
+@_one_at_a_time
 def capture(
     function: Callable[..., Any],
     args: Any,
@@ -78,25 +97,6 @@ def capture(
         NotYet: another thread is capturing, and does not come to an end.
         Exception: whatever the program raises.
     """
-    if not _one_at_a_time.acquire(timeout=_PATIENCE):
-        raise NotYet("another thread is capturing")
-    try:
-        return _capture(function, args, kwargs, tensors, views, varying, changing, earlier)
-    finally:
-        _one_at_a_time.release()
-
-
-def _capture(
-    function: Callable[..., Any],
-    args: Any,
-    kwargs: Any,
-    tensors: list[Tensor],
-    views: bool,
-    varying: Set[tuple[int, str]],
-    changing: Sequence[Slot],
-    earlier: Replay | None,
-) -> tuple[Program, Capture]:
-    """:func:`capture`, by one thread at a time."""
     state = PythonState(function, args, kwargs)
     if state.refused is not None:
         raise CaptureError(state.refused)

@@ -227,8 +227,7 @@ class CompiledFunction:
             _restore_generator(generator_state)
             result = self._function(*args, **kwargs)
             reason = f"its capture raised {type(error).__name__}: {error}{_user_frame(error)}"
-            variant.give_up(reason)
-            self._report(reason)
+            self._give_up(variant, reason)
             if self._fullgraph:
                 raise
             return result
@@ -259,14 +258,13 @@ class CompiledFunction:
                 variant.others.append(variant.program)
                 variant.program = program
             else:
-                variant.give_up(difference)
-                self._report(difference)
+                self._give_up(variant, difference)
         stage("comparison with NumPy")
         runner = variant.runner or variant.ready
         if runner is not None and runner.program is program:
             result = runner.first_call(tensors, recording.arrays)
             if runner.wrong is not None:
-                self._give_up(variant, runner.wrong)
+                self._give_up_wrong(variant, runner.wrong)
             return result
         return Runner(program, None).first_call(tensors, recording.arrays)
 
@@ -305,27 +303,28 @@ class CompiledFunction:
         try:
             return Runner(program, compile_graphs)
         except Unsupported as error:
-            variant.give_up(str(error))
-            self._report(str(error))
+            self._give_up(variant, str(error))
             if self._fullgraph:
                 raise
             return None
 
-    def _give_up(self, variant: _Variant, wrong: str) -> None:
+    def _give_up(self, variant: _Variant, reason: str) -> None:
+        """Run a variant eagerly from now on, and say so."""
+        variant.give_up(reason)
+        self._report(reason)
+
+    def _give_up_wrong(self, variant: _Variant, wrong: str) -> None:
         """Do without a program that gave wrong results."""
         reason = (
             f"the compiled program is wrong ({wrong}). This is a bug of flambeau's compiler, "
             "please report it"
         )
-        variant.give_up(reason)
-        self._report(reason)
+        self._give_up(variant, reason)
         if self._fullgraph:
-            raise RuntimeError(f"flambeau.compile: {self.__name__}: {variant.eager_reason}")
+            raise RuntimeError(f"flambeau.compile: {self.__name__}: {reason}")
 
     def _go_eager(self, variant: _Variant, error: Exception, args: Any, kwargs: Any) -> Any:
-        reason = f"{error}{_user_frame(error)}"
-        variant.give_up(reason)
-        self._report(reason)
+        self._give_up(variant, f"{error}{_user_frame(error)}")
         if self._fullgraph:
             raise error
         return self._function(*args, **kwargs)

@@ -8,7 +8,7 @@ from typing import Any
 from ..tensor import Tensor
 from .captured import Argument, Draw, Grad, Program, Result, View
 from .graph import Graph, Value
-from .joint import InnerLeaf
+from .joint import InnerLeaf, Joint
 from .options import Hyperparameter
 from .rebinding import Moving, Slot
 from .watched import same_value
@@ -16,12 +16,7 @@ from .watched import same_value
 
 def same_program(first: Program, second: Program) -> str | None:
     """None if two captures are one program, else what is different."""
-    joints = first.joint, second.joint
-    if (joints[0] is None) is not (joints[1] is None):
-        return "it has a gradient at one of two calls"
     found = _difference(first.graph, second.graph)
-    if found is None and joints[0] is not None and joints[1] is not None:
-        found = _difference(joints[0].graph, joints[1].graph)
     if found is not None:
         return found
     for p, q in zip(first.sources, second.sources, strict=True):
@@ -32,9 +27,9 @@ def same_program(first: Program, second: Program) -> str | None:
     for name in ("grads", "cleared", "had_grad", "updated"):
         if not _same_description(getattr(first, name), getattr(second, name)):
             return f"what it does to gradients differs between two calls ({name})"
-    for name in ("kept", "leaves", "results", "slots") if joints[0] is not None else ():
-        if not _same_description(getattr(joints[0], name), getattr(joints[1], name)):
-            return f"its gradient differs between two calls ({name})"
+    found = _joint_difference(first.joint, second.joint)
+    if found is not None:
+        return found
     if [(id(t), i) for t, i in first.moved] != [(id(t), i) for t, i in second.moved]:
         return "the data that it replaces differ between two calls"
     if not _same_slots(first.rebound, second.rebound):
@@ -44,6 +39,16 @@ def same_program(first: Program, second: Program) -> str | None:
     if not _same_description(first.result, second.result):
         return "its result differs between two calls in something other than tensors"
     return None
+
+
+def _joint_difference(first: Joint | None, second: Joint | None) -> str | None:
+    """How the backward programs of two captures differ."""
+    if first is None or second is None:
+        return None if first is second else "it has a gradient at one of two calls"
+    for name in ("kept", "leaves", "results", "slots"):
+        if not _same_description(getattr(first, name), getattr(second, name)):
+            return f"its gradient differs between two calls ({name})"
+    return _difference(first.graph, second.graph)
 
 
 def _difference(first: Graph, second: Graph) -> str | None:

@@ -225,6 +225,7 @@ def apply_rule(
         tensors = {name: v for name, v in scalars.items() if isinstance(v, Tensor)}
         numbers = {name: v for name, v in scalars.items() if name not in tensors}
         arguments = {**targets, **tensors, "grad": grad}
+        capture = None if differentiable or param.is_complex() else MODES.capture
 
         def compute() -> dict[str, Any]:
             values: dict[str, Any] = dict(arguments)
@@ -239,12 +240,11 @@ def apply_rule(
                 values[name] = float(state[name]) if is_concrete else state[name].double()
             found = type(optimizer).rule(TensorNamespace, **values, **numbers, **options)
             changed = [name for name in targets if found[name] is not values[name]]
-            if MODES.capture is None or differentiable or param.is_complex():
+            if capture is None:
                 return {name: found[name] for name in changed}
             return {name: found[name].to(targets[name].dtype) for name in changed}
 
-        capture = MODES.capture
-        if capture is None or differentiable or param.is_complex():
+        if capture is None:
             result = compute()
         else:
             constants = {**options, **numbers}.items()
