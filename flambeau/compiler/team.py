@@ -28,13 +28,13 @@ from .clock import nanoseconds_source
 from .fixed_code import fixed_code
 
 GENERATION, FUNCTION, TABLE, SLEEPERS, ACTIVE, STOP = 0, 8, 16, 24, 32, 40
-WAITED, ALONE, PENALTY, STARTED, BUSY = 48, 49, 50, 51, 56
+WAITED, ALONE, STARTED, LAST_ALONE, CALM, BUSY = 48, 49, 50, 51, 52, 56
 """Words of the team's memory, on cache lines of their own; BUSY has one line per worker.
 
 On a busy machine a worker may lose its processor in the middle of a part, and the caller waits.  A
 run of which much was such waiting (WAITED, of what has passed since STARTED, in nanoseconds) is
-followed by ALONE runs without workers, whose number (PENALTY) grows fourfold from one such run to
-the next, and halves with each other run.
+followed by runs without workers (ALONE) for a few times as long; if there were fewer other runs
+since the last time (CALM) than runs without workers then (LAST_ALONE), by four times as many.
 """
 _LINE = 8
 _MOST_WORKERS = 63
@@ -45,8 +45,10 @@ _LONGEST_WAIT = 10
 """Times that the caller may give its processor away, waiting for a part, in an undisturbed run."""
 _MOST_WAITING = 3
 """In a long run, whose parts are long, it may wait longer: for a third of the time in all."""
-_MOST_ALONE = 127
-_LONGEST_ALONE = 500_000_000
+_ALONE_FOR = 4
+"""Times the waiting that the runs without workers take, after the first disturbance."""
+_MOST_ALONE = 1023
+_LONGEST_ALONE = 250_000_000
 """Nanoseconds of runs without workers, unless a single run takes longer."""
 
 _FUTEX = {"x86_64": 202, "aarch64": 98, "arm64": 98}
@@ -306,40 +308,46 @@ go:
 }}
 define void @flambeau_judge(ptr %team, i1 %shared) #0 {{
 entry:
-  %waited_at = getelementptr i64, ptr %team, i64 {WAITED}
-  %started_at = getelementptr i64, ptr %team, i64 {STARTED}
-  %alone_at = getelementptr i64, ptr %team, i64 {ALONE}
-  %penalty_at = getelementptr i64, ptr %team, i64 {PENALTY}
   br i1 %shared, label %look, label %leave
 look:
+  %waited_at = getelementptr i64, ptr %team, i64 {WAITED}
+  %calm_at = getelementptr i64, ptr %team, i64 {CALM}
   %waited = load i64, ptr %waited_at
-  store i64 0, ptr %waited_at
+  %calm = load i64, ptr %calm_at
   %is_long = icmp ne i64 %waited, 0
-  br i1 %is_long, label %compare, label %decide
+  br i1 %is_long, label %compare, label %undisturbed
 compare:
+  store i64 0, ptr %waited_at
+  %started_at = getelementptr i64, ptr %team, i64 {STARTED}
   %started = load i64, ptr %started_at
   %now = call i64 @nanoseconds()
   %total = sub i64 %now, %started
   %scaled = mul i64 %waited, {_MOST_WAITING}
   %much = icmp sgt i64 %scaled, %total
-  %busy = sub i64 %total, %waited
-  %some = call i64 @llvm.smax.i64(i64 %busy, i64 1)
-  %fit = udiv i64 {_LONGEST_ALONE}, %some
-  %few = call i64 @llvm.smin.i64(i64 %fit, i64 {_MOST_ALONE})
-  %limit = call i64 @llvm.smax.i64(i64 %few, i64 1)
-  br label %decide
-decide:
-  %disturbed = phi i1 [ false, %look ], [ %much, %compare ]
-  %highest = phi i64 [ 0, %look ], [ %limit, %compare ]
-  %penalty = load i64, ptr %penalty_at
-  %multiplied = mul i64 %penalty, 4
-  %raised = add i64 %multiplied, 3
-  %most = call i64 @llvm.smin.i64(i64 %raised, i64 %highest)
-  %halved = lshr i64 %penalty, 1
-  %new = select i1 %disturbed, i64 %most, i64 %halved
-  %alone = select i1 %disturbed, i64 %most, i64 0
-  store i64 %new, ptr %penalty_at
+  br i1 %much, label %disturbed, label %undisturbed
+undisturbed:
+  %calmer = add i64 %calm, 1
+  store i64 %calmer, ptr %calm_at
+  br label %leave
+disturbed:
+  %alone_at = getelementptr i64, ptr %team, i64 {ALONE}
+  %last_at = getelementptr i64, ptr %team, i64 {LAST_ALONE}
+  %last = load i64, ptr %last_at
+  %again = icmp slt i64 %calm, %last
+  %fourfold = shl i64 %last, 2
+  %least = select i1 %again, i64 %fourfold, i64 1
+  %rest = sub i64 %total, %waited
+  %work = call i64 @llvm.smax.i64(i64 %rest, i64 1)
+  %long = mul i64 %waited, {_ALONE_FOR}
+  %enough = udiv i64 %long, %work
+  %wanted = call i64 @llvm.smax.i64(i64 %enough, i64 %least)
+  %fit = udiv i64 {_LONGEST_ALONE}, %work
+  %some = call i64 @llvm.smax.i64(i64 %fit, i64 1)
+  %most = call i64 @llvm.smin.i64(i64 %some, i64 {_MOST_ALONE})
+  %alone = call i64 @llvm.smin.i64(i64 %wanted, i64 %most)
   store i64 %alone, ptr %alone_at
+  store i64 %alone, ptr %last_at
+  store i64 0, ptr %calm_at
   br label %leave
 leave:
   ret void

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,6 +153,38 @@ print("done")
             [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
         )
         assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def runs_alone(a_team: team.Team, waited: float, took: float) -> int:
+    """How many runs without workers follow one of ``took`` ms, of which ``waited`` were waiting."""
+    judge = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_bool)(
+        team.code().address("flambeau_judge")
+    )
+    a_team.memory[team.ALONE] = 0
+    a_team.memory[team.WAITED] = int(waited * 1e6)
+    a_team.memory[team.STARTED] = time.monotonic_ns() - int(took * 1e6)
+    judge(a_team.address, True)
+    assert a_team.memory[team.WAITED] == 0
+    return int(a_team.memory[team.ALONE])
+
+
+def test_runs_alone_follow_a_run_that_was_mostly_waiting() -> None:
+    a_team = team.Team()
+    assert runs_alone(a_team, 0, 1000) == 0
+    assert runs_alone(a_team, 300, 1000) == 0
+    assert runs_alone(a_team, 25_000, 50_000) == 1, "one that is longer than all of them may be"
+    first = runs_alone(team.Team(), 50, 60)
+    assert 1 < first <= 4 * 50 / (60 - 50)
+
+
+def test_more_runs_alone_follow_where_the_disturbance_lasts() -> None:
+    a_team, at_first = team.Team(), 4 * 5 / (6 - 5)
+    assert runs_alone(a_team, 5, 6) <= at_first
+    in_the_end = [runs_alone(a_team, 5, 6) for _ in range(4)][-1]
+    assert in_the_end > 2 * at_first
+    while a_team.memory[team.CALM] < in_the_end:
+        assert runs_alone(a_team, 0, 1) == 0
+    assert runs_alone(a_team, 5, 6) <= at_first
 
 
 def test_dependencies_are_hazards_that_others_do_not_imply() -> None:
