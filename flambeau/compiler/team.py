@@ -31,10 +31,11 @@ GENERATION, FUNCTION, TABLE, SLEEPERS, ACTIVE, STOP = 0, 8, 16, 24, 32, 40
 WAITED, ALONE, STARTED, LAST_ALONE, CALM, BUSY = 48, 49, 50, 51, 52, 56
 """Words of the team's memory, on cache lines of their own; BUSY has one line per worker.
 
-On a busy machine a worker may lose its processor in the middle of a part, and the caller waits.  A
-run of which much was such waiting (WAITED, of what has passed since STARTED, in nanoseconds) is
-followed by runs without workers (ALONE) for a few times as long; if there were fewer other runs
-since the last time (CALM) than runs without workers then (LAST_ALONE), by four times as many.
+On a busy machine a worker may lose its processor in the middle of a part, and the caller waits.
+After a run of which most was such waiting (WAITED, of what has passed since STARTED, in
+nanoseconds), and which would have been over sooner without workers, runs go without them (ALONE)
+for as long as the waiting was; if that happens again after few other runs (CALM), four times as
+many as the last time (LAST_ALONE).
 """
 _LINE = 8
 _MOST_WORKERS = 63
@@ -42,11 +43,9 @@ _SPINS = 4000
 """Times that a worker looks for work before it sleeps: some tens of microseconds."""
 
 _LONGEST_WAIT = 10
-"""Times that the caller may give its processor away, waiting for a part, in an undisturbed run."""
-_MOST_WAITING = 3
-"""In a long run, whose parts are long, it may wait longer: for a third of the time in all."""
-_ALONE_FOR = 4
-"""Times the waiting that the runs without workers take, after the first disturbance."""
+"""Times that the caller may give its processor away, waiting for a part, before its waiting counts."""
+_SOON = 4
+"""Disturbed again within this many times as long as the waiting takes: something goes on."""
 _MOST_ALONE = 1023
 _LONGEST_ALONE = 250_000_000
 """Nanoseconds of runs without workers, unless a single run takes longer."""
@@ -322,8 +321,8 @@ compare:
   %started = load i64, ptr %started_at
   %now = call i64 @nanoseconds()
   %total = sub i64 %now, %started
-  %scaled = mul i64 %waited, {_MOST_WAITING}
-  %much = icmp sgt i64 %scaled, %total
+  %work = sub i64 %total, %waited
+  %much = icmp sgt i64 %waited, %work
   br i1 %much, label %disturbed, label %undisturbed
 undisturbed:
   %calmer = add i64 %calm, 1
@@ -333,17 +332,16 @@ disturbed:
   %alone_at = getelementptr i64, ptr %team, i64 {ALONE}
   %last_at = getelementptr i64, ptr %team, i64 {LAST_ALONE}
   %last = load i64, ptr %last_at
-  %again = icmp slt i64 %calm, %last
+  %some = call i64 @llvm.smax.i64(i64 %work, i64 1)
+  %as_long = udiv i64 %waited, %some
+  %soon = mul i64 %as_long, {_SOON}
+  %again = icmp slt i64 %calm, %soon
   %fourfold = shl i64 %last, 2
-  %least = select i1 %again, i64 %fourfold, i64 1
-  %rest = sub i64 %total, %waited
-  %work = call i64 @llvm.smax.i64(i64 %rest, i64 1)
-  %long = mul i64 %waited, {_ALONE_FOR}
-  %enough = udiv i64 %long, %work
-  %wanted = call i64 @llvm.smax.i64(i64 %enough, i64 %least)
-  %fit = udiv i64 {_LONGEST_ALONE}, %work
-  %some = call i64 @llvm.smax.i64(i64 %fit, i64 1)
-  %most = call i64 @llvm.smin.i64(i64 %some, i64 {_MOST_ALONE})
+  %more = call i64 @llvm.smax.i64(i64 %as_long, i64 %fourfold)
+  %wanted = select i1 %again, i64 %more, i64 %as_long
+  %fit = udiv i64 {_LONGEST_ALONE}, %some
+  %few = call i64 @llvm.smin.i64(i64 %fit, i64 {_MOST_ALONE})
+  %most = call i64 @llvm.smax.i64(i64 %few, i64 1)
   %alone = call i64 @llvm.smin.i64(i64 %wanted, i64 %most)
   store i64 %alone, ptr %alone_at
   store i64 %alone, ptr %last_at

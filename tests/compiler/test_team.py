@@ -169,20 +169,18 @@ def runs_alone(a_team: team.Team, waited: float, took: float) -> int:
 
 
 def test_runs_alone_follow_a_run_that_was_mostly_waiting() -> None:
-    a_team = team.Team()
-    assert runs_alone(a_team, 0, 1000) == 0
-    assert runs_alone(a_team, 300, 1000) == 0
-    assert runs_alone(a_team, 25_000, 50_000) == 1, "one that is longer than all of them may be"
-    first = runs_alone(team.Team(), 50, 60)
-    assert 1 < first <= 4 * 50 / (60 - 50)
+    assert runs_alone(team.Team(), 0, 1000) == 0
+    assert runs_alone(team.Team(), 400, 1000) == 0, "alone it would have taken longer"
+    assert runs_alone(team.Team(), 30_000, 50_000) == 1, "one that is longer than all may be"
+    assert 1 < runs_alone(team.Team(), 50, 60) <= 50 / (60 - 50)
 
 
 def test_more_runs_alone_follow_where_the_disturbance_lasts() -> None:
-    a_team, at_first = team.Team(), 4 * 5 / (6 - 5)
+    a_team, at_first = team.Team(), 5 / (6 - 5)
     assert runs_alone(a_team, 5, 6) <= at_first
-    in_the_end = [runs_alone(a_team, 5, 6) for _ in range(4)][-1]
-    assert in_the_end > 2 * at_first
-    while a_team.memory[team.CALM] < in_the_end:
+    in_the_end = [runs_alone(a_team, 5, 6) for _ in range(6)][-1]
+    assert in_the_end > 8 * at_first
+    while a_team.memory[team.CALM] < 4 * at_first:
         assert runs_alone(a_team, 0, 1) == 0
     assert runs_alone(a_team, 5, 6) <= at_first
 
