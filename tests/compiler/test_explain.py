@@ -298,6 +298,34 @@ class _Checker(HTMLParser):
         assert self.open.pop() == tag
 
 
+def test_a_large_program_is_told_in_short(monkeypatch):
+    from flambeau.compiler.explain import text
+
+    model = nn.Sequential(*(nn.Linear(64, 64) for _ in range(6)))
+    call = torch.compile(lambda x: model(x))
+    x = torch.randn(64, 64)
+    with torch.no_grad():
+        for _ in range(4):
+            call(x)
+    facts = call.explain().facts
+    (program,) = facts.variants[0].programs
+    names = [kernel.name for kernel in program.kernels]
+    name = max(names, key=names.count)
+    assert names.count(name) > 1
+    whole = text.write_text(facts)
+    assert f"{names.count(name)} x {name}: " in whole
+    assert "more" not in whole
+
+    monkeypatch.setattr(text, "_MOST_LINES", 4)
+    listed = text.write_text(facts)
+    assert f"... and {len(program.inputs) - 4} more, which explain(html=...) shows" in listed
+
+    monkeypatch.setattr(text, "_MOST_KERNELS", len(names) - 1)
+    monkeypatch.setattr(text, "_LEAST_SHARE", 2.0)  # more than any kernel takes
+    summed_up = text.write_text(facts)
+    assert f"... and {len(names)} more, 100 % of the time, which explain" in summed_up
+
+
 def test_the_page_is_one_file_of_well_formed_html(tmp_path: Path):
     step, *_ = make_step()
     path = tmp_path / "step.html"

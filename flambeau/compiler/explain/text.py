@@ -8,7 +8,14 @@ from . import words
 from .facts import Facts, Kernel, Machine, Program, Variant
 
 _MOST_LINES = 120
-"""Lines of a graph that are shown; the page has all."""
+"""Lines of a graph, or of another list, that are shown; the page has all."""
+
+_MOST_KERNELS = 60
+"""Rows of a table in which every kernel is shown, however little time it takes."""
+_LEAST_SHARE = 0.001
+"""Of the time: what a kernel of a larger table takes at least."""
+_MOST_SUMS = 10
+"""Kernels that run several times of which the sums are shown."""
 
 
 def write_text(facts: Facts) -> str:
@@ -83,21 +90,23 @@ def _program(program: Program) -> list[str]:
         "",
     ]
     lines += [f"  {line}" for line in _kernel_table(program)]
+    lines += _section("several times the same", _sums(program))
     obstacles = [f"{k.number:>3} {o}" for k in program.kernels for o in k.obstacles]
     lines += _section("kernels that are not one", obstacles)
     lines += _section("inputs", program.inputs)
     lines += _section("outputs", program.outputs)
     lines += _section("updates", program.updates)
-    graph = program.graph
-    if len(graph) > _MOST_LINES:
-        left = len(graph) - _MOST_LINES
-        graph = [*graph[:_MOST_LINES], f"... and {left} more, which explain(html=...) shows"]
-    lines += _section("graph", graph)
+    lines += _section("graph", program.graph)
     return lines
 
 
 def _section(title: str, lines: Sequence[str], indent: str = "") -> list[str]:
-    return ["", f"{title}:", *(f"{indent}  {line}" for line in lines)] if lines else []
+    if not lines:
+        return []
+    if len(lines) > _MOST_LINES:
+        left = len(lines) - _MOST_LINES
+        lines = [*lines[:_MOST_LINES], f"... and {left} more, which explain(html=...) shows"]
+    return ["", f"{title}:", *(f"{indent}  {line}" for line in lines)]
 
 
 def kernel_row(kernel: Kernel, total: float) -> list[str]:
@@ -119,18 +128,51 @@ COLUMNS = ("#", "time", "of all", "flops", "bytes", "of peak flops", "of peak by
 
 def _kernel_table(program: Program) -> list[str]:
     total = program.measured_seconds
-    rows = [list(COLUMNS)] + [kernel_row(k, total) for k in program.kernels]
+    shown = program.kernels
+    if len(shown) > _MOST_KERNELS:
+        least = _LEAST_SHARE * total
+        shown = [k for k in shown if k.seconds is None or k.seconds >= least][:_MOST_LINES]
+    rows = [list(COLUMNS)] + [kernel_row(k, total) for k in shown]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
     texts = ["kernel"]
-    for kernel in program.kernels:
+    for kernel in shown:
         inlined = f" (+{kernel.inlined} inside)" if kernel.inlined else ""
-        computes = shortened(kernel.computes)
         origins = "; ".join(kernel.origins[:2]) + ("; ..." if len(kernel.origins) > 2 else "")
-        texts.append(f"{kernel.name}: {computes}{inlined}  {'# ' if origins else ''}{origins}")
-    return [
+        texts.append(f"{_called(kernel)}{inlined}  {'# ' if origins else ''}{origins}")
+    lines = [
         "  ".join([*(cell.rjust(width) for cell, width in zip(row, widths)), text])
         for row, text in zip(rows, texts)
     ]
+    left = len(program.kernels) - len(shown)
+    if left:
+        rest = total - sum(k.seconds for k in shown if k.seconds is not None)
+        takes = f", {words.share(rest / total)} of the time," if total else ""
+        lines.append(f"... and {left} more{takes} which explain(html=...) shows")
+    return lines
+
+
+def _sums(program: Program) -> list[str]:
+    """What kernels take together that have the same code, most first."""
+    total = program.measured_seconds
+    same: dict[str, list[Kernel]] = {}
+    for kernel in program.kernels:
+        if kernel.seconds is not None:
+            same.setdefault(kernel.name, []).append(kernel)
+    sums = sorted(
+        ((sum(k.seconds or 0.0 for k in kernels), kernels) for kernels in same.values()),
+        key=lambda sum_of: -sum_of[0],
+    )
+    return [
+        f"{words.share(seconds / total):>6} {words.seconds(seconds):>8}  {len(kernels)} x "
+        f"{_called(kernels[0])}"
+        for seconds, kernels in sums
+        if len(kernels) > 1 and seconds >= _LEAST_SHARE * total
+    ][:_MOST_SUMS]
+
+
+def _called(kernel: Kernel) -> str:
+    """A kernel's name, and what it computes."""
+    return f"{kernel.name}: {shortened(kernel.computes)}"
 
 
 def shortened(names: Sequence[str]) -> str:
