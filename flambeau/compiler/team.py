@@ -43,7 +43,7 @@ _SPINS = 4000
 """Times that a worker looks for work before it sleeps: some tens of microseconds."""
 
 _LONGEST_WAIT = 10
-"""Times that the caller may give its processor away, waiting for a part, before its waiting counts."""
+"""Times that the caller gives its processor away, waiting for a part, before its waiting counts."""
 _SOON = 4
 """Disturbed again within this many times as long as the waiting takes: something goes on."""
 _MOST_ALONE = 1023
