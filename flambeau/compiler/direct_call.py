@@ -19,7 +19,7 @@ import numpy as np
 from ..autograd.grad_mode import GRAD_MODE
 from ..autograd.node import next_sequence
 from ..dtypes import get_default_dtype
-from ..modes import MODES, STRUCTURE
+from ..modes import DIRECT, MODES, STRUCTURE
 from ..tensor import TENSORS, Tensor
 from .captured import Argument, Draw, Grad, Program, Result, View
 from .delivery import deliver_view
@@ -79,8 +79,9 @@ def direct_call(
     w = _Writer()
     w.scope.update(
         MISS=MISS, TENSORS=TENSORS, Tensor=Tensor, ndarray=np.ndarray, new=object.__new__,
-        empty=np.empty, MODES=MODES, default_dtype=get_default_dtype, GRAD_MODE=GRAD_MODE,
-        next_sequence=next_sequence, asarray=np.asarray, read_plain=read_plain,
+        empty=np.empty, MODES=MODES, DIRECT=DIRECT, GRAD_MODE=GRAD_MODE,
+        default_dtype=get_default_dtype, next_sequence=next_sequence, asarray=np.asarray,
+        read_plain=read_plain,
         same_value=same_value, STRUCTURE=STRUCTURE, build_result=build_result,
         deliver_view=deliver_view, node_hooks=node_hooks, is_=is_, note_structure=note_structure,
     )  # fmt: skip
@@ -88,7 +89,11 @@ def direct_call(
     if updated is None or not _write_arguments(w, program, args, updated):
         return None
     w.conditions.append(f"GRAD_MODE.enabled is {grad_mode}")
-    w.conditions.append("MODES.autocast is None and not MODES.anomaly and not GRAD_MODE.inference")
+    # no thread has a mode on, or this one has none of those that count
+    w.conditions.append(
+        '(DIRECT["ARRAY"] is ndarray or MODES.autocast is None and not MODES.anomaly)'
+    )
+    w.conditions.append('(not DIRECT["INFERRED"] or not GRAD_MODE.inference)')
     w.conditions.append(f"default_dtype() is {w.name(get_default_dtype(), 'y')}")
     assert program.surroundings is not None
     places = {
