@@ -300,6 +300,7 @@ class _Checker(HTMLParser):
 
 def test_a_large_program_is_told_in_short(monkeypatch):
     from flambeau.compiler.explain import text
+    from flambeau.compiler.explain.page import write_page
 
     model = nn.Sequential(*(nn.Linear(64, 64) for _ in range(6)))
     call = torch.compile(lambda x: model(x))
@@ -313,7 +314,9 @@ def test_a_large_program_is_told_in_short(monkeypatch):
     name = max(names, key=names.count)
     assert names.count(name) > 1
     whole = text.write_text(facts)
-    assert f"{names.count(name)} x {name}: " in whole
+    together = f"{names.count(name)} x {name}: "
+    assert together in whole
+    assert together in write_page(facts)
     assert "more" not in whole
 
     monkeypatch.setattr(text, "_MOST_LINES", 4)

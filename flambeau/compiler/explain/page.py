@@ -8,7 +8,16 @@ from html import escape
 from . import words
 from .facts import Facts, Kernel, Program, Variant
 from .picture import memory_picture
-from .text import COLUMNS, compile_line, kernel_row, machine_line, memory_line, shortened, time_line
+from .text import (
+    COLUMNS,
+    compile_line,
+    kernel_row,
+    machine_line,
+    memory_line,
+    shortened,
+    sums,
+    time_line,
+)
 
 _STYLE = """
 :root { color-scheme: light dark; --text: #1c2024; --quiet: #5b6570; --page: #ffffff;
@@ -85,7 +94,9 @@ def _program(program: Program, number: int) -> list[str]:
     lines = [f"<h3>{escape(_sentence(program.title)[:-1])}</h3>", "<ul>"]
     for said in (time_line(program), program.threads, compile_line(program), memory_line(program)):
         lines.append(f"<li>{escape(_sentence(said))}</li>")
-    lines += ["</ul>", _kernel_table(program), "<h4>What each kernel computes</h4>"]
+    lines += ["</ul>", _kernel_table(program)]
+    lines += _folded("Several times the same: what these kernels take together", sums(program))
+    lines.append("<h4>What each kernel computes</h4>")
     lines += [_kernel(k) for k in program.kernels]
     picture = memory_picture(program, number)
     if picture:

@@ -90,7 +90,7 @@ def _program(program: Program) -> list[str]:
         "",
     ]
     lines += [f"  {line}" for line in _kernel_table(program)]
-    lines += _section("several times the same", _sums(program))
+    lines += _section("several times the same", sums(program))
     obstacles = [f"{k.number:>3} {o}" for k in program.kernels for o in k.obstacles]
     lines += _section("kernels that are not one", obstacles)
     lines += _section("inputs", program.inputs)
@@ -151,21 +151,21 @@ def _kernel_table(program: Program) -> list[str]:
     return lines
 
 
-def _sums(program: Program) -> list[str]:
+def sums(program: Program) -> list[str]:
     """What kernels take together that have the same code, most first."""
     total = program.measured_seconds
     same: dict[str, list[Kernel]] = {}
     for kernel in program.kernels:
         if kernel.seconds is not None:
             same.setdefault(kernel.name, []).append(kernel)
-    sums = sorted(
+    ordered = sorted(
         ((sum(k.seconds or 0.0 for k in kernels), kernels) for kernels in same.values()),
         key=lambda sum_of: -sum_of[0],
     )
     return [
         f"{words.share(seconds / total):>6} {words.seconds(seconds):>8}  {len(kernels)} x "
         f"{_called(kernels[0])}"
-        for seconds, kernels in sums
+        for seconds, kernels in ordered
         if len(kernels) > 1 and seconds >= _LEAST_SHARE * total
     ][:_MOST_SUMS]
 
@@ -193,4 +193,4 @@ def _wrapped(text: str, width: int = 96) -> list[str]:
 
 
 __all__ = ["COLUMNS", "compile_line", "kernel_row", "machine_line", "memory_line", "shortened",
-           "time_line", "write_text"]  # fmt: skip
+           "sums", "time_line", "write_text"]  # fmt: skip
