@@ -27,6 +27,7 @@ from .kernels import (
     member_accesses,
 )
 from .recomputation import AGAIN
+from .schedule import depth_first
 
 _CHEAP = 3
 """Elementwise operations that are repeated rather than stored for a second reader."""
@@ -259,22 +260,8 @@ class _Joiner:
 
     def ordered(self) -> list[Kernel]:
         """All kernels, producers before consumers."""
-        result: list[Kernel] = []
-        state: set[int] = set()
-        kernels: dict[int, Kernel] = {id(k): k for k in self.home.values()}
-        for kernel in kernels.values():
-            stack = [(kernel, False)]
-            while stack:
-                k, done = stack.pop()
-                if done:
-                    result.append(k)
-                    continue
-                if id(k) in state:
-                    continue
-                state.add(id(k))
-                stack.append((k, True))
-                stack.extend((p, False) for p in self.producers(k) if id(p) not in state)
-        return result
+        kernels = {id(k): k for k in self.home.values()}
+        return depth_first(kernels.values(), lambda kernel: self.producers(kernel)[::-1])
 
     # -- one pair -------------------------------------------------------------------------------
 

@@ -27,6 +27,28 @@ def counted(order: Iterable[Item], before: Callable[[Item], Iterable[Item]]) -> 
     return {key: number.bit_count() for key, number in bits.items()}
 
 
+def depth_first(wanted: Iterable[Item], before: Callable[[Item], Sequence[Item]]) -> list[Item]:
+    """``wanted`` in the order given, each behind what it needs; no recursion.
+
+    Arguments:
+        wanted: items.
+        before: what an item needs, in the order in which that had best come.
+    """
+    result: list[Item] = []
+    seen: set[int] = set()
+    for item in wanted:
+        stack = [(item, False)]
+        while stack:
+            latest, done = stack.pop()
+            if done:
+                result.append(latest)
+            elif id(latest) not in seen:
+                seen.add(id(latest))
+                stack.append((latest, True))
+                stack.extend((i, False) for i in reversed(before(latest)) if id(i) not in seen)
+    return result
+
+
 class Schedule:
     """Kernels with what must run before what.
 
@@ -84,31 +106,14 @@ class Schedule:
         read is still at hand, not after the backward pass of all layers.  Among equals, that which
         could have been made sooner, but for what it writes over, holds more that others do not.
         """
+        before = lambda kernel: self.before[id(kernel)]
         followed = {id(k) for earlier in self.before.values() for k in earlier}
-        order = self._depth_first(self.kernels)
-        needs = counted(order, lambda kernel: self.before[id(kernel)])
+        order = depth_first(self.kernels, before)
+        needs = counted(order, before)
         reads = counted(order, lambda kernel: self.needed[id(kernel)])
         last = [k for k in self.kernels if id(k) not in followed]
         last.sort(key=lambda kernel: (needs[id(kernel)], reads[id(kernel)]))
-        return self._depth_first(last)
-
-    def _depth_first(self, wanted: Sequence[Kernel]) -> list[Kernel]:
-        """``wanted`` in the order given, each behind what it must follow."""
-        result: list[Kernel] = []
-        state: set[int] = set()
-        for kernel in wanted:
-            stack = [(kernel, False)]
-            while stack:
-                k, done = stack.pop()
-                if done:
-                    result.append(k)
-                elif id(k) not in state:
-                    state.add(id(k))
-                    stack.append((k, True))
-                    stack.extend(
-                        (p, False) for p in reversed(self.before[id(k)]) if id(p) not in state
-                    )
-        return result
+        return depth_first(last, before)
 
 
 def updates_in_place(
@@ -130,4 +135,4 @@ def updates_in_place(
     return True
 
 
-__all__ = ["Schedule", "counted", "updates_in_place"]
+__all__ = ["Schedule", "counted", "depth_first", "updates_in_place"]
