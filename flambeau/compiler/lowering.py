@@ -62,26 +62,26 @@ _RAISING = ("host", 0, 1)
 class Place:
     """Where a value is.
 
-    ``kind`` is ``"slot"`` (the address given there), ``"arena"`` (an offset in it), or ``"room"``:
-    at an offset ``within`` what will be another value's, whose slot it is.
+    ``kind`` is ``"slot"`` (at the address given in ``slot``), ``"arena"`` (``offset`` bytes into
+    it), or ``"room"``: ``offset`` bytes into what will be another value's, whose ``slot`` it is.
     """
 
     kind: str
-    at: int
-    within: int = 0
+    slot: int = 0
+    offset: int = 0
 
     @property
     def register(self) -> str:
         """The name of the register with the address, in the function that calls kernels."""
         if self.kind == "room":
-            return f"%r{self.at}_{self.within}"
-        return f"%{'s' if self.kind == 'slot' else 't'}{self.at}"
+            return f"%r{self.slot}_{self.offset}"
+        return f"%s{self.slot}" if self.kind == "slot" else f"%t{self.offset}"
 
     def code(self) -> str:
         """What makes it."""
         if self.kind == "room":
-            return f"{self.register} = getelementptr i8, ptr %r{self.at}, i64 {self.within}"
-        return f"{self.register} = getelementptr i8, ptr %arena, i64 {self.at}"
+            return f"{self.register} = getelementptr i8, ptr %r{self.slot}, i64 {self.offset}"
+        return f"{self.register} = getelementptr i8, ptr %arena, i64 {self.offset}"
 
 
 def _distinct_roots(graph: Graph) -> Graph:
@@ -207,9 +207,7 @@ class Lowering:
         if known:
             for kernel in self.kernels:
                 needed = [v for v in reads[id(kernel)].values() if v.primitive != "constant"]
-                inside = not any(
-                    self.places.get(id(v), Place("arena", 0)).kind == "slot" for v in kernel.stored
-                )
+                inside = not any(id(v) in self.places for v in kernel.stored)
                 if inside and all(id(v) in known for v in needed):
                     known |= {id(v) for v in kernel.stored}
                     first.append(kernel)
@@ -245,10 +243,11 @@ class Lowering:
         guests = [i for i, life in enumerate(lifetimes) if rooms and life.size >= _GUEST]
         hosted = plan_rooms([lifetimes[i] for i in guests], list(rooms.values()))
         slots = list(rooms)
-        found = {guests[i]: Place("room", slots[r], at) for i, (r, at) in hosted.items()}
+        found = {guests[i]: Place("room", slots[r], offset) for i, (r, offset) in hosted.items()}
         others = [i for i in range(len(lifetimes)) if i not in found]
         offsets, self.arena_bytes = plan_arena([lifetimes[i] for i in others])
-        found.update((i, Place("arena", at)) for i, at in zip(others, offsets, strict=True))
+        for i, offset in zip(others, offsets, strict=True):
+            found[i] = Place("arena", offset=offset)
         for i, (places, key) in enumerate(owners):
             places[key] = found[i]
         self.temporaries = [
@@ -263,7 +262,7 @@ class Lowering:
         for value in self.graph.outputs:
             size = value.size * value.dtype.itemsize - ALIGNMENT  # it may begin between two lines
             if size >= _ROOM:
-                rooms[self.places[id(value)].at] = Room(size, home[id(value)])
+                rooms[self.places[id(value)].slot] = Room(size, home[id(value)])
         return rooms
 
     # -- code -----------------------------------------------------------------------------------
@@ -328,11 +327,10 @@ class Lowering:
         return self._part(self.places[id(value)], size)
 
     def _part(self, place: Place, size: int) -> tuple[str, int, int]:
-        if place.kind == "slot" and place.at in self.state_slots:
-            return ("state", place.at, place.at + 1)
-        if place.kind == "arena":
-            return ("arena", place.at, place.at + size)
-        return (f"slot {place.at}", place.within, place.within + size)
+        if place.kind == "slot" and place.slot in self.state_slots:
+            return ("state", place.slot, place.slot + 1)
+        of = "arena" if place.kind == "arena" else f"slot {place.slot}"
+        return (of, place.offset, place.offset + size)
 
     def _host_text(self, kernel: Kernel, arrays: list[int]) -> str:
         """The function of a kernel that NumPy computes."""
@@ -410,7 +408,7 @@ class Lowering:
         """Code that makes the addresses of all temporaries."""
         places = {p for p in (*self.places.values(), *self.scratch.values()) if p.kind != "slot"}
         lines = []
-        for slot in sorted({p.at for p in places if p.kind == "room"}):
+        for slot in sorted({p.slot for p in places if p.kind == "room"}):
             lines += [
                 f"%r{slot}.given = ptrtoint ptr %s{slot} to i64",
                 f"%r{slot}.over = add i64 %r{slot}.given, {ALIGNMENT - 1}",

@@ -194,16 +194,16 @@ class Study:
     def _buffers(self) -> list[facts.Buffer]:
         values = {id(v): v for k in self.lowering.kernels for v in k.values}
         buffers = []
-        outputs = {self.lowering.places[id(v)].at: v for v in self.lowering.graph.outputs}
+        outputs = {self.lowering.places[id(v)].slot: v for v in self.lowering.graph.outputs}
         for key, life, place in self.lowering.temporaries:
             value = values.get(key)
             name = "scratch of a scan" if value is None else (
                 f"{self.names.of(value)}: {value.dtype}{list(value.shape)}"
             )  # fmt: skip
-            within, offset = "", place.at
-            if place.kind == "room":
-                within, offset = self.names.of(outputs[place.at]), place.within
-            buffers.append(facts.Buffer(name, life.size, offset, life.first, life.last, within))
+            within = self.names.of(outputs[place.slot]) if place.kind == "room" else ""
+            buffers.append(
+                facts.Buffer(name, life.size, place.offset, life.first, life.last, within)
+            )
         return buffers
 
     def _add_memory(self) -> None:
