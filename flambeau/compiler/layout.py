@@ -13,16 +13,16 @@ costs less than it saves.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from .cache import attribute_text
 from .codegen.expressions import ELEMENTWISE, Source, sources
 from .codegen.indexing import Index, contiguous_strides, linear
-from .codegen.loops import arrange_loops
+from .codegen.loops import IsLeaf, Strides, arrange_loops
 from .codegen.tile_plan import TileProblem, plan_tiles, register_count
-from .codegen.tiles import bounded_loops
+from .codegen.tiles import bounded_loops, packable
 from .graph import Graph, Value
 from .kernels import CONTRACTIONS, kernel_of
 from .origin import inherit
@@ -254,19 +254,13 @@ def _base(operand: Value) -> tuple[Value, list[Value]]:
     return operand, chain
 
 
-def _flat(
-    source: Source, strides: Callable[[Value], tuple[int, ...]], in_place: Callable[[Value], bool]
-) -> tuple[Value, Index]:
-    """The array that a source is read from, and where in its memory.
-
-    Args:
-        in_place: which slices are read where they are.
-    """
+def _flat(source: Source, is_leaf: IsLeaf, strides: Strides) -> Index:
+    """Where in the memory of its array a source is read."""
     operand, index = source.operand, source.index
-    while operand.primitive in _VIEWS or in_place(operand):
+    while not is_leaf(operand):
         (inner,) = sources(operand, index, _no_dynamic)
         operand, index = inner.operand, inner.index
-    return operand, linear(index, strides(operand))
+    return linear(index, strides(operand))
 
 
 def _form(value: Value) -> Any:
@@ -374,25 +368,22 @@ class _CopyChooser:
         group = kernel.groups[0]
         member = group.members[0]
         assert member.reduction is not None
-        sources = member.reduction.terms(member.position, group.terms_at)
+        terms = member.reduction.terms(member.position, group.terms_at)
         copied = {id(_base(value.operands[which])[0]) for which in copies}
         taps = value.primitive != "matmul"
 
-        def in_place(v: Value) -> bool:
-            return taps and v.primitive == "slice" and id(v) not in copied
+        def is_leaf(v: Value) -> bool:
+            in_place = taps and v.primitive == "slice" and id(v) not in copied
+            return v.primitive not in _VIEWS and not in_place
 
-        flat = [_flat(source, trial.strides, in_place) for source in sources]
-        factors = [index for _, index in flat]
-        arrays = [id(array) for array, _ in flat]
-        out = linear(member.position, trial.strides(value))
         problem = TileProblem.of(
             kernel.outer,
             group.reduced,
-            factors,
-            [out],
+            [_flat(source, is_leaf, trial.strides) for source in terms],
+            [linear(member.position, trial.strides(value))],
             register_count(4 * self.lanes),
-            bounded_loops(sources, group.reduced) or frozenset(),
-            packable=frozenset(i for i, key in enumerate(arrays) if arrays.count(key) == 1),
+            bounded_loops(terms, group.reduced) or frozenset(),
+            packable=packable(kernel, terms, is_leaf),
         )
         plan = plan_tiles(problem, self.lanes)
         return math.inf if plan is None else plan.cost

@@ -124,13 +124,13 @@ def tile_plan(
         register_count(vector_bytes),
         fixed,
         repeatable,
-        _packable(kernel, terms, is_leaf),
+        packable(kernel, terms, is_leaf),
     )
     return plan_tiles(problem, lanes_for(kernel, vector_bytes))
 
 
-def _packable(kernel: Kernel, terms: Sequence[Source], is_leaf: IsLeaf) -> frozenset[int]:
-    """Which factors are arrays that the kernel reads nowhere else."""
+def packable(kernel: Kernel, terms: Sequence[Source], is_leaf: IsLeaf) -> frozenset[int]:
+    """Which factors are arrays of the kernel's dtype that it reads nowhere else."""
     reads = [
         id(access.value)
         for group in kernel.groups
@@ -143,7 +143,7 @@ def _packable(kernel: Kernel, terms: Sequence[Source], is_leaf: IsLeaf) -> froze
         while not is_leaf(value) and value.primitive in VIEWS:
             value = value.operands[0]
         plain = is_leaf(value) and value.dtype == kernel.anchor.dtype
-        if plain and reads.count(id(value)) == 1 and not source.conditions:
+        if plain and reads.count(id(value)) == 1:
             found.add(i)
     return frozenset(found)
 
@@ -683,4 +683,4 @@ class TileCode(LoopCode):
         return totals
 
 
-__all__ = ["TileCode", "bounded_loops", "tile_plan"]
+__all__ = ["TileCode", "bounded_loops", "packable", "tile_plan"]
