@@ -10,10 +10,10 @@ import numpy as np
 from flambeau.autograd.grad_mode import no_grad
 from flambeau.dtypes import finfo
 from flambeau.modes import MODES
-from flambeau.optim.elementwise import TensorNamespace
 from flambeau.optim.hyperparameter import as_scalar, hyperparameter
 from flambeau.optim.initial_state import filled_like, scalar_state
 from flambeau.optim.optimizer import Optimizer
+from flambeau.optim.tensor_update import TensorNamespace
 from flambeau.tensor import Tensor
 from flambeau.tensor.creation import zeros
 

@@ -2,9 +2,7 @@
 
 Such an optimizer is a rule (see :mod:`flambeau.optim.update_program`) plus the declarations of
 :class:`ElementwiseOptimizer`. Two executors share the rule: ``NumpyPlan`` for parameters in NumPy
-arrays, and :func:`apply_rule` here, in Tensor operations, for everything else: recorded steps (the
-compiler), JAX arrays, ``differentiable=True``, and parameters whose gradient or state has another
-dtype.
+arrays, and ``apply_rule``, in Tensor operations, for everything else.
 """
 
 from __future__ import annotations
@@ -14,55 +12,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from flambeau.autograd.grad_mode import set_grad_enabled
-from flambeau.modes import MODES
 from flambeau.optim.hyperparameter import hyperparameter
 from flambeau.optim.initial_state import filled_like, scalar_state
 from flambeau.optim.numpy_plan import NumpyPlan, supports
 from flambeau.optim.optimizer import Optimizer
-from flambeau.tensor import Tensor, bump_version, wrap
+from flambeau.optim.tensor_update import apply_rule
+from flambeau.tensor import Tensor, wrap
 
 __all__ = ["ElementwiseOptimizer"]
 
 _MAX_PLANS = 8  # per group: one for each set of parameters that had gradients together
-
-
-class TensorNamespace:
-    """The ``xp`` of a rule that runs on Tensors; its scalars are numbers or 0-d tensors."""
-
-    @staticmethod
-    def sqrt(value: Any) -> Any:
-        return value.sqrt() if isinstance(value, Tensor) else value**0.5
-
-    @staticmethod
-    def abs(value: Any) -> Any:
-        return value.abs()
-
-    @staticmethod
-    def sign(value: Any) -> Any:
-        return value.sign()
-
-    @staticmethod
-    def maximum(left: Any, right: Any) -> Any:
-        if isinstance(left, Tensor):
-            return left.maximum(right) if isinstance(right, Tensor) else left.clamp(min=right)
-        return right.clamp(min=left) if isinstance(right, Tensor) else max(left, right)
-
-    @staticmethod
-    def minimum(left: Any, right: Any) -> Any:
-        if isinstance(left, Tensor):
-            return left.minimum(right) if isinstance(right, Tensor) else left.clamp(max=right)
-        return right.clamp(max=left) if isinstance(right, Tensor) else min(left, right)
-
-    @staticmethod
-    def where(condition: Any, yes: Any, no: Any) -> Any:
-        if not isinstance(condition, Tensor):
-            return yes if condition else no
-        if isinstance(yes, Tensor):
-            return yes.where(condition, no)
-        if isinstance(no, Tensor):
-            return no.where(~condition, yes)
-        return condition * yes + ~condition * no
 
 
 class ElementwiseOptimizer(Optimizer):
@@ -192,87 +151,3 @@ class ElementwiseOptimizer(Optimizer):
             return
         for param in planned:  # beside others that were updated by the rule
             apply_rule(self, group, param, id(param) in fresh)
-
-
-def apply_rule(
-    optimizer: ElementwiseOptimizer, group: dict[str, Any], param: Tensor, is_first: bool
-) -> None:
-    """Update one parameter by running the optimizer's rule in Tensor operations.
-
-    Gradients are recorded only for ``differentiable=True``. Step counts, and whatever is computed
-    from them, are tensors there and in a recorded step, which counts on at each of its calls.
-    """
-    state = optimizer.state.get(param, {})
-    options = optimizer.options(group)
-    if optimizer.has_first_step:
-        options = {**options, "is_first": is_first}
-    scalars = {
-        name: value for name, value in optimizer.scalars(group).items() if name not in options
-    }
-    names = optimizer.array_states(group)
-    differentiable = bool(group.get("differentiable"))
-    with set_grad_enabled(differentiable):
-        targets = {name: state[name] for name in (*names, *optimizer.scalar_states)}
-        targets["param"] = param
-        is_concrete = not differentiable and all(map(_is_numpy, targets.values()))
-        grad: Any = param.grad
-        if param.is_complex():
-            from flambeau.ops.complex_numbers import view_as_complex, view_as_real
-
-            grad = view_as_real(grad)
-            for name in ("param", *names):
-                targets[name] = view_as_real(targets[name])
-        tensors = {name: v for name, v in scalars.items() if isinstance(v, Tensor)}
-        numbers = {name: v for name, v in scalars.items() if name not in tensors}
-        arguments = {**targets, **tensors, "grad": grad}
-        capture = None if differentiable or param.is_complex() else MODES.capture
-
-        def compute() -> dict[str, Any]:
-            values: dict[str, Any] = dict(arguments)
-            if not differentiable:
-                # in double precision: the numbers that eager mode computes with
-                values.update({name: v.double() for name, v in tensors.items()})
-                if param.dtype.itemsize == 2:  # computed in float32, rounded once
-                    values["grad"] = grad.float()
-                    halves = (n for n, v in targets.items() if v.dtype.itemsize == 2)
-                    values.update({n: values[n].float() for n in halves})
-            for name in optimizer.scalar_states:
-                values[name] = float(state[name]) if is_concrete else state[name].double()
-            found = type(optimizer).rule(TensorNamespace, **values, **numbers, **options)
-            changed = [name for name in targets if found[name] is not values[name]]
-            if capture is None:
-                return {name: found[name] for name in changed}
-            return {name: found[name].to(targets[name].dtype) for name in changed}
-
-        if capture is None:
-            result = compute()
-        else:
-            constants = {**options, **numbers}.items()
-            key = (type(optimizer), id(group), *((name, repr(value)) for name, value in constants))
-            result = capture.repeated(key, arguments, compute)
-        for name, target in targets.items():
-            if name not in result:  # it stays
-                continue
-            if is_concrete and name in optimizer.scalar_states:
-                target.fill_(result[name])
-                continue
-            if param.is_complex() and not is_concrete and not differentiable:
-                whole = param if name == "param" else state[name]
-                if whole.is_complex():  # its parts are no memory of their own in a capture
-                    rebind(whole, view_as_complex(result[name]))
-                    continue
-            rebind(target, result[name])
-
-
-def _is_numpy(tensor: Tensor) -> bool:
-    return type(tensor._array) is np.ndarray
-
-
-def rebind(tensor: Tensor, value: Tensor) -> None:
-    """Give ``tensor`` the elements of ``value``, in place as far as a program can tell."""
-    if _is_numpy(tensor) or value.requires_grad or tensor._base is not None:
-        tensor.copy_(value)
-        return
-    same = value._array.dtype == tensor._array.dtype
-    tensor._array = (value if same else value.to(tensor.dtype))._array
-    bump_version(tensor)
