@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .codegen.expressions import Condition, Position, Source, broadcast_index
+from .codegen.expressions import Condition, Position, Source, broadcast_index, inside
 from .codegen.indexing import ZERO, Index, contiguous_strides, linear
 from .graph import Value
 
@@ -112,11 +112,6 @@ def _windowed(
     ]
 
 
-def _inside(position: list[Index], shape: tuple[int, ...]) -> tuple[Condition, ...]:
-    conditions = (Condition(i, 0, n) for i, n in zip(position, shape, strict=True))
-    return tuple(c for c in conditions if not c.always)
-
-
 def _window_of(
     position: Position, taps: Position, size: tuple[int, ...], stride: Any, padding: Any,
     dilation: Any,
@@ -148,7 +143,7 @@ def _conv(value: Value) -> Reduction:
         group = filter.quotient(per_group) if groups > 1 else ZERO
         read = (batch, group * channels + channel, *there)
         return [
-            Source(x, read, _inside(there, x.shape[2:])),
+            Source(x, read, inside(there, x.shape[2:])),
             Source(weight, (filter, channel, *taps)),
         ]
 
@@ -196,7 +191,7 @@ def _conv_weight(value: Value) -> Reduction:
             Source(
                 x,
                 (batch, group * channels + channel, *there),
-                _inside(there, x.shape[2:]),
+                inside(there, x.shape[2:]),
             ),
         ]
 
@@ -214,7 +209,7 @@ def _max_pool_indices(value: Value) -> Reduction:
 
     def terms(index: Position, reduced: Position) -> list[Source]:
         position = there(index, reduced)
-        return [Source(x, (*index[:-k], *position), _inside(position, spatial))]
+        return [Source(x, (*index[:-k], *position), inside(position, spatial))]
 
     def place(index: Position, reduced: Position) -> Index:
         return linear(there(index, reduced), contiguous_strides(spatial))
@@ -237,7 +232,7 @@ def _avg_pool(value: Value) -> Reduction:
 
     def terms(index: Position, reduced: Position) -> list[Source]:
         position = _windowed(index[-k:], reduced, a["stride"], a["padding"], (1,) * k)
-        return [Source(x, (*index[:-k], *position), _inside(position, x.shape[-k:]))]
+        return [Source(x, (*index[:-k], *position), inside(position, x.shape[-k:]))]
 
     return Reduction(value, tuple(a["kernel"]), terms, "sum")
 

@@ -127,7 +127,7 @@ def sources(value: Value, index: Position, dynamic: DynamicIndex) -> list[Source
     if name == "pad":
         x = operands[0]
         position = [i + -low for i, (low, _) in zip(index, attributes["widths"], strict=True)]
-        return [Source(x, tuple(position), _inside(position, x.shape))]
+        return [Source(x, tuple(position), inside(position, x.shape))]
     if name == "cat":
         dim = attributes["dim"] % value.ndim
         found = []
@@ -152,7 +152,8 @@ def sources(value: Value, index: Position, dynamic: DynamicIndex) -> list[Source
     raise Unsupported(name, "not an expression")
 
 
-def _inside(position: Sequence[Index], shape: Sequence[int]) -> tuple[Condition, ...]:
+def inside(position: Sequence[Index], shape: Sequence[int]) -> tuple[Condition, ...]:
+    """What must hold for ``position`` to be in an array of ``shape``, but for what always holds."""
     conditions = (Condition(i, 0, n) for i, n in zip(position, shape, strict=True))
     return tuple(c for c in conditions if not c.always)
 
