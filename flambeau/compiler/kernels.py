@@ -11,13 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from ..namespaces.primitives import CONTRACTIONS
 from .codegen.expressions import Access, Position, trace
 from .codegen.indexing import Index, Variable, substitute, variable_index
 from .graph import Value
 from .reductions import REDUCTIONS, Reduction, reduction_of
-
-CONTRACTIONS = frozenset("matmul conv conv_input conv_weight".split())
-"""Reductions that read each element many times."""
 
 SEQUENTIAL = frozenset(
     "cumsum cumprod argsort index_put scatter scatter_add scatter_reduce scan host".split()

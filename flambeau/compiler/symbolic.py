@@ -19,6 +19,7 @@ from ..namespaces import register
 from ..namespaces.primitives import (
     BINARY,
     BINARY_PREDICATES,
+    CONTRACTIONS,
     FACTORIZATIONS,
     RULES,
     SPECIAL,
@@ -57,9 +58,6 @@ def _promoted(operands: Sequence[Value]) -> Sequence[Value]:
     return tuple(
         astype(v, widest) if v.dtype.kind in "fV" and v.dtype.itemsize == 2 else v for v in operands
     )
-
-
-_CONTRACTIONS = frozenset("matmul conv conv_input conv_weight".split())
 
 
 def _trace(name: str) -> Callable[..., Value]:
@@ -113,7 +111,7 @@ def _trace(name: str) -> Callable[..., Value]:
                 attributes["indexed"] = tuple(a is not None for a in lifted_indices)
             else:
                 attributes[parameter] = argument
-        if name in _CONTRACTIONS and operands[0].dtype is not operands[1].dtype:
+        if name in CONTRACTIONS and operands[0].dtype is not operands[1].dtype:
             operands = list(_promoted(operands))
             for parameter, operand in zip(parameters, operands):  # the arrays come first
                 given[parameter] = operand

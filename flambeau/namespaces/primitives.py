@@ -43,6 +43,8 @@ SPECIAL = (
 SPECIAL_BINARY = "igamma igammac zeta".split()
 UNARY_PREDICATES = "isnan isinf isfinite logical_not signbit".split()
 BINARY_PREDICATES = "eq ne lt le gt ge logical_and logical_or logical_xor".split()
+CONTRACTIONS = frozenset("matmul conv conv_input conv_weight".split())
+"""Reductions that read each element many times."""
 
 
 def broadcast_shapes(*shapes: Shape) -> Shape:
