@@ -580,14 +580,7 @@ class TileCode(LoopCode):
         if variable in self.bounds:
             return self._bounded(variable, totals, inner)
         if self.slice is not None and variable is self.sliced and len(loops) > 1:
-            b = self.builder
-            counter, values = b.open_loop(self.slice.start, self.slice.end, 1, totals)
-            variable.register, variable.offset = counter, 0
-            self.expressions.fresh()
-            totals = b.close_loop(inner(values))
-            self.expressions.fresh()
-            variable.register = None
-            return totals
+            return self._one_by_one(variable, self.slice.start, self.slice.end, totals, inner)
         steps = math.prod(-(-v.extent // (self.lanes if v is self.plan.vector else 1))
                           for v in loops)  # fmt: skip
         if steps * len(totals) <= WRITTEN_OUT and variable is not self.sliced:
@@ -610,7 +603,19 @@ class TileCode(LoopCode):
             end = scalar_register(b, bound.end)
             first = b.select(b.compare("icmp sgt", lowest, first), lowest, first)
             last = b.select(b.compare("icmp slt", end, last), end, last)
-        counter, values = b.open_loop(first, last, 1, totals)
+        return self._one_by_one(variable, first, last, totals, inner)
+
+    def _one_by_one(
+        self,
+        variable: Variable,
+        first: Register,
+        end: Register,
+        totals: list[Register],
+        inner: Callable[[list[Register]], list[Register]],
+    ) -> list[Register]:
+        """The iterations of ``variable`` from ``first`` to ``end``, none of them written out."""
+        b = self.builder
+        counter, values = b.open_loop(first, end, 1, totals)
         variable.register, variable.offset = counter, 0
         self.expressions.fresh()
         totals = b.close_loop(inner(values))
