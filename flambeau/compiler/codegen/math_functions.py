@@ -216,6 +216,16 @@ def _log_mantissa(b: Builder, f: Register) -> tuple[Register, Register]:
     return f, b.binary("fsub", rest, half)
 
 
+def _log_mantissa_in(b: Builder, f: Register, unit: float) -> tuple[Register, Register]:
+    """``log(1 + f)`` times ``unit``, and what that is rounded by."""
+    large, small = _log_mantissa(b, f)
+    high = b.constant(f.type, unit)
+    low = b.constant(f.type, _rest(unit, f.type))
+    product = b.binary("fmul", large, high)
+    error = _fma(b, large, high, b.unary("fneg", product))
+    return product, _fma(b, large, low, _fma(b, small, high, error))
+
+
 def _log_finite(b: Builder, x: Register) -> Register:
     c = lambda value: b.constant(x.type, value)  # noqa: E731
     form = _format(x)
@@ -231,15 +241,7 @@ def log(b: Builder, x: Register) -> Register:
 
 def log2(b: Builder, x: Register) -> Register:
     exponent, f = _log_parts(b, x)
-    large, small = _log_mantissa(b, f)
-    unit = 1 / math.log(2)
-    # the unit in two parts: the first is exact when multiplied by f's leading bits is not needed,
-    # a fused product is exact enough
-    high = b.constant(x.type, unit)
-    low = b.constant(x.type, _rest(unit, x.type))
-    product = b.binary("fmul", large, high)
-    error = _fma(b, large, high, b.unary("fneg", product))
-    error = _fma(b, large, low, _fma(b, small, high, error))
+    product, error = _log_mantissa_in(b, f, 1 / math.log(2))
     total = b.binary("fadd", exponent, product)
     lost = b.binary("fadd", b.binary("fsub", exponent, total), product)
     return _log_special(b, x, b.binary("fadd", total, b.binary("fadd", lost, error)))
@@ -247,14 +249,8 @@ def log2(b: Builder, x: Register) -> Register:
 
 def log10(b: Builder, x: Register) -> Register:
     exponent, f = _log_parts(b, x)
-    large, small = _log_mantissa(b, f)
-    unit = 1 / math.log(10)
+    product, error = _log_mantissa_in(b, f, 1 / math.log(10))
     two = math.log10(2)
-    high = b.constant(x.type, unit)
-    low = b.constant(x.type, _rest(unit, x.type))
-    product = b.binary("fmul", large, high)
-    error = _fma(b, large, high, b.unary("fneg", product))
-    error = _fma(b, large, low, _fma(b, small, high, error))
     whole = b.binary("fmul", exponent, b.constant(x.type, two))
     wrong = _fma(b, exponent, b.constant(x.type, two), b.unary("fneg", whole))
     wrong = _fma(b, exponent, b.constant(x.type, _rest(two, x.type)), wrong)
