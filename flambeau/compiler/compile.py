@@ -39,6 +39,7 @@ from .direct_call import MISS, direct_call
 from .guards import GuardFailed
 from .log import capture_log, described_call, described_seconds, fallback_log, guard_log, time_log
 from .options import changed_options
+from .origin import OWN_FILES, PACKAGE
 from .progress import compiling, stage
 from .reach import is_module
 from .rebinding import Slot, changed_slots
@@ -439,14 +440,11 @@ def _restore_generator(state: Any) -> None:
     default_generator.set_state_bytes(state)
 
 
-_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
-
-
 def _depth_of_caller() -> int:
     """How many frames of this package are above the user's call, the calling one included."""
     depth = 1
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back
         depth += 1
     return depth
@@ -455,9 +453,7 @@ def _depth_of_caller() -> int:
 def _user_frame(error: BaseException) -> str:
     """Where in the user's program ``error`` came about."""
     frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if not f.filename.startswith((_PACKAGE, "<flambeau"))
+        f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(OWN_FILES)
     ]
     if not frames:
         return ""

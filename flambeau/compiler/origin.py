@@ -6,10 +6,11 @@ import os
 import sys
 from typing import Any, NamedTuple
 
-_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
-_LAYERS = os.path.join(_PACKAGE, "nn", "modules") + os.sep
-_OPTIMIZERS = os.path.join(_PACKAGE, "optim") + os.sep
-_INNER = (_PACKAGE, "<flambeau")
+PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+OWN_FILES = (PACKAGE, "<flambeau")
+"""How the names of flambeau's files begin, and those of the code that it writes itself."""
+_LAYERS = os.path.join(PACKAGE, "nn", "modules") + os.sep
+_OPTIMIZERS = os.path.join(PACKAGE, "optim") + os.sep
 
 
 class Origin(NamedTuple):
@@ -43,7 +44,7 @@ def _part(file: str) -> str:
         inside = "layers"
     elif file.startswith(_OPTIMIZERS):
         inside = "optimizers"
-    _PARTS[file] = part = inside if file.startswith(_INNER) else "outside"
+    _PARTS[file] = part = inside if file.startswith(OWN_FILES) else "outside"
     return part
 
 
@@ -105,4 +106,4 @@ def inherit(new: Any, old: Any) -> Any:
     return new
 
 
-__all__ = ["OnePlace", "Origin", "find_origin", "inherit"]
+__all__ = ["OWN_FILES", "PACKAGE", "OnePlace", "Origin", "find_origin", "inherit"]

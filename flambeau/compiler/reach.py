@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
 import types
 from collections.abc import Iterator
 from typing import Any
 
+from .origin import OWN_FILES
 from .watched import PLAIN
 
-_OWN_FILES = (os.path.dirname(os.path.dirname(__file__)) + os.sep, "<flambeau")
 OWN = __name__.split(".")[0]
 _FOREIGN = {OWN, "builtins", "numpy", "torch", "threading", "logging", "random", "_io"}
 
@@ -39,7 +38,7 @@ def is_own(value: Any) -> bool:
 
 def is_own_code(code: types.CodeType) -> bool:
     """Whether ``code`` is the framework's."""
-    return code.co_filename.startswith(_OWN_FILES)
+    return code.co_filename.startswith(OWN_FILES)
 
 
 def code_names(code: types.CodeType) -> set[str]:
