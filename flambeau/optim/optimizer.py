@@ -8,8 +8,9 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
+from types import MappingProxyType
 from typing import Any
 
 from flambeau.autograd.grad_mode import enable_grad, no_grad
@@ -52,7 +53,8 @@ required = _Required()
 def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call ``hook(optimizer, args, kwargs)`` before every step of every optimizer.
 
-    The hook may return ``(new_args, new_kwargs)`` to replace the arguments of ``step``.
+    The optimizer is the first of ``args``.  The hook may return ``(new_args, new_kwargs)`` to
+    replace the arguments of ``step``, the optimizer among them.
 
     Returns:
         A handle whose ``remove()`` takes the hook away.
@@ -81,12 +83,13 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(step)
-    def hooked_step(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+    def hooked_step(*args: Any, **kwargs: Any) -> Any:
+        self: Optimizer = args[0]
         before, after = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
         if not (before or after or _global_pre_hooks or _global_post_hooks) or (
             getattr(type(self), "step", None) is not hooked_step
         ):
-            return step(self, *args, **kwargs)
+            return step(*args, **kwargs)
         for hook in [*_global_pre_hooks.values(), *before.values()]:
             replaced = hook(self, args, kwargs)
             if replaced is None:
@@ -97,7 +100,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
                     f"but got {replaced}."
                 )
             args, kwargs = replaced
-        result = step(self, *args, **kwargs)
+        result = step(*args, **kwargs)
         for hook in [*after.values(), *_global_post_hooks.values()]:
             hook(self, args, kwargs)
         return result
@@ -124,8 +127,9 @@ class Optimizer:
     Source: ``torch.optim.Optimizer``.
     """
 
-    _optimizer_step_pre_hooks: OrderedDict[int, Callable[..., Any]]
-    _optimizer_step_post_hooks: OrderedDict[int, Callable[..., Any]]
+    # A subclass that wraps another optimizer may never call this class's constructor: no hooks.
+    _optimizer_step_pre_hooks: Mapping[int, Callable[..., Any]] = MappingProxyType({})
+    _optimizer_step_post_hooks: Mapping[int, Callable[..., Any]] = MappingProxyType({})
     _optimizer_state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
     _optimizer_state_dict_post_hooks: OrderedDict[int, Callable[..., Any]]
     _optimizer_load_state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
@@ -308,9 +312,7 @@ class Optimizer:
 
     # -- hooks
 
-    def _register(
-        self, hooks: OrderedDict[int, Callable[..., Any]], hook: Any, prepend: bool = False
-    ) -> RemovableHandle:
+    def _register(self, hooks: Any, hook: Any, prepend: bool = False) -> RemovableHandle:
         handle = RemovableHandle(hooks)
         hooks[handle.id] = hook
         if prepend:
@@ -320,7 +322,8 @@ class Optimizer:
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` before each step.
 
-        The hook may return ``(new_args, new_kwargs)`` to replace the arguments of ``step``.
+        The optimizer is the first of ``args``.  The hook may return ``(new_args, new_kwargs)`` to
+        replace the arguments of ``step``, the optimizer among them.
 
         Returns:
             A handle whose ``remove()`` takes the hook away.

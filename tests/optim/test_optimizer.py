@@ -162,11 +162,32 @@ class TestHooks:
 
     def test_a_pre_hook_may_replace_the_arguments(self):
         optimizer = SGD([parameter(1)], lr=0.1)
-        optimizer.register_step_pre_hook(lambda o, args, kwargs: ((lambda: 7,), {}))
+        optimizer.register_step_pre_hook(lambda o, args, kwargs: ((*args, lambda: 7), {}))
         assert optimizer.step() == 7
         optimizer.register_step_pre_hook(lambda o, args, kwargs: 3)
         with pytest.raises(RuntimeError, match="must return None or a tuple"):
             optimizer.step()
+
+    def test_the_optimizer_is_the_first_of_the_arguments(self):
+        optimizer = SGD([parameter(1)], lr=0.1)
+        seen = []
+        optimizer.register_step_pre_hook(lambda o, args, kwargs: seen.append((args, kwargs)))
+        optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append((args, kwargs)))
+        closure = lambda: 7  # noqa: E731
+        optimizer.step(closure=closure)
+        assert seen == [((optimizer,), {"closure": closure})] * 2
+
+    def test_a_wrapper_that_never_calls_the_constructor_steps(self):
+        class Lookahead(Optimizer):
+            def __init__(self, optimizer):
+                self.optimizer = optimizer
+                self.param_groups = optimizer.param_groups
+
+            def step(self, closure=None):
+                return self.optimizer.step(closure)
+
+        optimizer = Lookahead(SGD([parameter(1)], lr=0.1))
+        assert optimizer.step(lambda: 7) == 7
 
     def test_a_subclass_that_calls_super_runs_them_once(self):
         class Doubled(SGD):
