@@ -150,11 +150,12 @@ def _needs(operation: Operation) -> list[str]:
 def _function_source(operation: Operation, name: str, dunder: bool) -> str:
     """Python source of the operation's public function."""
     parameters = operation.parameters
+    older = operation.older if not dunder else ()
     signature: list[str] = []
     starred = False
     for p in parameters:
         if p.keyword_only and not starred:
-            signature.append("*")
+            signature.append("*older" if older else "*")
             starred = True
         if p.default is inspect.Parameter.empty:
             signature.append(p.name)
@@ -180,6 +181,14 @@ def _function_source(operation: Operation, name: str, dunder: bool) -> str:
                 if "=" not in signature[k] and signature[k] != "*":
                     signature[k] += "=MISSING"
             lines[0] = f"def call_{name}({', '.join(signature)}):"
+    if older:
+        operands = [p.name for p in parameters if not p.keyword_only]
+        given = f"({', '.join(operands)}, *older), ({', '.join(older)},), out"
+        DIRECT[f"function_{name}"] = operation.function
+        lines += [
+            "    if older:",
+            f"        return in_older_order(function_{name}, {older}, {len(operands)}, {given})",
+        ]
     body, direct = _direct_path(operation)
     if direct:
         lines += ["    " + line for line in body]

@@ -12,6 +12,7 @@ from ..autograd.node import Node, next_sequence
 from ..modes import DIRECT
 from ..namespaces import numpy as numpy_namespace
 from ..tensor import TENSORS, Tensor, wrap
+from .older_calls import call_in_older_order
 
 new_object = object.__new__
 
@@ -189,6 +190,7 @@ DIRECT.update(
     check_saved=_check_saved,
     check_saved_list=_check_saved_list,
     check_no_inference=check_no_inference,
+    in_older_order=call_in_older_order,
     keep_versions=keep_versions,
     new=new_object,
     next_sequence=next_sequence,

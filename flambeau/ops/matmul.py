@@ -10,6 +10,7 @@ from typing import Any
 from ..namespaces import numpy
 from .dims import require_tensors
 from .dtype_checks import NUMBERS, require_kinds
+from .older_calls import call_in_older_order
 from .operation import Array, composite, operation, renamed, sum_to
 from .pointwise import add, mul
 from .products_of_matrices import product
@@ -439,8 +440,9 @@ def _write_out(result: Any, out: Any) -> Any:
 
 @composite
 def addmm(
-    input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1, out: Any = None
-) -> Any:
+    input: Any, mat1: Any, mat2: Any, *older: Any, beta: float = 1, alpha: float = 1,
+    out: Any = None,
+) -> Any:  # fmt: skip
     """``beta * input + alpha * (mat1 @ mat2)``.
 
     Args:
@@ -456,13 +458,17 @@ def addmm(
     Raises:
         RuntimeError: an operand is no matrix, or the sizes or dtypes do not fit.
     """
+    if older:
+        given = (input, mat1, mat2, *older)
+        return call_in_older_order(addmm, ("beta", "alpha"), 3, given, (beta, alpha), out)
     return renamed(_sum(input, mm(mat1, mat2), beta, alpha, out), "AddmmBackward0")
 
 
 @composite
 def addmv(
-    input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1, out: Any = None
-) -> Any:
+    input: Any, mat: Any, vec: Any, *older: Any, beta: float = 1, alpha: float = 1,
+    out: Any = None,
+) -> Any:  # fmt: skip
     """``beta * input + alpha * (mat @ vec)``.
 
     Args:
@@ -478,13 +484,17 @@ def addmv(
     Raises:
         RuntimeError: other numbers of dims, or the sizes or dtypes do not fit.
     """
+    if older:
+        given = (input, mat, vec, *older)
+        return call_in_older_order(addmv, ("beta", "alpha"), 3, given, (beta, alpha), out)
     return _sum(input, mv(mat, vec), beta, alpha, out)
 
 
 @composite
 def baddbmm(
-    input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1, out: Any = None
-) -> Any:
+    input: Any, batch1: Any, batch2: Any, *older: Any, beta: float = 1, alpha: float = 1,
+    out: Any = None,
+) -> Any:  # fmt: skip
     """``beta * input + alpha * (batch1 @ batch2)``, matrix by matrix.
 
     Args:
@@ -500,4 +510,7 @@ def baddbmm(
     Raises:
         RuntimeError: an operand has not three dims, or the sizes or dtypes do not fit.
     """
+    if older:
+        given = (input, batch1, batch2, *older)
+        return call_in_older_order(baddbmm, ("beta", "alpha"), 3, given, (beta, alpha), out)
     return _sum(input, bmm(batch1, batch2), beta, alpha, out)

@@ -104,6 +104,7 @@ class Operation:
         out: bool = True,
         same_dtype: bool = False,
         holomorphic: bool = True,
+        older: tuple[str, ...] = (),
     ) -> None:
         self.name = name or forward.__name__
         self.forward = positional(forward)
@@ -124,6 +125,7 @@ class Operation:
         self.description = completed(self, forward.__doc__)
         self.same_dtype = same_dtype
         self.holomorphic = holomorphic
+        self.older = older
         self.samples = samples
         self.domain = domain
         self.vjps: list[Vjp] = []
@@ -674,6 +676,7 @@ def operation(forward: Callable[..., Any] | None = None, **options: Any) -> Any:
         same_dtype: the tensors must have one dtype, which is not brought about.
         holomorphic: False if complex gradients are not those of a complex derivative: the vjps are
             then in PyTorch's convention themselves (see :mod:`flambeau.autograd.conjugation`).
+        older: the numbers that a call may give before its operands (:mod:`.older_calls`).
     """
     if forward is not None:
         return Operation(forward)

@@ -299,7 +299,8 @@ def _(xp, grad, input):
 # -- arithmetic -------------------------------------------------------------------------------
 
 
-@operation(promote="number", dtypes="number", inplace=True, samples=_BINARY_SAMPLES)
+@operation(promote="number", dtypes="number", inplace=True, samples=_BINARY_SAMPLES,
+           older=("alpha",))  # fmt: skip
 def add(xp, input: Array | Number, other: Array | Number, *, alpha: float = 1):
     """``input + alpha * other``, with broadcasting.
 
@@ -339,7 +340,8 @@ def _(xp, grad, alpha):
     return grad if alpha == 1 else grad * alpha
 
 
-@operation(promote="number", dtypes="number", inplace=True, samples=_BINARY_SAMPLES)
+@operation(promote="number", dtypes="number", inplace=True, samples=_BINARY_SAMPLES,
+           older=("alpha",))  # fmt: skip
 def sub(xp, input: Array | Number, other: Array | Number, *, alpha: float = 1):
     """``input - alpha * other``, with broadcasting.
 
@@ -870,7 +872,7 @@ def _(xp, grad, input, end):
 
 
 @operation(promote="number", dtypes="number", inplace=True,
-           samples=(((3, 4), (3, 4), (4,)),))  # fmt: skip
+           samples=(((3, 4), (3, 4), (4,)),), older=("value",))  # fmt: skip
 def addcmul(xp, input: Array, tensor1: Array, tensor2: Array, *, value: float = 1):
     """``input + value * tensor1 * tensor2``, with broadcasting.
 
@@ -901,7 +903,7 @@ def _(xp, grad, tensor1, value):
 
 
 @operation(promote="number", dtypes="inexact", inplace=True, domain=(0.5, 2),
-           samples=(((3, 4), (3, 4), (4,)),))  # fmt: skip
+           samples=(((3, 4), (3, 4), (4,)),), older=("value",))  # fmt: skip
 def addcdiv(xp, input: Array, tensor1: Array, tensor2: Array, *, value: float = 1):
     """``input + value * tensor1 / tensor2``, with broadcasting.
 

@@ -12,6 +12,7 @@ from typing import Any
 from .dims import as_ints, require_tensors, wrap_dim
 from .dtype_checks import type_word
 from .matmul import bmm, dot, matmul, weighted
+from .older_calls import call_in_older_order
 from .operation import Array, composite, operation
 
 
@@ -58,7 +59,7 @@ def vdot(input: Any, other: Any) -> Any:
 
 
 @composite(out=True)
-def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+def addr(input: Any, vec1: Any, vec2: Any, *older: Any, beta: float = 1, alpha: float = 1) -> Any:
     """``beta * input + alpha * outer(vec1, vec2)``.
 
     Args:
@@ -73,6 +74,9 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1)
     Raises:
         RuntimeError: ``vec1`` or ``vec2`` has not one dim.
     """
+    if older:
+        given = (input, vec1, vec2, *older)
+        return call_in_older_order(addr, ("beta", "alpha"), 3, given, (beta, alpha), None)
     if vec1._array.ndim != 1 or vec2._array.ndim != 1:
         raise RuntimeError(
             f"addr: Expected 1-D argument vec{1 if vec1._array.ndim != 1 else 2}, but got "
@@ -88,7 +92,9 @@ def _added(input: Any, product: Any, beta: float, alpha: float) -> Any:
 
 
 @composite(out=True)
-def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+def addbmm(
+    input: Any, batch1: Any, batch2: Any, *older: Any, beta: float = 1, alpha: float = 1
+) -> Any:
     """``beta * input`` plus ``alpha`` times the sum of the products of two batches of matrices.
 
     Args:
@@ -103,6 +109,9 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
     Raises:
         RuntimeError: the batches do not fit.
     """
+    if older:
+        given = (input, batch1, batch2, *older)
+        return call_in_older_order(addbmm, ("beta", "alpha"), 3, given, (beta, alpha), None)
     return _added(input, bmm(batch1, batch2).sum(0, dtype=batch1.dtype), beta, alpha)
 
 
