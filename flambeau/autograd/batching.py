@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..modes import MODES
 from ..namespaces import batched
 from ..namespaces.batched_array import (
     BatchedArray,
@@ -64,8 +65,6 @@ def _made(array: Any, source: Tensor, transposed: Callable[[Tensor], Tensor]) ->
 def _array(tensor: Tensor) -> Any:
     if tensor._base is not None:
         tensor._refresh()
-    from ..modes import MODES
-
     return tensor._array if MODES.capture is None else MODES.capture.array_of(tensor)
 
 
@@ -167,6 +166,51 @@ def lift_arguments(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(
         lift(a, levels) if isinstance(a, Tensor) and a.requires_grad else a for a in arguments
     )
+
+
+class VmapInfo(NamedTuple):
+    """What the ``vmap`` method of a user's function is told of the batch."""
+
+    batch_size: int
+    randomness: str
+
+
+def applied_by_rule(function: Any, arguments: tuple[Any, ...]) -> Any:
+    """A user's function by its ``vmap`` method, outside of the innermost level of its arguments."""
+    level = levels_of(*arguments)[-1]
+    dims = tuple(
+        0
+        if isinstance(a, Tensor)
+        and _array(a).__class__ is BatchedArray
+        and level in _array(a).levels
+        else None
+        for a in arguments
+    )
+    outside = [a if dim is None else leave(a, level, dim) for a, dim in zip(arguments, dims)]
+    active = MODES.transforms
+    MODES.transforms = None if active is None else active.without(level)
+    try:
+        found = function.vmap(VmapInfo(level.size, level.randomness), dims, *outside)
+    finally:
+        MODES.transforms = active
+    if not (isinstance(found, tuple) and len(found) == 2):
+        raise RuntimeError(
+            f"{function.__name__}.vmap returned {type(found).__name__}: expected a pair, the "
+            "results and their dims that are the batch"
+        )
+    results, out_dims = found
+    if not isinstance(results, (tuple, list)):
+        return _back(results, level, out_dims)
+    if not isinstance(out_dims, (tuple, list)):
+        out_dims = (out_dims,) * len(results)
+    return tuple(_back(r, level, dim) for r, dim in zip(results, out_dims, strict=True))
+
+
+def _back(result: Any, level: Level, dim: int | None) -> Any:
+    """A result of a ``vmap`` method inside ``level`` again."""
+    if dim is None or not isinstance(result, Tensor):
+        return result
+    return _entered(result, level, dim % result.dim())
 
 
 @cache

@@ -204,7 +204,12 @@ class Function:
     A subclass defines static methods ``forward(ctx, *args)`` (or ``forward(*args)`` and
     ``setup_context(ctx, inputs, output)``) and ``backward(ctx, *grad_outputs)``, which returns one
     gradient, or None, per argument.  It is called as ``MyFunction.apply(*args)``.
+
+    Inside ``vmap``, its methods run on all members of a batch at once, each seeing the shape of one
+    (what PyTorch does if ``generate_vmap_rule`` is True), unless it has a method :meth:`vmap`.
     """
+
+    generate_vmap_rule = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise RuntimeError(
@@ -240,6 +245,23 @@ class Function:
             "forward mode AD."
         )
 
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> Any:
+        """Compute the results of all members; to be defined by the subclass for ``vmap``.
+
+        Args:
+            info: with ``batch_size`` and ``randomness``.
+            in_dims: for each argument the dim that is the batch, or None.
+            args: the arguments, tensors with the batch as a dim.
+
+        Returns:
+            the results, and for each the dim that is the batch, or None.
+        """
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap static method "
+            "or set generate_vmap_rule=True."
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Call the operation and record it.
@@ -251,8 +273,10 @@ class Function:
         context = object.__new__(_context_class(known))
         context._function = cls
         if any(isinstance(a, Tensor) and hasattr(a._array, "adapt_node") for a in args):
-            from .batching import lift_arguments
+            from .batching import applied_by_rule, lift_arguments
 
+            if cls.vmap is not Function.vmap:
+                return applied_by_rule(cls, args)
             args = lift_arguments(args)
         if forward_rule is not None and cls.jvp is not Function.jvp:
             pushed = forward_rule(cls, context, args, kwargs)
@@ -263,7 +287,7 @@ class Function:
         context.needs_input_grad = tuple(t is not None and t.requires_grad for t in tensors)
         with no_grad():
             if cls.setup_context is not Function.setup_context:
-                output = cls.forward(*args, **kwargs)
+                output = _forwarded(cls, args, kwargs)
                 cls.setup_context(context, args, output)
             else:
                 output = cls.forward(context, *args, **kwargs)
@@ -271,6 +295,22 @@ class Function:
             _note_writes(context)
             return output
         return _recorded(context, tensors, output)
+
+
+def _forwarded(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The results of a ``forward`` without context.
+
+    Inside ``torch.func``'s derivatives it gets the tensors as they are outside of those, so that it
+    may give them to NumPy.
+    """
+    if not GRAD_MODE.transforms:
+        return function.forward(*args, **kwargs)
+    plain = tuple(a.detach() if isinstance(a, Tensor) and a.requires_grad else a for a in args)
+    given = {id(p): a for p, a in zip(plain, args)}
+    output = function.forward(*plain, **kwargs)
+    if isinstance(output, (tuple, list)):
+        return type(output)(given.get(id(item), item) for item in output)
+    return given.get(id(output), output)
 
 
 def _recorded(context: Any, tensors: list[Tensor | None], output: Any) -> Any:
@@ -305,15 +345,16 @@ def _recorded(context: Any, tensors: list[Tensor | None], output: Any) -> Any:
                 without.add(id(item))
         results.append(item)
     made = [r for r in results if isinstance(r, Tensor)]
+    traced = {id(r) for r in made if id(r) not in without and r._array.dtype.kind in "fcV"}
     context._results = [(tuple(r._array.shape), r._array.dtype) for r in made]
     saved = []
     if DIRECT["INFERRED"]:
         DIRECT["check_no_inference"](context._saved or ())
     for tensor in context._saved or ():
-        at = next((i for i, r in enumerate(made) if r is tensor), None)
+        at = next((i for i, r in enumerate(made) if r is tensor and id(r) in traced), None)
         saved.append(tensor if at is None else _SavedResult(at, tensor))
     for number, result in enumerate(made):
-        if id(result) in without or result._array.dtype.kind not in "fcV":
+        if id(result) not in traced:
             continue
         if id(result) in dirty:
             result._bump_version()

@@ -22,6 +22,7 @@ class _GradMode(threading.local):
     enabled = True
     inference = False
     claimed = False  # what is_grad_enabled says in inference mode, where nothing is recorded
+    transforms = 0  # how many of torch.func's derivatives the program is inside of
 
 
 GRAD_MODE = _GradMode()

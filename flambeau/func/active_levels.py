@@ -19,6 +19,11 @@ class ActiveLevels:
     def __init__(self, levels: tuple[Level, ...]) -> None:
         self.levels = levels
 
+    def without(self, level: Level) -> ActiveLevels | None:
+        """The levels that ``level`` was entered in, None if there are none."""
+        outer = self.levels[: self.levels.index(level)] if level in self.levels else self.levels
+        return ActiveLevels(outer) if outer else None
+
     def draw(
         self,
         sampler: Callable[..., Any],

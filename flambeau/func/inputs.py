@@ -132,12 +132,14 @@ def settled(tree: Any, recording: bool) -> Any:
 
 
 class Recording:
-    """Context manager: operations are recorded, whatever was the case outside."""
+    """Context manager: inside a derivative; operations are recorded, whatever was outside."""
 
     def __enter__(self) -> bool:
         self.outside = GRAD_MODE.enabled
         GRAD_MODE.enabled = True
+        GRAD_MODE.transforms += 1
         return self.outside
 
     def __exit__(self, *exc_info: object) -> None:
         GRAD_MODE.enabled = self.outside
+        GRAD_MODE.transforms -= 1

@@ -254,3 +254,26 @@ def test_an_input_that_is_returned_can_be_marked_as_not_differentiable() -> None
 
     first, second = Passing.apply(torch.ones(2, requires_grad=True), torch.ones(2))
     assert first.requires_grad and not second.requires_grad
+
+
+def test_saved_results_without_gradient_need_none():
+    class Largest(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            values, places = x.max(-1)
+            ctx.mark_non_differentiable(places)
+            ctx.save_for_backward(places)
+            ctx.shape = x.shape
+            return values, places
+
+        @staticmethod
+        def backward(ctx, g, _):
+            (places,) = ctx.saved_tensors
+            assert not places.requires_grad
+            found = np.zeros(tuple(ctx.shape), np.float32)
+            np.put_along_axis(found, places.numpy()[:, None], g.numpy()[:, None], -1)
+            return torch.tensor(found)
+
+    x = torch.tensor([[1.0, 3.0], [4.0, 2.0]], requires_grad=True)
+    Largest.apply(x)[0].sum().backward()
+    assert x.grad.tolist() == [[0, 1], [1, 0]]
