@@ -17,7 +17,8 @@ from flambeau.tensor.shared_memory import register_reductions
 
 register_reductions()
 
-_STRATEGIES = {"file_descriptor"}
+_STRATEGIES = {"file_descriptor", "file_system"}
+_strategy = "file_descriptor"
 
 
 class ProcessException(Exception):
@@ -63,21 +64,27 @@ def get_all_sharing_strategies() -> set[str]:
 
 
 def get_sharing_strategy() -> str:
-    """The way in which memory is shared."""
-    return "file_descriptor"
+    """The way in which memory is shared, as last chosen."""
+    return _strategy
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
     """Choose the way in which memory is shared.
 
+    PyTorch's two ways meet different limits of the operating system on open files. Here tensors
+    are copied to other processes, and those in shared memory lie in a few large blocks: the choice
+    is kept, and nothing else depends on it.
+
     Args:
-        new_strategy: ``"file_descriptor"``, the only one.
+        new_strategy: ``"file_descriptor"`` or ``"file_system"``.
 
     Raises:
         ValueError: another one.
     """
+    global _strategy
     if new_strategy not in _STRATEGIES:
         raise ValueError(f"there is no sharing strategy {new_strategy!r} here, only {_STRATEGIES}")
+    _strategy = new_strategy
 
 
 def _run(function: Any, index: int, args: tuple[Any, ...], errors: Any) -> None:
