@@ -237,6 +237,11 @@ def is_complex(input: Tensor) -> _Any:
     return input.is_complex()
 
 
+def _assert(condition: _Any, message: str) -> None:
+    """Raise AssertionError with ``message`` unless ``condition`` holds: what traced models use."""
+    assert condition, message
+
+
 def is_storage(obj: _Any) -> _Any:
     """Whether ``obj`` is a tensor's storage, a bool."""
     from .tensor.storage import _Storage

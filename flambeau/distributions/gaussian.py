@@ -43,6 +43,16 @@ def factor_of_precision(precision: Any) -> Any:
     return whitened(across, torch.eye(precision.shape[-1], dtype=precision.dtype))
 
 
+def _batch_mahalanobis(triangular: Any, vectors: Any) -> Any:
+    """The squared lengths of ``L^-1 @ vectors``, whose batches broadcast."""
+    return whitened(triangular, vectors.unsqueeze(-1)).pow(2).sum((-2, -1))
+
+
+# PyTorch's names, which distributions in programs import.
+_batch_mv = matrix_times
+_precision_to_scale_tril = factor_of_precision
+
+
 def given_matrix(
     error: type[Exception], covariance_matrix: Any, precision_matrix: Any, scale_tril: Any
 ) -> tuple[str, Any]:

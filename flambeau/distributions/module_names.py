@@ -52,7 +52,8 @@ _NAMES = {
     "lowrank_multivariate_normal": "LowRankMultivariateNormal",
     "mixture_same_family": "MixtureSameFamily",
     "multinomial": "Multinomial",
-    "multivariate_normal": "MultivariateNormal",
+    "multivariate_normal": "MultivariateNormal _batch_mahalanobis _batch_mv "
+    "_precision_to_scale_tril",
     "normal": "Normal",
     "one_hot_categorical": "OneHotCategorical OneHotCategoricalStraightThrough",
     "pareto": "Pareto",
@@ -63,7 +64,7 @@ _NAMES = {
     "transformed_distribution": "TransformedDistribution",
     "uniform": "Uniform",
     "utils": "broadcast_all clamp_probs lazy_property logits_to_probs probs_to_logits "
-    "tril_matrix_to_vec vec_to_tril_matrix",
+    "tril_matrix_to_vec vec_to_tril_matrix _standard_normal",
     "weibull": "Weibull",
     "wishart": "Wishart",
 }
@@ -77,7 +78,7 @@ def _module(name: str, contents: list[str]) -> ModuleType:
     for content in contents:
         found = next(vars(holder)[content] for holder in _HOLDERS if content in vars(holder))
         setattr(module, content, found)
-    module.__dict__["__all__"] = contents
+    module.__dict__["__all__"] = [name for name in contents if not name.startswith("_")]
     return module
 
 

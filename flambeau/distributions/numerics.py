@@ -42,13 +42,19 @@ def are_numbers(*values: Any) -> bool:
     return all(isinstance(v, (int, float, np.number)) for v in values)
 
 
-def standard_normal(shape: Any, dtype: Any) -> Any:
+def standard_normal(shape: Any, dtype: Any, device: Any = None) -> Any:
     """Numbers of mean 0 and variance 1, as PyTorch draws them here.
 
     Returns:
         A tensor of that ``shape`` and ``dtype``.
     """
-    return torch.normal(torch.zeros(shape, dtype=dtype), torch.ones(shape, dtype=dtype))
+    return torch.normal(
+        torch.zeros(shape, dtype=dtype, device=device),
+        torch.ones(shape, dtype=dtype, device=device),
+    )
+
+
+_standard_normal = standard_normal  # PyTorch's name, which distributions in programs import
 
 
 def logsumexp(value: Any, keepdim: bool = False) -> Any:

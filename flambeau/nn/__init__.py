@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from flambeau.nn import attention, functional, init, modules, parallel, parameter, utils
+from flambeau.nn import (
+    _reduction,
+    attention,
+    functional,
+    grad,
+    init,
+    modules,
+    parallel,
+    parameter,
+    utils,
+)
 from flambeau.nn.modules import *  # noqa: F403
 from flambeau.nn.parallel import DataParallel
 from flambeau.nn.parameter import (
@@ -20,6 +30,7 @@ __all__ = [
     "UninitializedParameter",
     "attention",
     "functional",
+    "grad",
     "init",
     "modules",
     "parallel",

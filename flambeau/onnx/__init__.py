@@ -13,6 +13,6 @@ makes, without anything that depends on parameters alone, is written down in ONN
 
 from __future__ import annotations
 
-from .export import OnnxExporterError, export
+from .export import OnnxExporterError, export, is_in_onnx_export
 
-__all__ = ["OnnxExporterError", "export"]
+__all__ = ["OnnxExporterError", "export", "is_in_onnx_export"]

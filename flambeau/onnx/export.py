@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -20,6 +21,23 @@ from .sizes import Sizes, variation
 
 DEFAULT_OPSET = 18
 LEAST_OPSET = 13
+
+
+class _Running(threading.local):
+    """What the calling thread is doing."""
+
+    export = False
+
+
+_RUNNING = _Running()
+
+
+def is_in_onnx_export() -> bool:
+    """Whether the network runs because it is being exported, in the calling thread.
+
+    Source: https://docs.pytorch.org/docs/2.13/onnx_export.html
+    """
+    return _RUNNING.export
 
 
 def export(
@@ -90,7 +108,11 @@ def export(
     call = _Call(model, tuple(positional), dict(kwargs or {}))
     names = _named(input_names, len(call.tensors), "input")
     open_sizes, output_sizes = _open_sizes(call, names, dynamic_axes or {})
-    program, sizes = call.traced(names, open_sizes)
+    _RUNNING.export = True
+    try:
+        program, sizes = call.traced(names, open_sizes)
+    finally:
+        _RUNNING.export = False
     proto = written(
         call, program, sizes, names, output_names, open_sizes, output_sizes, opset,
         do_constant_folding,

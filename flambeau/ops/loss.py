@@ -30,16 +30,19 @@ def check_reduction(reduction: str) -> str:
     return reduction
 
 
-def legacy_reduction(size_average: bool | None, reduce: bool | None) -> str:
+def legacy_reduction(
+    size_average: bool | None, reduce: bool | None, emit_warning: bool = True
+) -> str:
     """The reduction that the deprecated arguments ask for."""
     size_average = True if size_average is None else size_average
     reduce = True if reduce is None else reduce
     reduction = ("mean" if size_average else "sum") if reduce else "none"
-    warnings.warn(
-        "size_average and reduce args will be deprecated, please use "
-        f"reduction='{reduction}' instead.",
-        stacklevel=4,
-    )
+    if emit_warning:
+        warnings.warn(
+            "size_average and reduce args will be deprecated, please use "
+            f"reduction='{reduction}' instead.",
+            stacklevel=4,
+        )
     return reduction
 
 

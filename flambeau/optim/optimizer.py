@@ -11,9 +11,9 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
-from flambeau.autograd.grad_mode import enable_grad, no_grad
+from flambeau.autograd.grad_mode import enable_grad, no_grad, set_grad_enabled
 from flambeau.dtypes import float32
 from flambeau.modes import MODES, STRUCTURE
 from flambeau.optim.hyperparameter import type_name
@@ -26,6 +26,8 @@ __all__ = [
     "register_optimizer_step_pre_hook",
     "required",
 ]
+
+ParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
 _global_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
 _global_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
@@ -109,6 +111,17 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     return hooked_step
 
 
+def _use_grad_for_differentiable(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator for ``step``: gradients are recorded if the default ``differentiable`` says so."""
+
+    @functools.wraps(step)
+    def guarded_step(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        with set_grad_enabled(self.defaults["differentiable"]):
+            return step(self, *args, **kwargs)
+
+    return guarded_step
+
+
 class Optimizer:
     """Keeps parameters in groups, with the state and the hyperparameters of their updates.
 
@@ -141,7 +154,7 @@ class Optimizer:
         if callable(step) and not hasattr(step, "hooked"):
             cls.step = _with_hooks(step)  # type: ignore[method-assign]
 
-    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         for name in _HOOK_DICTIONARIES:
             setattr(self, name, OrderedDict())
@@ -152,7 +165,7 @@ class Optimizer:
             )
         self.state: defaultdict[Any, Any] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        groups = list(params)
+        groups: list[Any] = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
         if not isinstance(groups[0], dict):

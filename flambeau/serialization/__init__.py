@@ -5,7 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/notes/serialization.html
 
 from __future__ import annotations
 
-from .loading import get_unsafe_globals_in_checkpoint, load
+from .loading import default_restore_location, get_unsafe_globals_in_checkpoint, load
 from .safe_globals import (
     add_safe_globals,
     clear_safe_globals,
@@ -17,6 +17,7 @@ from .saving import save
 __all__ = [
     "add_safe_globals",
     "clear_safe_globals",
+    "default_restore_location",
     "get_safe_globals",
     "get_unsafe_globals_in_checkpoint",
     "load",

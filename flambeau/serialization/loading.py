@@ -214,13 +214,13 @@ def _weights_only_message(name: str, message: str) -> str:
 def _locator(map_location: MapLocation) -> Callable[[Storage, str], Storage]:
     """What gives a storage its device from the file's tag."""
     if map_location is None:
-        return _restore
+        return default_restore_location
     if isinstance(map_location, dict):
         mapping = map_location
-        return lambda storage, tag: _restore(storage, str(mapping.get(tag, tag)))
+        return lambda storage, tag: default_restore_location(storage, str(mapping.get(tag, tag)))
     if isinstance(map_location, (str, Device)):
         target = str(map_location)
-        return lambda storage, tag: _restore(storage, target)
+        return lambda storage, tag: default_restore_location(storage, target)
     if not callable(map_location):
         raise TypeError(
             "map_location must be a device, a string, a dict or a function, got "
@@ -231,29 +231,45 @@ def _locator(map_location: MapLocation) -> Callable[[Storage, str], Storage]:
     def locate(storage: Storage, tag: str) -> Storage:
         found = function(storage, tag)
         if found is None:
-            return _restore(storage, tag)
+            return default_restore_location(storage, tag)
         if not isinstance(found, Storage):
             raise TypeError(
                 "a map_location function returns the storage, storage.to(device), or None, and "
                 f"this one returned {type(found).__name__}"
             )
-        return found if found.device == storage.device else _restore(found, found.device)
+        return (
+            found
+            if found.device == storage.device
+            else default_restore_location(found, found.device)
+        )
 
     return locate
 
 
-def _restore(storage: Storage, tag: str) -> Storage:
-    if tag == "cpu":
+def default_restore_location(storage: Storage, location: str) -> Storage:
+    """``storage`` on the device that a file's tag names: what :func:`load` does by itself.
+
+    Args:
+        storage: as read.
+        location: ``"cpu"``, or another device.
+
+    Returns:
+        The storage there.
+
+    Raises:
+        RuntimeError: there is no such device.
+    """
+    if location == "cpu":
         return storage
-    kind = tag.partition(":")[0]
+    kind = location.partition(":")[0]
     try:
-        device = resolve_device(tag)
+        device = resolve_device(location)
     except (RuntimeError, AssertionError) as error:
         raise RuntimeError(
             f"Attempting to deserialize object on a {kind.upper()} device but "
             f"torch.{kind}.is_available() is False. If you are running on a CPU-only machine, "
             "please use torch.load with map_location=torch.device('cpu') to map your storages to "
-            f"the CPU. (The file's tag is {tag!r}: {error})"
+            f"the CPU. (The file's tag is {location!r}: {error})"
         ) from None
     return storage.to(device)
 

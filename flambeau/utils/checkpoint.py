@@ -92,6 +92,31 @@ def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
+def get_device_states(*args: Any) -> tuple[list[int], list[Tensor]]:
+    """The states of the generators of the devices of tensors in ``args``, but for the CPU's.
+
+    Returns:
+        The devices' numbers and the states: two empty lists, as there is only the CPU.
+    """
+    return [], []
+
+
+def set_device_states(
+    devices: list[int], states: list[Tensor], *, device_type: str | None = None
+) -> None:
+    """Give the generators of ``devices`` their ``states`` back, which `get_device_states` took.
+
+    Args:
+        devices, states: what that function returned.
+        device_type: the kind of the devices.
+
+    Raises:
+        RuntimeError: there are devices among them, and here is only the CPU.
+    """
+    if devices:
+        raise RuntimeError(f"states of generators of devices {devices}, and here is only the CPU")
+
+
 class _Surroundings:
     """What a function is run again under: the generator's state, and autocast."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flambeau.nn import _reduction as _Reduction  # noqa: F401  losses in programs use it
 from flambeau.nn.functional.activation import (
     celu,
     celu_,
@@ -82,6 +83,8 @@ from flambeau.nn.functional.linear_maps import (
     one_hot,
 )
 from flambeau.nn.functional.multi_head_attention import (
+    _in_projection,  # noqa: F401  attention layers in programs import it
+    _in_projection_packed,  # noqa: F401
     multi_head_attention_forward,
 )
 from flambeau.nn.functional.normalization import (

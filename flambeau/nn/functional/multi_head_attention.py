@@ -90,19 +90,25 @@ def _check_shapes(
     return batched
 
 
-def _project(
+def _in_projection(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    weights: tuple[Any, Any, Any] | Tensor | None,
-    bias: Tensor | None,
+    w_q: Tensor,
+    w_k: Tensor,
+    w_v: Tensor,
+    b_q: Tensor | None = None,
+    b_k: Tensor | None = None,
+    b_v: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Query, key and value through their linear maps, which may be one matrix."""
-    if isinstance(weights, tuple):
-        biases = (None,) * 3 if bias is None else bias.chunk(3)
-        q, k, v = (linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases))
-        return q, k, v
-    assert weights is not None
+    """Query, key and value through linear maps of their own."""
+    return linear(query, w_q, b_q), linear(key, w_k, b_k), linear(value, w_v, b_v)
+
+
+def _in_projection_packed(
+    query: Tensor, key: Tensor, value: Tensor, weights: Tensor, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Query, key and value through linear maps that are one matrix."""
     if query is key and key is value:
         q, k, v = linear(query, weights, bias).chunk(3, -1)
         return q, k, v
@@ -114,7 +120,7 @@ def _project(
         return linear(query, w_q, b_q), k, v
     w_q, w_k, w_v = weights.chunk(3)
     b_q, b_k, b_v = (None,) * 3 if bias is None else bias.chunk(3)
-    return linear(query, w_q, b_q), linear(key, w_k, b_k), linear(value, w_v, b_v)
+    return _in_projection(query, key, value, w_q, w_k, w_v, b_q, b_k, b_v)
 
 
 def _with_column(mask: Tensor | None) -> Tensor | None:
@@ -213,11 +219,13 @@ def multi_head_attention_forward(
                 f"{value.shape[:2]}"
             )
         weights: Any = (q_proj_weight, k_proj_weight, v_proj_weight)
+        biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
+        q, k, v = _in_projection(query, key, value, *weights, *biases)
     else:
         if key.shape != value.shape:
             raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
-        weights = in_proj_weight
-    q, k, v = _project(query, key, value, weights, in_proj_bias)
+        assert in_proj_weight is not None
+        q, k, v = _in_projection_packed(query, key, value, in_proj_weight, in_proj_bias)
 
     mask = additive_mask(attn_mask, "attn_mask", None, q.dtype)
     padding = additive_mask(key_padding_mask, "key_padding_mask", attn_mask, q.dtype, "attn_mask")

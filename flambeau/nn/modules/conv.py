@@ -306,7 +306,7 @@ class Conv3d(_Conv):
     _convolve = staticmethod(F.conv3d)
 
 
-class _ConvTranspose(_ConvNd):
+class _ConvTransposeNd(_ConvNd):
     """A transposed convolution over ``_dimensions`` spatial dimensions."""
 
     _dimensions: int
@@ -390,7 +390,7 @@ class _ConvTranspose(_ConvNd):
         return tuple(size - low for size, low in zip(sizes, least))
 
 
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTransposeNd):
     """Transposed convolution along one dimension: the gradient of :class:`Conv1d`.
 
     The call takes ``output_size``, too: which of the sizes that lead to this input the result gets.
@@ -428,7 +428,7 @@ class ConvTranspose1d(_ConvTranspose):
     _convolve = staticmethod(F.conv_transpose1d)
 
 
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_ConvTransposeNd):
     """Transposed convolution over two dimensions: the gradient of :class:`Conv2d`.
 
     The call takes ``output_size``, too: which of the sizes that lead to this input the result gets.
@@ -458,7 +458,7 @@ class ConvTranspose2d(_ConvTranspose):
     _convolve = staticmethod(F.conv_transpose2d)
 
 
-class ConvTranspose3d(_ConvTranspose):
+class ConvTranspose3d(_ConvTransposeNd):
     """Transposed convolution over three dimensions: the gradient of :class:`Conv3d`.
 
     The call takes ``output_size``, too: which of the sizes that lead to this input the result gets.

@@ -96,6 +96,11 @@ def _through_hooks(hooks: OrderedDict[int, Any], module: Any, name: str, value: 
     return value
 
 
+def _addindent(s_: str, numSpaces: int) -> str:
+    """The text ``s_`` with its lines after the first moved in, for descriptions of modules."""
+    return s_.replace("\n", "\n" + numSpaces * " ")
+
+
 class Module(ModuleCall, ModuleState, ModuleConversion):
     """Base class of all neural network modules.
 
@@ -601,8 +606,7 @@ class Module(ModuleCall, ModuleState, ModuleConversion):
         extra = self.extra_repr()
         extra_lines = extra.split("\n") if extra else []
         child_lines = [
-            f"({name}): " + repr(module).replace("\n", "\n  ")
-            for name, module in self._modules.items()
+            f"({name}): {_addindent(repr(module), 2)}" for name, module in self._modules.items()
         ]
         if len(extra_lines) == 1 and not child_lines:
             return f"{self._get_name()}({extra_lines[0]})"

@@ -32,7 +32,7 @@ __all__ = [
 Activation = str | Callable[[Tensor], Tensor]
 
 
-def _activation_of(activation: Activation) -> Callable[[Tensor], Tensor]:
+def _get_activation_fn(activation: Activation) -> Callable[[Tensor], Tensor]:
     if not isinstance(activation, str):
         return activation
     if activation == "relu":
@@ -42,26 +42,30 @@ def _activation_of(activation: Activation) -> Callable[[Tensor], Tensor]:
     raise RuntimeError(f"activation should be relu/gelu, not {activation}")
 
 
-def _clones(module: Module, count: int) -> ModuleList:
+def _get_clones(module: Module, count: int) -> ModuleList:
     return ModuleList([copy.deepcopy(module) for _ in range(count)])
 
 
-def _causal_mask(size: int, device: Any = None, dtype: Any = None) -> Tensor:
+def _generate_square_subsequent_mask(size: int, device: Any = None, dtype: Any = None) -> Tensor:
     return flambeau.full((size, size), -math.inf, device=device, dtype=dtype).triu(1)
 
 
-def _is_causal(mask: Tensor | None, is_causal: bool | None, size: int | None) -> bool:
+def _detect_is_causal_mask(
+    mask: Tensor | None, is_causal: bool | None = None, size: int | None = None
+) -> bool:
     """Whether ``mask`` is the causal one, if it was not said."""
     if is_causal is not None or mask is None:
         return bool(is_causal)
     if MODES.capture is not None:  # the values are not known yet; they are masked as given
         return False
     size = mask.shape[-2] if size is None else size
-    causal = _causal_mask(size, dtype=mask.dtype if mask.is_floating_point() else None)
+    causal = _generate_square_subsequent_mask(
+        size, dtype=mask.dtype if mask.is_floating_point() else None
+    )
     return tuple(mask.shape) == tuple(causal.shape) and bool(mask.eq(causal).all())
 
 
-def _sequence_length(src: Tensor, batch_first: bool) -> int:
+def _get_seq_len(src: Tensor, batch_first: bool) -> int:
     if src.dim() == 2:
         return src.shape[0]
     return src.shape[1 if batch_first else 0]
@@ -122,7 +126,7 @@ class TransformerEncoderLayer(Module):
         self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **options)
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
-        function = _activation_of(activation)
+        function = _get_activation_fn(activation)
         self.activation_relu_or_gelu = {F.relu: 1, F.gelu: 2}.get(function, 0)
         self.activation = function
 
@@ -231,7 +235,7 @@ class TransformerDecoderLayer(Module):
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
         self.dropout3 = Dropout(dropout)
-        self.activation = _activation_of(activation)
+        self.activation = _get_activation_fn(activation)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -341,7 +345,7 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ) -> None:
         super().__init__()
-        self.layers = _clones(encoder_layer, num_layers)
+        self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
@@ -386,7 +390,7 @@ class TransformerEncoder(Module):
         mask = additive_mask(mask, "mask", None, src.dtype)
         first: Any = self.layers[0] if len(self.layers) else None
         batch_first = first is not None and first.self_attn.batch_first
-        is_causal = _is_causal(mask, is_causal, _sequence_length(src, batch_first))
+        is_causal = _detect_is_causal_mask(mask, is_causal, _get_seq_len(src, batch_first))
         present = aligned = None
         if padding is not None and mask is None and self._leaves_out_padding(first, src):
             given = padding.logical_not()
@@ -464,7 +468,7 @@ class TransformerDecoder(Module):
         self, decoder_layer: TransformerDecoderLayer, num_layers: int, norm: Module | None = None
     ) -> None:
         super().__init__()
-        self.layers = _clones(decoder_layer, num_layers)
+        self.layers = _get_clones(decoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
@@ -496,7 +500,9 @@ class TransformerDecoder(Module):
         """
         first: Any = self.layers[0] if len(self.layers) else None
         batch_first = first is not None and first.self_attn.batch_first
-        tgt_is_causal = _is_causal(tgt_mask, tgt_is_causal, _sequence_length(tgt, batch_first))
+        tgt_is_causal = _detect_is_causal_mask(
+            tgt_mask, tgt_is_causal, _get_seq_len(tgt, batch_first)
+        )
         result = tgt
         for layer in self.layers:
             result = layer(
@@ -652,7 +658,7 @@ class Transformer(Module):
         Returns:
             ``(sz, sz)``.
         """
-        return _causal_mask(sz, device, dtype)
+        return _generate_square_subsequent_mask(sz, device, dtype)
 
     def _reset_parameters(self) -> None:
         for parameter in self.parameters():
