@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .numpy_adding import reduce_at
 from .numpy_blas import dot
 from .numpy_constants import places
 from .numpy_convolution import conv, conv_input, conv_weight
@@ -330,7 +331,7 @@ def index_put(
 ) -> Array:
     result = np.array(x)
     if accumulate:
-        np.add.at(result, _key(indices), values)
+        reduce_at(np.add, result, _key(indices), values)
     else:
         result[_key(indices)] = values
     return result
@@ -355,7 +356,8 @@ def scatter(x: Array, dim: int, index: Array, src: Array) -> Array:
 
 def scatter_add(x: Array, dim: int, index: Array, src: Array) -> Array:
     result = x.copy()
-    np.add.at(result, _along(x, dim, index), src[tuple(slice_(n) for n in index.shape)])
+    part = src[tuple(slice_(n) for n in index.shape)]
+    reduce_at(np.add, result, _along(x, dim, index), part)
     return result
 
 
@@ -426,7 +428,7 @@ _REDUCTIONS = {"prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
 def scatter_reduce(x: Array, dim: int, index: Array, src: Array, reduce: str) -> Array:
     result = np.array(x)
     part = src[tuple(slice_(n) for n in index.shape)]
-    _REDUCTIONS[reduce].at(result, _along(x, dim, index), part)
+    reduce_at(_REDUCTIONS[reduce], result, _along(x, dim, index), part)
     return result
 
 

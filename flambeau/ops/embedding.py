@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from ..namespaces.numpy_adding import reduce_at
 from .dtype_checks import type_word
 from .index_checks import require_in_range
 from .operation import Array, operation
@@ -82,14 +83,9 @@ def _(grad, weight_shape, indices, padding_idx, scale_grad_by_freq):
     result = np.zeros(weight_shape, grad.dtype)
     if not flat.size:
         return result
-    # equal indices side by side, then one sum for each run of them
-    order = np.argsort(flat, kind="stable")
-    ordered = flat[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    sums = np.add.reduceat(grads[order], starts, axis=0)
     if scale_grad_by_freq:
-        sums /= np.diff(starts, append=flat.size)[:, None].astype(grad.dtype)
-    result[ordered[starts]] = sums
+        grads = grads / np.bincount(flat)[flat][:, None].astype(grad.dtype)
+    reduce_at(np.add, result, (flat,), grads)
     return result
 
 

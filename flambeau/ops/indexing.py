@@ -13,6 +13,7 @@ import numpy as np
 from .. import dtypes
 from ..modes import MODES
 from ..namespaces import numpy as numpy_namespace
+from ..namespaces.numpy_adding import reduce_at
 from .dims import broadcast_shape, require_tensors, wrap_dim
 from .index_checks import require_in_range
 from .operation import Array, Indices, composite, operation, renamed
@@ -72,21 +73,8 @@ def _(xp, grad, input_shape, indices):
 def _(grad, input_shape, indices):
     indices = _plain(indices)
     zeros = np.zeros(input_shape, grad.dtype)
-    if len(indices) == 1 and grad.ndim == 2 and indices[0].ndim == 1 and grad.size > 512:
-        _add_rows(zeros, indices[0], grad)
-    else:
-        key: Any = tuple(slice(None) if i is None else i for i in indices)
-        np.add.at(zeros, key, grad)
+    reduce_at(np.add, zeros, tuple(slice(None) if i is None else i for i in indices), grad)
     return zeros
-
-
-def _add_rows(target: Any, rows: Any, values: Any) -> None:
-    """Add each row of ``values`` to the row of ``target`` that ``rows`` names."""
-    rows = np.where(rows < 0, rows + target.shape[0], rows)
-    order = np.argsort(rows, kind="stable")
-    ordered = rows[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    target[ordered[starts]] = np.add.reduceat(values[order], starts, axis=0)
 
 
 @index.checked
