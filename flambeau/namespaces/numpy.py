@@ -14,6 +14,7 @@ import numpy as np
 
 from .numpy_adding import reduce_at
 from .numpy_blas import dot
+from .numpy_blas import matmul as matmul_of_stacks
 from .numpy_constants import places
 from .numpy_convolution import conv, conv_input, conv_weight
 from .numpy_linalg import factor, factors, inverse, matrix_exp, solve, solve_triangular
@@ -442,6 +443,8 @@ def matmul(x: Array, y: Array) -> Array:
         if x.ndim > 2:  # one product of all rows is faster than many
             rows = dot(x.reshape((-1, x.shape[-1])), y) if x.size else np.matmul(x, y)
             return rows.reshape((*x.shape[:-1], y.shape[1]))
+    if x.ndim > 1 and y.ndim > 1:
+        return matmul_of_stacks(x, y)
     return np.matmul(x, y)
 
 

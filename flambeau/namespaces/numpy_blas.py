@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from ..threads import blas_threads
 
 Array = Any
@@ -35,6 +37,17 @@ def dot(x: Array, y: Array, out: Array | None = None) -> Array:
         return x.dot(y) if out is None else x.dot(y, out=out)
     finally:
         threads[1](count)
+
+
+def matmul(x: Array, y: Array, out: Array | None = None) -> Array:
+    """``np.matmul`` of arrays of two dims and more: stacks of products."""
+    n, k = x.shape[-2:]
+    m = y.shape[-1]
+    work = n * k * m  # of one of them: each is a call of BLAS
+    if work > PARALLEL or (work < OWN_LIMIT and n > 1 < m) or work < 8192:
+        return np.matmul(x, y, out=out)
+    with one_thread():
+        return np.matmul(x, y, out=out)
 
 
 @contextmanager

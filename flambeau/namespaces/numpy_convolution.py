@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .numpy_blas import dot
+from .numpy_blas import dot, matmul
 from .numpy_row_convolution import RowGeometry, conv_rows, conv_rows_gradients
 from .numpy_turning import batch_first, batch_last
 from .numpy_workspace import WORKSPACE
@@ -157,7 +157,7 @@ def conv(
         raise ValueError("channels of input and weight do not fit")
     matrix = weight.reshape(filters, -1)
     if groups == 1 and geometry.pointwise:
-        flat = np.matmul(matrix, x.reshape(batch, channels, -1))
+        flat = matmul(matrix, x.reshape(batch, channels, -1))
         if bias is not None:
             flat += bias[:, None]
         return flat.reshape(batch, filters, *size)
@@ -178,7 +178,7 @@ def conv(
             result = WORKSPACE.array("result", (filters, block.shape[1]), x.dtype)
             dot(matrix, block, result)
         else:
-            result = np.matmul(
+            result = matmul(
                 matrix.reshape(groups, filters // groups, -1),
                 block.reshape(groups, -1, block.shape[1]),
             )
@@ -234,7 +234,7 @@ def conv_gradients(
                 product_ = dot(block, rows[0].T).T  # quicker than its transpose for few filters
             else:
                 block = block.reshape(groups, -1, block.shape[1])
-                product_ = np.matmul(rows, block.transpose(0, 2, 1))
+                product_ = matmul(rows, block.transpose(0, 2, 1))
             grad_weight = product_ if grad_weight is None else grad_weight + product_
         if grad_input is not None:
             if groups == 1:
@@ -242,7 +242,7 @@ def conv_gradients(
                 spread = WORKSPACE.array("columns", (geometry.rows, rows.shape[2]), grad.dtype)
                 dot(matrix[0].T, rows[0], spread)
             else:
-                spread = np.matmul(matrix.transpose(0, 2, 1), rows)
+                spread = matmul(matrix.transpose(0, 2, 1), rows)
             spread = spread.reshape(x.shape[1], *geometry.kernel, *size, part.shape[0])
             _gather(spread, geometry, grad_input[piece])
     if columns.ones:
@@ -273,10 +273,10 @@ def _pointwise_gradients(
     rows = grad.reshape(*grad.shape[:2], -1)
     grad_input = grad_weight = grad_bias = None
     if needs[0]:
-        grad_input = np.matmul(weight.reshape(filters, -1).T, rows).reshape(x.shape)
+        grad_input = matmul(weight.reshape(filters, -1).T, rows).reshape(x.shape)
     if needs[1]:
         flat = x.reshape(*x.shape[:2], -1)
-        grad_weight = np.matmul(rows, flat.transpose(0, 2, 1)).sum(0).reshape(weight.shape)
+        grad_weight = matmul(rows, flat.transpose(0, 2, 1)).sum(0).reshape(weight.shape)
     if needs[2]:
         grad_bias = np.add.reduce(rows, (0, 2))
     return grad_input, grad_weight, grad_bias
