@@ -217,7 +217,7 @@ def _(input, weight, bias, stride, padding, dilation, transposed, output_padding
 
     if input.dtype.char not in "fd" or not input.size or not weight.size:
         return on_numpy()
-    seconds = _seconds(input, weight, stride, padding, dilation, transposed)
+    seconds = _seconds(input, weight, stride, padding, dilation, transposed, groups)
     return native.call("convolution", convolution.forward, arguments, seconds, on_numpy)
 
 
@@ -242,7 +242,8 @@ def _(grad, input, weight, bias_shape, stride, padding, dilation, transposed, gr
 
     if grad.dtype.char not in "fd" or not grad.size:
         return on_numpy()
-    seconds = (needs[0] + needs[1]) * _seconds(input, weight, stride, padding, dilation, transposed)
+    seconds = _seconds(input, weight, stride, padding, dilation, transposed, groups)
+    seconds *= (needs[0] + needs[1]) * (1 if groups == 1 else 2.5)
     definition = convolution.vjps[0].function
     return native.call("convolution backward", definition, arguments, seconds, on_numpy)
 
@@ -250,7 +251,7 @@ def _(grad, input, weight, bias_shape, stride, padding, dilation, transposed, gr
 small(convolution, 5, 8, shapes=("weight",))
 
 
-def _seconds(input, weight, stride, padding, dilation, transposed) -> float:
+def _seconds(input, weight, stride, padding, dilation, transposed, groups) -> float:
     """About how long NumPy takes for a convolution."""
     if transposed:
         multiplications = input.size // weight.shape[0] * weight.size
@@ -259,7 +260,7 @@ def _seconds(input, weight, stride, padding, dilation, transposed) -> float:
     for n, k, s, p, d in zip(input.shape[2:], weight.shape[2:], stride, padding, dilation):
         positions *= (n + 2 * p - d * (k - 1) - 1) // s + 1
     multiplications = positions * weight.size
-    columns = positions * weight.size // weight.shape[0] * input.itemsize
+    columns = positions * (weight.size // weight.shape[0]) * groups * input.itemsize
     return 2e-5 + 2e-11 * multiplications + 1e-10 * columns
 
 

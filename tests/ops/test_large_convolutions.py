@@ -129,3 +129,14 @@ def test_matrices_are_turned(
         np.testing.assert_array_equal(np.signbit(out), np.signbit(source.T))
     assert not whole[:, :2].any()
     assert not whole[:, -1:].any()
+
+
+def test_groups_count_all_their_columns_in_the_time_that_is_estimated() -> None:
+    """A filter for each channel gathers what one filter of all channels does."""
+    from flambeau.ops.convolution import _seconds
+
+    x = np.empty((8, 64, 32, 32), np.float32)
+    one = np.empty((1, 64, 3, 3), np.float32)
+    window = ((1, 1), (1, 1), (1, 1), False)
+    apart = _seconds(x, one.reshape(64, 1, 3, 3), *window, 64)
+    assert apart == pytest.approx(_seconds(x, one, *window, 1), rel=0.2)
