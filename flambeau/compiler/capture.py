@@ -104,6 +104,10 @@ def capture(
     recording = Capture(varying, state.tensors, state.seen_tensors(), earlier)
     recording.knows_grads_of({id(t): t for t in (*state.tensors.values(), *tensors)}.values())
     rebindings: list[Rebinding] = []
+    casts = MODES.autocast.cache if MODES.autocast is not None else None
+    casts_before = dict(casts or ())
+    if casts is not None:
+        casts.clear()  # they are the eager program's, and those made now this one's
     MODES.capture = recording
     enter_mode()
     try:
@@ -162,6 +166,9 @@ def capture(
     finally:
         leave_mode()
         MODES.capture = None
+        if casts is not None:
+            casts.clear()
+            casts.update(casts_before)
         recording.restore()
         recording.hyperparameters.clear()
         recording.delivered.clear()

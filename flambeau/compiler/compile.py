@@ -389,8 +389,7 @@ def _surroundings() -> tuple[Any, ...]:
     """What else of the state of the framework a program depends on."""
     if MODES.autocast is None:
         return (get_default_dtype(),)
-    return (get_default_dtype(), repr(vars(MODES.autocast)) if hasattr(MODES.autocast, "__dict__")
-            else repr(MODES.autocast))  # fmt: skip
+    return (get_default_dtype(), MODES.autocast.dtype, MODES.autocast.cache is None)
 
 
 def raise_array_argument() -> None:

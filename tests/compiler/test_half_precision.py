@@ -237,3 +237,44 @@ def test_half_precision_without_its_instructions_runs_in_numpy(
     assert executable.calls_python
     for actual, wanted in zip(executable([x]), evaluate(graph, [x])[0], strict=True):
         np.testing.assert_allclose(actual, wanted, rtol=1e-6)
+
+
+def in_a_region(parts: Callable[[Any], Any]) -> list[list[np.ndarray]]:
+    """Losses and gradients of steps whose autocast region begins outside of what is compiled."""
+    torch.manual_seed(0)
+    first, last = (
+        torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU()),
+        torch.nn.Linear(16, 4),
+    )
+    parameters = [*first.parameters(), *last.parameters()]
+    x, labels = torch.randn(12, 8), torch.randint(0, 4, (12,))
+    begin, end = parts(first), parts(last)
+    update = torch.optim.SGD(parameters, lr=0.1)
+    seen = []
+    for _ in range(5):
+        update.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = F.cross_entropy(end(begin(x)) + end(begin(-x)), labels)
+        loss.backward()
+        seen.append(
+            [t.detach().float().numpy().copy() for t in (loss, *(p.grad for p in parameters))]
+        )
+        update.step()
+    return seen
+
+
+def test_modules_compiled_within_an_autocast_region_train(nothing_runs_eagerly: None) -> None:
+    """The region keeps its parameters' casts; those of a capture have no history."""
+    for mine, theirs in zip(in_a_region(torch.compile), in_a_region(lambda part: part)):
+        for a, b in zip(mine, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=2**-5, atol=2**-7)
+
+
+@pytest.mark.filterwarnings("ignore:flambeau.compile")
+def test_what_cannot_be_captured_leaves_no_casts_in_an_autocast_region() -> None:
+    def branching(part: Any) -> Any:
+        return torch.compile(lambda x: part(x) if part(x).sum() > -1e9 else x)
+
+    for mine, theirs in zip(in_a_region(branching), in_a_region(lambda part: part)):
+        for a, b in zip(mine, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
