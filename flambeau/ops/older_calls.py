@@ -8,6 +8,7 @@ Source: ``tools/autograd/deprecated.yaml`` of PyTorch.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -47,13 +48,21 @@ def call_in_older_order(
             and all(isinstance(v, (bool, int, float, complex)) for v in numbers)
             and all(v == 1 for v in named)
         ):
-            words = ", ".join(f"{name}={number!r}" for name, number in zip(names, numbers))
+            words = ", ".join(f"{name}=..." for name in names[: len(numbers)])
             warnings.warn(
                 f"{function.__name__}() with numbers before its operands is deprecated: give them "
                 f"by name, behind the operands ({words})",
-                stacklevel=3,
+                stacklevel=_level_of_the_program(),
             )
             return function(input, *rest, **dict(zip(names, numbers)), out=out)
     raise TypeError(
         f"{function.__name__}() takes {operands} positional arguments but {len(given)} were given"
     )
+
+
+def _level_of_the_program() -> int:
+    """How far up from the caller the program is: an in-place method calls through others."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("flambeau."):
+        level, frame = level + 1, frame.f_back
+    return level
