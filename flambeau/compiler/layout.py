@@ -299,7 +299,10 @@ class _CopyChooser:
         """``value``, a contraction, with operands copied where that pays."""
         if value.size == 0 or any(v.size == 0 for v in value.operands):
             return value
-        _, chosen = self.choice(value)
+        cost, chosen = self.choice(value)
+        if cost == math.inf and value.primitive == "conv_input":
+            value = self._read_apart(value)
+            _, chosen = self.choice(value)
         if not chosen:
             return value
         operands = list(value.operands)
@@ -307,19 +310,48 @@ class _CopyChooser:
             operands[which] = self.copied(operands[which], dim)
         return value.on(tuple(operands))
 
+    def _read_apart(self, value: Value) -> Value:
+        """``value`` reading a copy of images that are another array's reshaping.
+
+        Where windows reach beyond the images, their places in that array are no sum of strides.
+        """
+        images, filters = value.operands
+        if _base(images)[0] is images:
+            return value
+        order = self.layouts.orders.get(id(value))
+        key = (id(images), -1)
+        copy = self.copies.get(key)
+        if copy is None:
+            copy = Value("relayout", (images,), {}, images.shape, images.dtype)
+            if order is not None and order[-1] == 0:
+                self.layouts.set(copy, (*range(1, images.ndim), 0))
+            self.copies[key] = copy
+        new = value.on((copy, filters))
+        if order is not None:
+            self.layouts.set(new, order)
+        return new
+
     def choice(self, value: Value) -> tuple[float, dict[int, int]]:
         """The least cost of ``value``, and the copies of operands that it takes."""
         best = self._cost(value, {})
         chosen: dict[int, int] = {}
-        for trial in self._trials(value):
-            cost = self._cost(value, trial)
-            for which, dim in trial.items():
-                base = _base(value.operands[which])[0]
-                if (id(base), dim) not in self.copies:
-                    cost += 40 + 0.7 * base.size
+        trials = self._trials(value)
+        for trial in trials:
+            cost = self._cost(value, trial) + self._copying(value, trial)
             if cost < best:
                 best, chosen = cost, trial
+        if value.primitive == "conv_input" and len(chosen) == 1:
+            # with its filters turned, images whose channels are far apart may be worth it too
+            for trial in [chosen | t for t in trials if not chosen.keys() & t.keys()]:
+                cost = self._cost(value, trial) + self._copying(value, trial)
+                if cost < best:
+                    best, chosen = cost, trial
         return best, chosen
+
+    def _copying(self, value: Value, copies: dict[int, int]) -> float:
+        """What the copies cost that are not there yet."""
+        bases = [(_base(value.operands[which])[0], dim) for which, dim in copies.items()]
+        return sum(40 + 0.7 * b.size for b, d in bases if (id(b), d) not in self.copies)
 
     def _trials(self, value: Value) -> list[dict[int, int]]:
         """Operands of ``value`` that may be copied, each with the dim that would lie innermost."""

@@ -126,3 +126,55 @@ def test_the_dim_that_fills_vectors_lies_innermost(
     for _ in range(3):
         step(torch.randn(batch, 16, 12, 12))
     assert step.runners() and set(found) == {1 if innermost == "channels" else 0}
+
+
+def _operands_of_transposed(function: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What transposed convolutions of the compiled ``function`` read their images from."""
+    found: list[Any] = []
+
+    def noted(graph: Any, lanes: int) -> Any:
+        result, layouts = choose_layouts(graph, LANES)
+        for value in result.values():
+            if value.primitive == "conv_input":
+                found.append((value.operands[0].primitive, layouts.strides(value.operands[0])))
+        return result, layouts
+
+    monkeypatch.setenv("FLAMBEAU_CACHE", "0")
+    monkeypatch.setattr(lowering, "choose_layouts", noted)
+    compiled = torch.compile(function, fullgraph=True)
+    with torch.no_grad():
+        for _ in range(4):
+            result = compiled(x)
+        expected = function(x)
+    np.testing.assert_allclose(result.numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
+    assert compiled.runners() and found
+    return found
+
+
+@pytest.mark.parametrize(("size", "copied"), [(32, True), (64, True), (12, False)])
+def test_channels_that_collide_in_the_cache_are_brought_together(
+    size: int, copied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Channels of 32 x 32 and 64 x 64 pixels begin whole multiples of 4 KiB apart."""
+    weight = torch.randn(16, 16, 3, 3)
+    found = _operands_of_transposed(
+        lambda x: nn.functional.conv_transpose2d(x, weight, padding=1),
+        torch.randn(8, 16, size, size),
+        monkeypatch,
+    )
+    together = (16 * size * size, 1, 16 * size, 16)
+    assert all((primitive == "relayout") is copied for primitive, _ in found)
+    assert all((strides == together) is copied for _, strides in found)
+
+
+@pytest.mark.parametrize("batch", [8, 64])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_images_made_of_a_layers_rows_are_copied_for_a_transposed_convolution(
+    stride: int, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows that reach beyond the images have no place in the rows."""
+    rows, images = nn.Linear(10, 16 * 25), nn.ConvTranspose2d(16, 32, 4, stride, 1)
+    found = _operands_of_transposed(
+        lambda x: images(rows(x).view(-1, 16, 5, 5)), torch.randn(batch, 10), monkeypatch
+    )
+    assert {primitive for primitive, _ in found} == {"relayout"}

@@ -35,6 +35,12 @@ _MANY_FAR = 128
 """Rows of which the processor does not know all pages."""
 _COST_OF_FAR = 1.2
 """Cycles that a load of a vector from them takes longer."""
+_WAY = 1024
+"""Elements after which the places of the nearest cache come round again: 4 KiB."""
+_WAYS = 8
+"""Cache lines that find room at one such place."""
+_COST_OF_COLLIDING = 8.0
+"""Cycles that a load takes longer whose line has been put out by others of the same place."""
 _LONGEST_PANEL = 2048
 """Vectors in a panel: 128 KiB at most."""
 _CAN_PACK = sys.platform != "win32"
@@ -98,6 +104,19 @@ class TileProblem:
         strides = [(abs(self.factors[factor].get(v, 0)), v.extent) for v in self.reduced]
         along = self.factors[factor].get(vector, 0) == 1 and len(strides) == 1
         return along and strides[0][0] >= _FAR and strides[0][1] >= _MANY_FAR
+
+    def collides(self, factor: int, vector: Variable) -> bool:
+        """Whether terms of ``factor``, one by one, put each other out of the nearest cache.
+
+        The channels of images of 32 x 32 or 64 x 64 pixels do, read at a few pixels: the next few
+        pixels, in the same lines, are then read from further away.
+        """
+        if self.factors[factor].get(vector, 0) or len(self.reduced) == 1:
+            return False
+        strides = [(abs(self.factors[factor].get(v, 0)), v.extent) for v in self.reduced]
+        longest, extent = max(strides)
+        reach = sum(stride * (n - 1) for stride, n in strides if stride != longest)
+        return longest > 4 * reach and longest % _WAY == 0 and extent > _WAYS
 
     def packed(self, vector: Variable, lanes: int) -> list[int | None]:
         """The choices for walking ``vector`` in vectors: the factor to pack, or None for none."""
@@ -188,6 +207,10 @@ def _best_tiles(
         not reduces and i != packed and problem.is_far(i, vector)
         for i in range(len(problem.factors))
     ]
+    slow = [_COST_OF_FAR if is_far else 0.0 for is_far in far]
+    for i in range(len(problem.factors)):
+        if not reduces and problem.collides(i, vector):
+            slow[i] = _COST_OF_COLLIDING
     turned = panel is not None and panel[vector] != 1
     packing = 0.0
     if panel is not None:
@@ -206,7 +229,7 @@ def _best_tiles(
                 if panel is not None and vectors * steps > _LONGEST_PANEL:
                     continue
                 tiles = [(1, 1)] if reduces else problem.vector_tiles(vector, vectors, lanes)
-                cost = _cost(problem, vector, tiles, tiled, sizes, reduces, steps, far)
+                cost = _cost(problem, vector, tiles, tiled, sizes, reduces, steps, slow)
                 if cost is None:
                     continue
                 written = _written(problem, tiles, tiled, sizes, reduces, steps)
@@ -261,11 +284,11 @@ def _cost(
     sizes: Sequence[int],
     reduces: bool,
     steps: int,
-    far: Sequence[bool],
+    slow: Sequence[float],
 ) -> float | None:
     """The cycles of a plan: ``vector_tiles`` are the vector loop, ``steps`` the reduced loops.
 
-    ``far`` says of which factors each load is from another page.
+    ``slow`` is how much longer a load of each factor takes.
     """
     total = 0.0
     combos: list[tuple[int, tuple[int, ...]]] = [(1, ())]
@@ -291,7 +314,7 @@ def _cost(
             spilled = max(0, held + min(loads) - (problem.registers - 4))
             work = max(held / 2, (sum(loads) + spilled) / 2, _LATENCY / 2)
             work += (0.2 if reduces else 0.1) * sum(loads)
-            work += _COST_OF_FAR * sum(n for n, is_far in zip(loads, far, strict=True) if is_far)
+            work += sum(n * longer for n, longer in zip(loads, slow, strict=True))
             overhead = 3.0 + 1.5 * held + (8.0 * held if reduces else 0.0)
             total += tiles * times * (steps * (work + 0.25) + overhead)
     return total
