@@ -111,7 +111,7 @@ class TileProblem:
         The channels of images of 32 x 32 or 64 x 64 pixels do, read at a few pixels: the next few
         pixels, in the same lines, are then read from further away.
         """
-        if self.factors[factor].get(vector, 0) or len(self.reduced) == 1:
+        if self.factors[factor].get(vector, 0) or len(self.reduced) < 2:
             return False
         strides = [(abs(self.factors[factor].get(v, 0)), v.extent) for v in self.reduced]
         longest, extent = max(strides)
