@@ -416,6 +416,7 @@ class _CopyChooser:
             register_count(4 * self.lanes),
             bounded_loops(terms, group.reduced) or frozenset(),
             packable=packable(kernel, terms, is_leaf),
+            windows=taps,
         )
         plan = plan_tiles(problem, self.lanes)
         return math.inf if plan is None else plan.cost

@@ -72,6 +72,8 @@ class TileProblem:
     """Whether a last tile may begin earlier, over elements that are computed already."""
     packable: frozenset[int] = frozenset()
     """Which factors may be packed."""
+    windows: bool = False
+    """Whether windows of images are read."""
 
     @staticmethod
     def of(
@@ -83,6 +85,7 @@ class TileProblem:
         fixed: frozenset[Variable] = frozenset(),
         repeatable: bool = False,
         packable: frozenset[int] = frozenset(),
+        windows: bool = False,
     ) -> TileProblem | None:
         """None where an index is no affine function of the loops."""
         if not all(i.is_affine for i in (*factors, *results)):
@@ -97,6 +100,7 @@ class TileProblem:
             fixed,
             repeatable,
             packable,
+            windows,
         )
 
     def is_far(self, factor: int, vector: Variable) -> bool:
@@ -111,7 +115,7 @@ class TileProblem:
         The channels of images of 32 x 32 or 64 x 64 pixels do, read at a few pixels: the next few
         pixels, in the same lines, are then read from further away.
         """
-        if self.factors[factor].get(vector, 0) or len(self.reduced) < 2:
+        if not self.windows or self.factors[factor].get(vector, 0) or len(self.reduced) < 2:
             return False
         strides = [(abs(self.factors[factor].get(v, 0)), v.extent) for v in self.reduced]
         longest, extent = max(strides)

@@ -125,6 +125,7 @@ def tile_plan(
         fixed,
         repeatable,
         packable(kernel, terms, is_leaf),
+        anchor.primitive != "matmul",
     )
     return plan_tiles(problem, lanes_for(kernel, vector_bytes))
 
