@@ -10,6 +10,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+import urllib.error
 import urllib.parse
 import urllib.request
 from types import ModuleType
@@ -24,6 +25,9 @@ __all__ = [
     "load_state_dict_from_url",
     "set_dir",
 ]
+
+TIMEOUT = 60.0
+"""Seconds of silence after which a download is given up."""
 
 _folder: str | None = None
 
@@ -145,20 +149,30 @@ def download_url_to_file(
         url: where it is.
         dst: the path to write.
         hash_prefix: how its SHA-256 begins.
-        progress: taken as in PyTorch; nothing is shown.
+        progress: show a bar on standard error (if tqdm is installed).
 
     Raises:
         RuntimeError: its SHA-256 begins otherwise.
-        urllib.error.URLError: it cannot be had.
+        urllib.error.URLError: it cannot be had, or the connection ended before it did.
     """
     folder = os.path.dirname(os.path.expanduser(dst)) or "."
     digest = hashlib.sha256()
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         try:
-            with urllib.request.urlopen(url) as answer:
+            with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+                length = answer.headers.get("Content-Length")
+                bar = _bar(length) if progress else None
                 while block := answer.read(1 << 17):
                     file.write(block)
                     digest.update(block)
+                    if bar is not None:
+                        bar.update(len(block))
+                if bar is not None:
+                    bar.close()
+            if length is not None and file.tell() < int(length):
+                raise urllib.error.URLError(
+                    f"the connection ended after {file.tell()} of {length} bytes"
+                )
             file.close()
             if hash_prefix is not None and not digest.hexdigest().startswith(hash_prefix):
                 raise RuntimeError(
@@ -168,6 +182,15 @@ def download_url_to_file(
         finally:
             if os.path.exists(file.name):
                 os.remove(file.name)
+
+
+def _bar(length: str | None) -> Any:
+    """A progress bar for so many bytes, if there is tqdm to draw it."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return None
+    return tqdm(total=length and int(length), unit="B", unit_scale=True, unit_divisor=1024)
 
 
 def load_state_dict_from_url(
@@ -185,14 +208,14 @@ def load_state_dict_from_url(
         url: where the file is.
         model_dir: the folder to keep it in, ``get_dir()/checkpoints`` by default.
         map_location: as in ``torch.load``.
-        progress: taken as in PyTorch; nothing is shown.
+        progress: show a bar on standard error (if tqdm is installed).
         check_hash: its name ends with ``-`` and the beginning of its SHA-256: check it.
         file_name: another name for the file.
         weights_only: load by the allow-list; it is so by default, as the file is a stranger's.
 
     Raises:
         RuntimeError: the SHA-256 is another.
-        urllib.error.URLError: it cannot be had.
+        urllib.error.URLError: it cannot be had; the message says where to put it by hand.
     """
     from flambeau.serialization import load as load_file
 
@@ -205,6 +228,23 @@ def load_state_dict_from_url(
         if check_hash:
             stem = name.split(".")[0]
             prefix = stem.rpartition("-")[2] if "-" in stem else None
-        download_url_to_file(url, path, prefix, progress)
+        print(f'Downloading: "{url}" to {path}', flush=True)
+        try:
+            download_url_to_file(url, path, prefix, progress)
+        except urllib.error.HTTPError as error:
+            told = _way_out(url, path, error.reason)
+            raise urllib.error.HTTPError(url, error.code, told, error.headers, None) from error
+        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            told = _way_out(url, path, getattr(error, "reason", error))
+            raise urllib.error.URLError(told) from error
     state: dict[str, Any] = load_file(path, map_location=map_location, weights_only=weights_only)
     return state
+
+
+def _way_out(url: str, path: str, reason: object) -> str:
+    """What is said of a file that cannot be had."""
+    return (
+        f"{reason}: tried {url}, since there is no {path}. Without a connection, put the file "
+        "there yourself: it is looked for before anything is downloaded. The folder is that of "
+        "PyTorch, hub/checkpoints in $TORCH_HOME"
+    )

@@ -2,57 +2,92 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
+from collections import OrderedDict
 
 import pytest
 
 import flambeau as torch
+from flambeau import nn
 from flambeau.vision import models
+from flambeau.vision.models._utils import IntermediateLayerGetter, _make_divisible
+from tests.vision import recorded_models as recorded
 
-# Recorded from torchvision 0.28, ten classes, seed 3: entries of the state dict, a digest of its
-# names and shapes, and the sum of the last weight.
-RECORDED = {
-    "alexnet": (16, "6d6199d5b21bbaa2", 1.1639060247689486),
-    "mobilenet_v2": (314, "978cc0be92579765", 0.9503985304900198),
-    "resnet18": (122, "34f7766b3bf589cc", -1.1138679511168448),
-    "resnet34": (218, "9108769855b449a8", 1.0513818214712956),
-    "resnet50": (320, "aa0466f3e3c98071", 0.6421491777665551),
-    "resnet101": (626, "6faaa388efff5646", 1.240590956422352),
-    "resnet152": (932, "4cca81f41f95df5f", -1.9102953788096784),
-    "resnext50_32x4d": (320, "efb8ad0d4ab107f6", -1.0087489517320591),
-    "resnext101_32x8d": (626, "387ff8adb4cab205", 1.1352319991101467),
-    "vgg11": (22, "7dae0ce957f06ae4", 2.214753634274075),
-    "vgg11_bn": (62, "127b60aeaf147743", 2.214753634274075),
-    "vgg13": (26, "9b28652b24308ae1", 0.17377183494218684),
-    "vgg13_bn": (76, "232f7d424348a457", 0.17377183494218684),
-    "vgg16": (32, "c40b7d18c9b7d28c", 1.299132399077461),
-    "vgg16_bn": (97, "dea1b104ba28de48", 1.299132399077461),
-    "vgg19": (38, "98ce9a4b50892ef4", 0.6426664151127284),
-    "vgg19_bn": (118, "c9e0cb612dbaf260", 0.6426664151127284),
-    "wide_resnet50_2": (320, "5bf403e0eecfcb3c", 0.3177528006842749),
-    "wide_resnet101_2": (626, "aa538c4d273b92ac", 1.1208521537240586),
-}
-QUICK = {"mobilenet_v2", "resnet18", "resnet50"}
+RECORDED = recorded.recorded()
+WITH_NUMBERS = [
+    pytest.param(case, marks=pytest.mark.slow) if case == "vgg11_bn" else case
+    for case, row in RECORDED.items()
+    if row["weights"]
+]
+NAMES = [name for name in models.list_models() if name != "lenet"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in RECORDED],
-)
-def test_state_dicts_are_torchvisions(name):
-    torch.manual_seed(3)
-    state = models.get_model(name, num_classes=10).state_dict()
-    count, digest, last = RECORDED[name]
-    lines = "\n".join(f"{key} {list(value.shape)}" for key, value in state.items())
-    assert len(state) == count
-    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == digest, lines
-    weight = state[list(state)[-2]]
-    assert math.isclose(float(weight.double().sum()), last, rel_tol=1e-5)
+@pytest.fixture
+def unwritten(monkeypatch):
+    """Parameters keep whatever memory they get: large models are made at once."""
+    for name in vars(nn.init).copy():
+        if name.endswith("_") and not name.startswith("_"):
+            monkeypatch.setattr(nn.init, name, lambda tensor, *args, **kwargs: tensor)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_state_dicts_are_torchvisions(name, unwritten):
+    row = RECORDED[name]
+    model = recorded.build(models, name)
+    assert recorded.shapes(model) == {key: row[key] for key in ("entries", "digest")}
 
 
 def test_every_model_is_recorded():
-    assert set(models.list_models()) == {*RECORDED, "lenet"}
+    assert {*NAMES, *recorded.TINY} == set(RECORDED)
+
+
+@pytest.mark.parametrize("case", WITH_NUMBERS)
+def test_a_seed_gives_torchvisions_weights_and_scores(case):
+    row = RECORDED[case]
+    side = recorded.NUMBERS.get(case, 32)
+    torch.manual_seed(3)
+    model = recorded.build(models, case)
+    assert recorded.shapes(model) == {key: row[key] for key in ("entries", "digest")}
+    size = sum(p.detach().double().abs().sum().item() for p in model.parameters())
+    assert math.isclose(recorded.weights(model), float(row["weights"]), abs_tol=1e-7 * size)
+    scores = recorded.outputs(torch, model, side)
+    expected = [float(score) for score in row["outputs"].split()]
+    assert scores == pytest.approx(expected, abs=1e-3 * max(map(abs, expected)))
+
+
+LARGE = ("alexnet", "resnet50")
+TRAINED = [case for case in WITH_NUMBERS if isinstance(case, str) and case not in LARGE]
+
+
+@pytest.mark.parametrize("case", TRAINED)
+def test_a_training_step_reaches_every_parameter(case):
+    model = recorded.build(models, case)
+    side = recorded.NUMBERS.get(case, 32)
+    results = model(torch.randn(2, 3, side, side))
+    results = results if isinstance(results, tuple) else (results,)
+    sum(scores.square().sum() for scores in results).backward()
+    assert all(scores.shape == (2, 10) for scores in results)
+    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in model.parameters())
+
+
+@pytest.mark.parametrize("case", WITH_NUMBERS)
+def test_torchvision_itself_says_the_same(case):
+    theirs = pytest.importorskip("torchvision")
+    import torch as pytorch
+
+    pytorch.manual_seed(5)
+    expected = recorded.build(theirs.models, case)
+    torch.manual_seed(5)
+    model = recorded.build(models, case)
+    for (name, value), (their_name, their_value) in zip(
+        model.named_parameters(), expected.named_parameters(), strict=True
+    ):
+        assert name == their_name
+        close = torch.allclose(value, torch.from_numpy(their_value.detach().numpy()), atol=1e-6)
+        assert close, name
+    assert [str(m) for m in model.modules() if not list(m.children())] == [
+        str(m) for m in expected.modules() if not list(m.children())
+    ]
 
 
 def test_residual_networks_name_their_parts_as_torchvision_does():
@@ -64,20 +99,14 @@ def test_residual_networks_name_their_parts_as_torchvision_does():
     assert "layer2.0.downsample.0.weight" in names and names[-2:] == ["fc.weight", "fc.bias"]
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
-def test_a_training_step_reaches_every_parameter(name):
-    torch.manual_seed(0)
-    model = models.get_model(name, num_classes=4)
-    loss = model(torch.randn(2, 3, 32, 32)).square().sum()
-    loss.backward()
-    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in model.parameters())
-
-
 def test_lenet_has_the_parameters_of_the_paper():
     model = models.LeNet()
     assert sum(p.numel() for p in model.parameters()) == 61706
     assert model(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
     assert models.lenet(num_classes=47)(torch.zeros(1, 1, 28, 28)).shape == (1, 47)
+    assert models.lenet(pretrained=False).training
+    with pytest.raises(ValueError, match="No weights available for model lenet"):
+        models.lenet(pretrained=True)
 
 
 def test_options_change_the_network():
@@ -101,15 +130,48 @@ def test_options_change_the_network():
     assert narrow.features[0][0].out_channels == 16
 
 
-@pytest.mark.parametrize("options", [{"weights": "DEFAULT"}, {"pretrained": True}])
-def test_pretrained_weights_are_refused_in_words(options):
-    with pytest.raises(ValueError, match=r"no pretrained weights.*load_state_dict"):
-        models.resnet18(**options)
-    with pytest.raises(AttributeError, match="no pretrained weights, so there is no ResNet18_W"):
-        models.ResNet18_Weights  # noqa: B018
+def test_models_are_listed_by_patterns():
+    assert models.list_models(include="resnet*", exclude=["*18", "*5?"]) == [
+        "resnet101",
+        "resnet34",
+    ]
+    assert models.list_models(include=["vgg11*", "alex*"]) == ["alexnet", "vgg11", "vgg11_bn"]
+    assert models.list_models(module=models) == models.list_models()
+    assert models.list_models(module=nn) == []
     with pytest.raises(ValueError, match="Unknown model resnet19"):
         models.get_model("resnet19")
 
 
-def test_former_calls_without_weights_go_on():
-    assert models.lenet(pretrained=False).training
+def test_a_registered_model_is_found_by_name(monkeypatch):
+    monkeypatch.setattr(models.registry, "_BUILDERS", dict(models.registry._BUILDERS))
+
+    @models.register_model("tiny")
+    def build(*, width: int = 2) -> nn.Module:
+        return nn.Linear(width, 1)
+
+    assert models.get_model("tiny", width=3).in_features == 3
+    assert models.get_model_builder("TINY") is build
+    with pytest.raises(ValueError, match="already registered under the name 'tiny'"):
+        models.register_model("tiny")(build)
+    with pytest.raises(TypeError, match="with parentheses"):
+        models.register_model(build)
+
+
+def test_results_of_layers_in_between_are_given():
+    model = models.resnet18(num_classes=2).eval()
+    getter = IntermediateLayerGetter(model, {"layer1": "first", "layer3": "third"})
+    image = torch.randn(1, 3, 32, 32)
+    with torch.no_grad():
+        results = getter(image)
+        stem = model.maxpool(model.relu(model.bn1(model.conv1(image))))
+        assert torch.equal(results["first"], model.layer1(stem))
+    assert isinstance(results, OrderedDict) and list(results) == ["first", "third"]
+    assert results["third"].shape == (1, 256, 2, 2)
+    assert "layer4" not in getter and getter.layer3 is model.layer3
+    with pytest.raises(ValueError, match="not present in model: layer9; it holds conv1, bn1"):
+        IntermediateLayerGetter(model, {"layer9": "last"})
+
+
+def test_channels_are_rounded_down_by_a_tenth_at_most():
+    assert [_make_divisible(v, 8) for v in (3, 16, 19, 20, 11.9, 67)] == [8, 16, 24, 24, 16, 64]
+    assert _make_divisible(3, 8, 16) == 16

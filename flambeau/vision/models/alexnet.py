@@ -5,13 +5,13 @@ Source: https://docs.pytorch.org/vision/0.28/models.html
 
 from __future__ import annotations
 
-from typing import Any
-
 import flambeau
 
 from ... import nn
 from ...tensor import Tensor
-from .registry import register_model, without_weights
+from .builders import builder, weights_enum
+
+__all__ = ["AlexNet", "AlexNet_Weights", "alexnet"]
 
 
 def _convolution(
@@ -67,19 +67,5 @@ class AlexNet(nn.Module):
         return self.classifier(flambeau.flatten(pooled, 1))
 
 
-@register_model
-def alexnet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> AlexNet:
-    """Build :class:`AlexNet`.
-
-    Args:
-        weights: None; there are no pretrained ones.
-        progress: of a download; there is none.
-        kwargs: as for :class:`AlexNet`.
-
-    Returns:
-        The network, with random parameters.
-
-    Raises:
-        ValueError: pretrained weights are asked for.
-    """
-    return AlexNet(**without_weights("alexnet", weights, kwargs))
+AlexNet_Weights = weights_enum("AlexNet_Weights", __name__)
+alexnet = builder("alexnet", AlexNet_Weights, AlexNet)

@@ -11,7 +11,9 @@ import flambeau
 
 from ... import nn
 from ...tensor import Tensor
-from .registry import register_model, without_weights
+from .registry import register_model
+
+__all__ = ["LeNet", "lenet"]
 
 
 class LeNet(nn.Module):
@@ -50,12 +52,13 @@ class LeNet(nn.Module):
         return self.classifier(flambeau.flatten(self.features(x), 1))
 
 
-@register_model
+@register_model()
 def lenet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> LeNet:
     """Build :class:`LeNet`.
 
     Args:
-        weights: None; there are no pretrained ones.
+        weights: None; there are no pretrained ones (False is taken for None, and so is the former
+            ``pretrained=False``).
         progress: of a download; there is none.
         kwargs: as for :class:`LeNet`.
 
@@ -65,4 +68,6 @@ def lenet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> LeNet
     Raises:
         ValueError: pretrained weights are asked for.
     """
-    return LeNet(**without_weights("lenet", weights, kwargs))
+    if weights or kwargs.pop("pretrained", False):
+        raise ValueError("No weights available for model lenet: train it, it takes a minute")
+    return LeNet(**kwargs)

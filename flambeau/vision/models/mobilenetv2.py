@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/vision/0.28/models.html
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,10 +13,15 @@ import flambeau
 
 from ... import nn
 from ...tensor import Tensor
+from ..ops.blocks import Conv2dNormActivation
+from ._utils import _make_divisible
+from .builders import builder, weights_enum
 from .initialization import initialize
-from .registry import register_model, without_weights
+
+__all__ = ["MobileNetV2", "MobileNet_V2_Weights", "mobilenet_v2"]
 
 Norm = Callable[[int], nn.Module]
+_Layer = functools.partial(Conv2dNormActivation, activation_layer=nn.ReLU6)
 
 # Expansion, channels, blocks, stride of the first: table 2 of the paper.
 _SETTING = (
@@ -27,45 +33,6 @@ _SETTING = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
-
-
-def _rounded(channels: float, multiple: int) -> int:
-    """The nearest multiple, but never less than nine tenths of ``channels``."""
-    nearest = max(multiple, int(channels + multiple / 2) // multiple * multiple)
-    return nearest if nearest >= 0.9 * channels else nearest + multiple
-
-
-class Conv2dNormActivation(nn.Sequential):
-    """A convolution that keeps the size (at stride 1), a normalization, and ReLU6.
-
-    Args:
-        in_channels, out_channels, kernel_size, stride, groups: the convolution's.
-        norm_layer: the normalization.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 3,
-        stride: int = 1,
-        groups: int = 1,
-        norm_layer: Norm = nn.BatchNorm2d,
-    ) -> None:
-        super().__init__(
-            nn.Conv2d(
-                in_channels,
-                out_channels,
-                kernel_size,
-                stride,
-                (kernel_size - 1) // 2,
-                groups=groups,
-                bias=False,
-            ),
-            norm_layer(out_channels),
-            nn.ReLU6(inplace=True),
-        )
-        self.out_channels = out_channels
 
 
 class InvertedResidual(nn.Module):
@@ -94,12 +61,12 @@ class InvertedResidual(nn.Module):
             raise ValueError(f"stride should be 1 or 2 instead of {stride}")
         norm = norm_layer or nn.BatchNorm2d
         hidden = int(round(inp * expand_ratio))
-        widen = [] if expand_ratio == 1 else [Conv2dNormActivation(inp, hidden, 1, norm_layer=norm)]
+        widen = [] if expand_ratio == 1 else [_Layer(inp, hidden, 1, norm_layer=norm)]
         self.stride = stride
         self.use_res_connect = stride == 1 and inp == oup
         self.conv = nn.Sequential(
             *widen,
-            Conv2dNormActivation(hidden, hidden, 3, stride, groups=hidden, norm_layer=norm),
+            _Layer(hidden, hidden, 3, stride, groups=hidden, norm_layer=norm),
             nn.Conv2d(hidden, oup, kernel_size=1, bias=False),
             norm(oup),
         )
@@ -152,18 +119,18 @@ class MobileNetV2(nn.Module):
                 "inverted_residual_setting should be non-empty or a 4-element list, got "
                 f"{inverted_residual_setting}"
             )
-        channels = _rounded(32 * width_mult, round_nearest)
-        self.last_channel = _rounded(1280 * max(1.0, width_mult), round_nearest)
-        features: list[nn.Module] = [Conv2dNormActivation(3, channels, 3, 2, norm_layer=norm)]
+        channels = _make_divisible(32 * width_mult, round_nearest)
+        self.last_channel = _make_divisible(1280 * max(1.0, width_mult), round_nearest)
+        features: list[nn.Module] = [_Layer(3, channels, 3, 2, norm_layer=norm)]
         for expansion, width, count, stride in setting:
-            outputs = _rounded(width * width_mult, round_nearest)
+            outputs = _make_divisible(width * width_mult, round_nearest)
             for position in range(count):
                 first = stride if position == 0 else 1
                 features.append(
                     make(channels, outputs, first, expand_ratio=expansion, norm_layer=norm)
                 )
                 channels = outputs
-        features.append(Conv2dNormActivation(channels, self.last_channel, 1, norm_layer=norm))
+        features.append(_Layer(channels, self.last_channel, 1, norm_layer=norm))
         self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(self.last_channel, num_classes)
@@ -175,19 +142,5 @@ class MobileNetV2(nn.Module):
         return self.classifier(flambeau.flatten(pooled, 1))
 
 
-@register_model
-def mobilenet_v2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV2:
-    """Build :class:`MobileNetV2`.
-
-    Args:
-        weights: None; there are no pretrained ones.
-        progress: of a download; there is none.
-        kwargs: as for :class:`MobileNetV2`.
-
-    Returns:
-        The network, with random parameters.
-
-    Raises:
-        ValueError: pretrained weights are asked for.
-    """
-    return MobileNetV2(**without_weights("mobilenet_v2", weights, kwargs))
+MobileNet_V2_Weights = weights_enum("MobileNet_V2_Weights", __name__)
+mobilenet_v2 = builder("mobilenet_v2", MobileNet_V2_Weights, MobileNetV2, title="MobileNetV2")

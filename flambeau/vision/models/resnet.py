@@ -12,8 +12,32 @@ import flambeau
 
 from ... import nn
 from ...tensor import Tensor
+from .builders import builder, weights_enum
 from .initialization import initialize
-from .registry import register_model, without_weights
+
+__all__ = [
+    "ResNeXt50_32X4D_Weights",
+    "ResNeXt101_32X8D_Weights",
+    "ResNeXt101_64X4D_Weights",
+    "ResNet",
+    "ResNet18_Weights",
+    "ResNet34_Weights",
+    "ResNet50_Weights",
+    "ResNet101_Weights",
+    "ResNet152_Weights",
+    "Wide_ResNet50_2_Weights",
+    "Wide_ResNet101_2_Weights",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnext50_32x4d",
+    "resnext101_32x8d",
+    "resnext101_64x4d",
+    "wide_resnet50_2",
+    "wide_resnet101_2",
+]
 
 Norm = Callable[[int], nn.Module]
 
@@ -226,37 +250,57 @@ class ResNet(nn.Module):
 
 
 def _builder(
-    name: str, block: type[Any], layers: tuple[int, ...], groups: int = 1, width: int = 64
-) -> Any:
-    def build(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
-        options = without_weights(name, weights, kwargs)
-        if (groups, width) != (1, 64):
-            options = {"groups": groups, "width_per_group": width, **options}
-        return ResNet(block, layers, **options)
+    name: str, weights: Any, block: type[Any], layers: tuple[int, ...], **shape: int
+) -> Callable[..., ResNet]:
+    def make(**options: Any) -> ResNet:
+        return ResNet(block, layers, **{**shape, **options})
 
-    build.__name__ = build.__qualname__ = name
-    build.__doc__ = f"""Build the residual network {name}.
-
-    Args:
-        weights: None; there are no pretrained ones.
-        progress: of a download; there is none.
-        kwargs: as for :class:`ResNet`, without ``block`` and ``layers``.
-
-    Returns:
-        The network, with random parameters.
-
-    Raises:
-        ValueError: pretrained weights are asked for.
-    """
-    return register_model(build)
+    return builder(name, weights, ResNet, make, title=f"the residual network {name}")
 
 
-resnet18 = _builder("resnet18", BasicBlock, (2, 2, 2, 2))
-resnet34 = _builder("resnet34", BasicBlock, (3, 4, 6, 3))
-resnet50 = _builder("resnet50", Bottleneck, (3, 4, 6, 3))
-resnet101 = _builder("resnet101", Bottleneck, (3, 4, 23, 3))
-resnet152 = _builder("resnet152", Bottleneck, (3, 8, 36, 3))
-resnext50_32x4d = _builder("resnext50_32x4d", Bottleneck, (3, 4, 6, 3), 32, 4)
-resnext101_32x8d = _builder("resnext101_32x8d", Bottleneck, (3, 4, 23, 3), 32, 8)
-wide_resnet50_2 = _builder("wide_resnet50_2", Bottleneck, (3, 4, 6, 3), 1, 128)
-wide_resnet101_2 = _builder("wide_resnet101_2", Bottleneck, (3, 4, 23, 3), 1, 128)
+ResNet18_Weights = weights_enum("ResNet18_Weights", __name__)
+ResNet34_Weights = weights_enum("ResNet34_Weights", __name__)
+ResNet50_Weights = weights_enum("ResNet50_Weights", __name__)
+ResNet101_Weights = weights_enum("ResNet101_Weights", __name__)
+ResNet152_Weights = weights_enum("ResNet152_Weights", __name__)
+ResNeXt50_32X4D_Weights = weights_enum("ResNeXt50_32X4D_Weights", __name__)
+ResNeXt101_32X8D_Weights = weights_enum("ResNeXt101_32X8D_Weights", __name__)
+ResNeXt101_64X4D_Weights = weights_enum("ResNeXt101_64X4D_Weights", __name__)
+Wide_ResNet50_2_Weights = weights_enum("Wide_ResNet50_2_Weights", __name__)
+Wide_ResNet101_2_Weights = weights_enum("Wide_ResNet101_2_Weights", __name__)
+
+resnet18 = _builder("resnet18", ResNet18_Weights, BasicBlock, (2, 2, 2, 2))
+resnet34 = _builder("resnet34", ResNet34_Weights, BasicBlock, (3, 4, 6, 3))
+resnet50 = _builder("resnet50", ResNet50_Weights, Bottleneck, (3, 4, 6, 3))
+resnet101 = _builder("resnet101", ResNet101_Weights, Bottleneck, (3, 4, 23, 3))
+resnet152 = _builder("resnet152", ResNet152_Weights, Bottleneck, (3, 8, 36, 3))
+resnext50_32x4d = _builder(
+    "resnext50_32x4d",
+    ResNeXt50_32X4D_Weights,
+    Bottleneck,
+    (3, 4, 6, 3),
+    groups=32,
+    width_per_group=4,
+)
+resnext101_32x8d = _builder(
+    "resnext101_32x8d",
+    ResNeXt101_32X8D_Weights,
+    Bottleneck,
+    (3, 4, 23, 3),
+    groups=32,
+    width_per_group=8,
+)
+resnext101_64x4d = _builder(
+    "resnext101_64x4d",
+    ResNeXt101_64X4D_Weights,
+    Bottleneck,
+    (3, 4, 23, 3),
+    groups=64,
+    width_per_group=4,
+)
+wide_resnet50_2 = _builder(
+    "wide_resnet50_2", Wide_ResNet50_2_Weights, Bottleneck, (3, 4, 6, 3), width_per_group=128
+)
+wide_resnet101_2 = _builder(
+    "wide_resnet101_2", Wide_ResNet101_2_Weights, Bottleneck, (3, 4, 23, 3), width_per_group=128
+)

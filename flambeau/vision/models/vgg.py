@@ -6,14 +6,35 @@ Source: Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flambeau
 
 from ... import nn
 from ...tensor import Tensor
+from .builders import Options, builder, weights_enum
 from .initialization import initialize
-from .registry import register_model, without_weights
+
+__all__ = [
+    "VGG",
+    "VGG11_Weights",
+    "VGG11_BN_Weights",
+    "VGG13_Weights",
+    "VGG13_BN_Weights",
+    "VGG16_Weights",
+    "VGG16_BN_Weights",
+    "VGG19_Weights",
+    "VGG19_BN_Weights",
+    "vgg11",
+    "vgg11_bn",
+    "vgg13",
+    "vgg13_bn",
+    "vgg16",
+    "vgg16_bn",
+    "vgg19",
+    "vgg19_bn",
+]
 
 _WIDTHS = (64, 128, 256, 512, 512)
 _DEPTHS = {
@@ -82,35 +103,33 @@ def _features(depths: tuple[int, ...], batch_norm: bool) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _builder(depth: int, batch_norm: bool) -> Any:
-    name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
+def _keep_what_is_loaded(options: Options, weights: Any) -> None:
+    options["init_weights"] = False
 
-    def build(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:
-        options = without_weights(name, weights, kwargs)
+
+def _builder(depth: int, weights: Any, batch_norm: bool = False) -> Callable[..., VGG]:
+    def make(**options: Any) -> VGG:
         return VGG(_features(_DEPTHS[depth], batch_norm), **options)
 
-    build.__name__ = build.__qualname__ = name
-    build.__doc__ = f"""Build VGG-{depth}{" with batch normalization" if batch_norm else ""}.
-
-    Args:
-        weights: None; there are no pretrained ones.
-        progress: of a download; there is none.
-        kwargs: as for :class:`VGG`, without ``features``.
-
-    Returns:
-        The network, with random parameters.
-
-    Raises:
-        ValueError: pretrained weights are asked for.
-    """
-    return register_model(build)
+    name = f"vgg{depth}_bn" if batch_norm else f"vgg{depth}"
+    title = f"VGG-{depth}{' with batch normalization' if batch_norm else ''}"
+    return builder(name, weights, VGG, make, title=title, fixed=_keep_what_is_loaded)
 
 
-vgg11 = _builder(11, False)
-vgg11_bn = _builder(11, True)
-vgg13 = _builder(13, False)
-vgg13_bn = _builder(13, True)
-vgg16 = _builder(16, False)
-vgg16_bn = _builder(16, True)
-vgg19 = _builder(19, False)
-vgg19_bn = _builder(19, True)
+VGG11_Weights = weights_enum("VGG11_Weights", __name__)
+VGG11_BN_Weights = weights_enum("VGG11_BN_Weights", __name__)
+VGG13_Weights = weights_enum("VGG13_Weights", __name__)
+VGG13_BN_Weights = weights_enum("VGG13_BN_Weights", __name__)
+VGG16_Weights = weights_enum("VGG16_Weights", __name__)
+VGG16_BN_Weights = weights_enum("VGG16_BN_Weights", __name__)
+VGG19_Weights = weights_enum("VGG19_Weights", __name__)
+VGG19_BN_Weights = weights_enum("VGG19_BN_Weights", __name__)
+
+vgg11 = _builder(11, VGG11_Weights)
+vgg11_bn = _builder(11, VGG11_BN_Weights, batch_norm=True)
+vgg13 = _builder(13, VGG13_Weights)
+vgg13_bn = _builder(13, VGG13_BN_Weights, batch_norm=True)
+vgg16 = _builder(16, VGG16_Weights)
+vgg16_bn = _builder(16, VGG16_BN_Weights, batch_norm=True)
+vgg19 = _builder(19, VGG19_Weights)
+vgg19_bn = _builder(19, VGG19_BN_Weights, batch_norm=True)

@@ -1,0 +1,84 @@
+"""What is known of torchvision's models: writes ``torchvision_models.csv``.
+
+    python -m tests.vision.recorded_models     # with PyTorch and torchvision 0.28 installed
+
+Both libraries are asked with the same lines, since they have the same names.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import Path
+from typing import Any
+
+TABLE = Path(__file__).with_name("torchvision_models.csv")
+COLUMNS = ("case", "entries", "digest", "weights", "outputs")
+
+# Small enough for their numbers to be compared, and the side of the images that they are shown.
+NUMBERS = {
+    "alexnet": 63, "mobilenet_v2": 32, "resnet18": 32, "resnet50": 32, "vgg11_bn": 32,
+}  # fmt: skip
+
+# One of each class whose published models are large, made small.
+TINY: dict[str, Any] = {}
+
+
+def build(models: Any, case: str) -> Any:
+    """A model of ten classes, by its name or as one of the small ones."""
+    if case in TINY:
+        return TINY[case](models)
+    return models.get_model(case, num_classes=10)
+
+
+def shapes(model: Any) -> dict[str, str]:
+    """How many entries the state dict has, and a digest of their names and shapes in order."""
+    state = model.state_dict()
+    lines = "\n".join(f"{name} {list(value.shape)}" for name, value in state.items())
+    digest = hashlib.sha256(lines.encode()).hexdigest()[:16]
+    return {"entries": str(len(state)), "digest": digest}
+
+
+def weights(model: Any) -> float:
+    """A sum over all parameters that tells them from one another."""
+    sums = (p.detach().double().sum().item() for p in model.parameters())
+    return sum((i % 7 + 1) * value for i, value in enumerate(sums))
+
+
+def outputs(torch: Any, model: Any, side: int) -> list[float]:
+    """The first scores for an image of that side."""
+    image = torch.arange(3 * side * side).reshape(1, 3, side, side) % 251 / 125 - 1
+    with torch.no_grad():
+        scores = model.eval()(image)
+    return [float(f"{score:.6g}") for score in scores[0, :4].tolist()]
+
+
+def recorded() -> dict[str, dict[str, str]]:
+    """The table, by model."""
+    with open(TABLE, newline="") as file:
+        return {row["case"]: row for row in csv.DictReader(file)}
+
+
+def main() -> None:
+    import torch
+    from torchvision import models
+
+    from flambeau.vision.models import list_models
+
+    with open(TABLE, "w", newline="") as file:
+        rows = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        rows.writeheader()
+        for case in sorted({*list_models(), *TINY} - {"lenet"}):
+            side = 32 if case in TINY else NUMBERS.get(case)
+            torch.manual_seed(3)
+            with torch.device("meta" if side is None else "cpu"):
+                model = build(models, case)
+            row = {"case": case, **shapes(model)}
+            if side is not None:
+                row["weights"] = repr(weights(model))
+                row["outputs"] = " ".join(map(repr, outputs(torch, model, side)))
+            rows.writerow(row)
+
+
+if __name__ == "__main__":
+    main()

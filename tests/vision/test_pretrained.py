@@ -1,0 +1,274 @@
+"""Pretrained weights are found by their names, fetched once, checked, and fit their networks."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import pickle
+import socket
+import urllib.error
+from functools import partial
+
+import numpy as np
+import pytest
+
+import flambeau as torch
+from flambeau import hub, nn
+from flambeau.vision import models, transforms
+from flambeau.vision.models import _api, builders
+from flambeau.vision.models._utils import handle_legacy_interface
+from flambeau.vision.models.weights import Weights, WeightsEnum, _table
+from flambeau.vision.transforms._presets import ImageClassification
+
+NAMES = [name for name in models.list_models() if name != "lenet"]
+
+
+class Small(nn.Module):
+    """A network whose file is quickly made."""
+
+    def __init__(self, num_classes=1000, width=1):
+        super().__init__()
+        self.fc = nn.Linear(width, num_classes)
+
+
+@pytest.fixture
+def downloads(tmp_path, monkeypatch):
+    """An empty folder of downloads."""
+    monkeypatch.setattr(hub, "_folder", str(tmp_path / "hub"))
+    return tmp_path / "hub" / "checkpoints"
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A builder with two files of weights, which are on this machine; and their state dicts."""
+
+    def publish(scale):
+        state = {"fc.weight": torch.full((1000, 1), scale), "fc.bias": torch.zeros(1000)}
+        file = tmp_path / "small.pth"
+        torch.save(state, file)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        return file.rename(tmp_path / f"small-{digest[:8]}.pth").as_uri()
+
+    meta = {"categories": [str(i) for i in range(1000)]}
+    first, second = (
+        Weights(publish(scale), partial(ImageClassification, crop_size=4), {**meta, "scale": scale})
+        for scale in (1.0, 2.0)
+    )
+    entries = [("IMAGENET1K_V1", first), ("IMAGENET1K_V2", second), ("DEFAULT", second)]
+    enumeration = WeightsEnum("Small_Weights", entries, module=__name__)
+    monkeypatch.setattr(models.registry, "_BUILDERS", {})
+    return builders.builder("small", enumeration, Small), enumeration
+
+
+def test_the_file_is_fetched_once_and_loaded(published, downloads, monkeypatch, capsys):
+    build, weights = published
+    model = build(weights=weights.DEFAULT)
+    assert float(model.fc.weight[0, 0]) == 2.0
+    assert capsys.readouterr().out.startswith(f'Downloading: "{weights.DEFAULT.url}" to ')
+    assert [file.name for file in downloads.iterdir()] == [weights.DEFAULT.url.rpartition("/")[2]]
+    monkeypatch.setattr(hub, "download_url_to_file", None)
+    for again in ("DEFAULT", "IMAGENET1K_V2", "Small_Weights.IMAGENET1K_V2"):
+        assert torch.equal(build(weights=again).fc.weight, model.fc.weight)
+    assert capsys.readouterr().out == ""
+
+
+def test_classes_must_be_as_many_as_the_weights_have(published, downloads):
+    build, weights = published
+    assert build(weights=weights.DEFAULT, num_classes=1000).fc.out_features == 1000
+    with pytest.raises(ValueError, match="'num_classes' expected value 1000 but got 10 instead"):
+        build(weights=weights.DEFAULT, num_classes=10)
+    assert build(weights=None, num_classes=10).fc.out_features == 10
+
+
+def test_weights_of_other_networks_and_wrong_names_are_refused(published):
+    build, weights = published
+    with pytest.raises(TypeError, match="expected Small_Weights but received ResNet18_Weights"):
+        build(weights=models.ResNet18_Weights.DEFAULT)
+    with pytest.raises(KeyError, match="V3 is no entry of Small_Weights: there are IMAGENET1K_V1"):
+        build(weights="V3")
+
+
+def test_former_calls_mean_the_first_weights_and_warn(published, downloads):
+    build, weights = published
+    with pytest.warns(UserWarning) as told:
+        model = build(pretrained=True)
+    assert float(model.fc.weight[0, 0]) == 1.0
+    messages = [str(warning.message) for warning in told]
+    assert messages[0].startswith("The parameter 'pretrained' is deprecated since 0.13")
+    assert "`weights=Small_Weights.IMAGENET1K_V1`" in messages[1]
+    assert "weights=Small_Weights.DEFAULT" in messages[1]
+    assert told[0].filename == __file__
+    with pytest.warns(UserWarning) as told:
+        assert float(build(pretrained=False).fc.weight[0, 0]) != 1.0
+    assert "`weights=None`" in str(told[1].message)
+    with pytest.warns(UserWarning) as told:
+        assert float(build(True, False).fc.weight[0, 0]) == 1.0
+    assert str(told[0].message).startswith("Using 'weights' and 'progress' as positional")
+    with pytest.raises(TypeError, match="takes weights, progress by position"):
+        build(None, True, 10)
+
+
+def test_a_builder_without_weights_says_so():
+    @handle_legacy_interface(weights=("pretrained", None))
+    def build(*, weights=None):
+        return weights
+
+    assert build() is None
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="No weights available for"):
+        build(pretrained=True)
+
+
+def test_a_file_with_another_checksum_is_not_kept(published, downloads, monkeypatch):
+    build, weights = published
+    wrong = hub.__dict__["download_url_to_file"]
+    monkeypatch.setattr(
+        hub, "download_url_to_file", lambda url, path, prefix, progress: wrong(
+            weights.IMAGENET1K_V2.url, path, prefix, progress
+        )
+    )  # fmt: skip
+    with pytest.raises(RuntimeError, match="invalid hash value"):
+        build(weights=weights.IMAGENET1K_V1)
+    assert list(downloads.iterdir()) == []
+
+
+def test_without_a_network_the_way_out_is_told(downloads, monkeypatch):
+    def nothing(*args, **kwargs):
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nothing)
+    entry = models.ResNet18_Weights.DEFAULT
+    with pytest.raises(urllib.error.URLError) as caught:
+        models.squeezenet1_1(weights="DEFAULT") if hasattr(models, "squeezenet1_1") else (
+            entry.get_state_dict()
+        )
+    told = str(caught.value)
+    assert "Temporary failure in name resolution: tried https://download.pytorch.org/" in told
+    assert str(downloads) in told and "put the file there yourself" in told
+    assert list(downloads.iterdir()) == []
+
+
+def test_a_connection_that_ends_early_leaves_no_file(downloads, tmp_path, monkeypatch):
+    class Answer:
+        headers = {"Content-Length": "10"}
+        blocks = [b"", b"half"]
+
+        def read(self, size):
+            return self.blocks.pop()
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+    monkeypatch.setattr(hub.urllib.request, "urlopen", lambda *args, **kwargs: Answer())
+    with pytest.raises(urllib.error.URLError, match="ended after 4 of 10 bytes"):
+        models.ResNet18_Weights.DEFAULT.get_state_dict(progress=True)
+    assert list(downloads.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_model_has_weights_by_name(name):
+    weights = models.get_model_weights(name)
+    assert models.get_model_weights(models.get_model_builder(name)) is weights
+    assert getattr(models, weights.__name__) is weights
+    for entry in weights:
+        assert models.get_weight(str(entry)) is entry and weights.verify(entry.name) is entry
+        assert pickle.loads(pickle.dumps(entry)) is entry and copy.deepcopy(entry) is entry
+        assert entry.url.startswith("https://download.pytorch.org/models/")
+        assert len(entry.meta["categories"] or range(1000)) == 1000
+        assert entry.transforms().crop_size[0] >= entry.meta["min_size"][0]
+    assert weights.DEFAULT in list(weights)
+
+
+def test_every_row_of_the_table_belongs_to_a_model():
+    assert set(_table()) == {models.get_model_weights(name).__name__ for name in NAMES}
+
+
+def test_weights_by_name_are_refused_in_words():
+    with pytest.raises(ValueError, match="Invalid weight name provided: 'DEFAULT'"):
+        models.get_weight("DEFAULT")
+    with pytest.raises(ValueError, match="'ResNet19_Weights' .*couldn't be retrieved"):
+        models.get_weight("ResNet19_Weights.DEFAULT")
+    with pytest.raises(ValueError, match="couldn't be retrieved"):
+        models.get_model_weights("lenet")
+    with pytest.raises(ValueError, match="missing the 'weights' argument"):
+        models.get_model_weights(lambda: None)
+
+
+def test_what_is_known_of_weights():
+    entry = models.ResNet50_Weights.DEFAULT
+    assert repr(entry) == str(entry) == "ResNet50_Weights.IMAGENET1K_V2"
+    assert entry.url == "https://download.pytorch.org/models/resnet50-11ad3fa6.pth"
+    assert entry.meta["num_params"] == 25557032 and entry.meta["min_size"] == (1, 1)
+    assert entry.meta["_metrics"] == {"ImageNet-1K": {"acc@1": 80.858, "acc@5": 95.434}}
+    categories = entry.meta["categories"]
+    assert (categories[0], categories[207], categories[-1]) == (
+        "tench", "golden retriever", "toilet tissue"
+    )  # fmt: skip
+    assert models.VGG16_Weights.IMAGENET1K_FEATURES.meta["categories"] is None
+    assert _api.get_weight is models.get_weight and _api.WeightsEnum is WeightsEnum
+
+
+def test_a_program_s_own_weights_are_found_by_annotation():
+    class Mine_Weights(WeightsEnum):
+        FIRST = Weights("file:///nothing", partial(ImageClassification, crop_size=8), {})
+        DEFAULT = FIRST
+
+    def build(*, weights: Mine_Weights | None = None, progress: bool = True): ...
+
+    build.__annotations__["weights"] = Mine_Weights | None
+    assert models.get_model_weights(build) is Mine_Weights
+    assert Mine_Weights.DEFAULT is Mine_Weights.FIRST
+    assert copy.copy(Mine_Weights.FIRST.value) == Mine_Weights.FIRST.value
+    assert Mine_Weights.FIRST.value != "something"
+
+
+# Recorded from torchvision 0.28, `weights.transforms()` of `_image`: at three places, and the mean.
+PRESETS = {
+    "ResNet18_Weights.IMAGENET1K_V1": {
+        "tensor": [-1.912407, -1.650560, 1.053944, -0.891319],
+        "pillow": [-1.912407, -1.668067, 1.053944, -0.891271],
+    },
+    "ResNet50_Weights.IMAGENET1K_V2": {
+        "tensor": [-1.792534, -1.895658, 0.234771, -0.892889],
+        "pillow": [-1.792534, -1.895658, 0.234771, -0.892825],
+    },
+    "VGG16_Weights.IMAGENET1K_FEATURES": {
+        "tensor": [-110.999245, -94.999092, 60.000797, -51.584206],
+        "pillow": [-110.999245, -95.999092, 60.000797, -51.581449],
+    },
+}
+
+
+def _image():
+    rows, columns, channels = np.ogrid[:300, :411, :3]
+    stripes = (rows * 7 + columns * 3 + channels * 50) % 256
+    return (stripes * (rows + columns) // 711).astype("uint8")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("kind", ["tensor", "pillow"])
+def test_transforms_are_torchvisions(name, kind):
+    if kind == "pillow":
+        image = pytest.importorskip("PIL.Image").fromarray(_image())
+    else:
+        image = torch.from_numpy(_image()).permute(2, 0, 1)
+    preset = models.get_weight(name).transforms()
+    result = preset(image)
+    assert result.dtype is torch.float32
+    assert result.shape == (3, *preset.crop_size * 2)
+    middle = preset.crop_size[0] // 2
+    found = [result[0, 0, 0], result[1, middle, 7], result[2, -1, -1], result.double().mean()]
+    assert [float(value) for value in found] == pytest.approx(PRESETS[name][kind], abs=2e-5)
+
+
+def test_the_preset_shows_what_it_does():
+    preset = models.EfficientNet_B0_Weights.DEFAULT.transforms() if hasattr(
+        models, "EfficientNet_B0_Weights") else ImageClassification(crop_size=224)  # fmt: skip
+    lines = str(preset).splitlines()
+    assert lines[:3] == ["ImageClassification(", "    crop_size=[224]", "    resize_size=[256]"]
+    assert "crop_size=[224]" in preset.describe()
+    batch = torch.zeros(2, 3, 40, 50, dtype=torch.uint8)
+    assert ImageClassification(crop_size=8, resize_size=9)(batch).shape == (2, 3, 8, 8)
+    assert transforms._presets.ImageClassification is ImageClassification
