@@ -17,11 +17,47 @@ COLUMNS = ("case", "entries", "digest", "weights", "outputs")
 
 # Small enough for their numbers to be compared, and the side of the images that they are shown.
 NUMBERS = {
-    "alexnet": 63, "mobilenet_v2": 32, "resnet18": 32, "resnet50": 32, "vgg11_bn": 32,
+    "alexnet": 63, "densenet121": 32, "efficientnet_b0": 32, "mobilenet_v2": 32,
+    "mobilenet_v3_large": 32, "mobilenet_v3_small": 32, "resnet18": 32, "resnet50": 32,
+    "squeezenet1_0": 64, "squeezenet1_1": 32, "vgg11_bn": 32,
 }  # fmt: skip
 
+
+def tiny_convnext(models: Any) -> Any:
+    convnext = models.convnext
+    stages = [convnext.CNBlockConfig(8, 16, 1), convnext.CNBlockConfig(16, None, 2)]
+    return models.ConvNeXt(stages, stochastic_depth_prob=0.2, layer_scale=0.5, num_classes=10)
+
+
+def tiny_efficientnet_v2(models: Any) -> Any:
+    efficientnet = models.efficientnet
+    fused, separate = efficientnet.FusedMBConvConfig, efficientnet.MBConvConfig
+    stages = [fused(1, 3, 1, 8, 8, 1), fused(4, 3, 2, 8, 16, 2), separate(4, 3, 2, 16, 24, 2)]
+    return models.EfficientNet(stages, 0.2, num_classes=10, last_channel=40)
+
+
+def tiny_vision_transformer(models: Any) -> Any:
+    model = models.VisionTransformer(32, 8, 2, 2, 16, 32, dropout=0.1, num_classes=10)
+    model.heads.head.reset_parameters()  # it begins with zeros, which would hide all else
+    return model
+
+
+def tiny_vision_transformer_with_a_stem(models: Any) -> Any:
+    stem = [models.vision_transformer.ConvStemConfig(width, 3, 2) for width in (4, 8, 8)]
+    options = {"representation_size": 12, "conv_stem_configs": stem}
+    model = models.VisionTransformer(32, 8, 1, 2, 16, 32, num_classes=10, **options)
+    model.heads.head.reset_parameters()
+    return model
+
+
 # One of each class whose published models are large, made small.
-TINY: dict[str, Any] = {}
+TINY: dict[str, Any] = {
+    function.__name__: function
+    for function in (
+        tiny_convnext, tiny_efficientnet_v2, tiny_vision_transformer,
+        tiny_vision_transformer_with_a_stem,
+    )
+}  # fmt: skip
 
 
 def build(models: Any, case: str) -> Any:

@@ -15,7 +15,7 @@ from tests.vision import recorded_models as recorded
 
 RECORDED = recorded.recorded()
 WITH_NUMBERS = [
-    pytest.param(case, marks=pytest.mark.slow) if case == "vgg11_bn" else case
+    pytest.param(case, marks=pytest.mark.slow) if case in ("alexnet", "vgg11_bn") else case
     for case, row in RECORDED.items()
     if row["weights"]
 ]
@@ -55,8 +55,7 @@ def test_a_seed_gives_torchvisions_weights_and_scores(case):
     assert scores == pytest.approx(expected, abs=1e-3 * max(map(abs, expected)))
 
 
-LARGE = ("alexnet", "resnet50")
-TRAINED = [case for case in WITH_NUMBERS if isinstance(case, str) and case not in LARGE]
+TRAINED = [case for case in WITH_NUMBERS if isinstance(case, str) and case != "resnet50"]
 
 
 @pytest.mark.parametrize("case", TRAINED)

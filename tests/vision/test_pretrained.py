@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import pickle
+import re
 import socket
 import urllib.error
+from collections import OrderedDict
 from functools import partial
 
 import numpy as np
@@ -136,11 +138,8 @@ def test_without_a_network_the_way_out_is_told(downloads, monkeypatch):
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", nothing)
-    entry = models.ResNet18_Weights.DEFAULT
     with pytest.raises(urllib.error.URLError) as caught:
-        models.squeezenet1_1(weights="DEFAULT") if hasattr(models, "squeezenet1_1") else (
-            entry.get_state_dict()
-        )
+        models.squeezenet1_1(weights="DEFAULT")
     told = str(caught.value)
     assert "Temporary failure in name resolution: tried https://download.pytorch.org/" in told
     assert str(downloads) in told and "put the file there yourself" in told
@@ -238,6 +237,14 @@ PRESETS = {
         "tensor": [-110.999245, -94.999092, 60.000797, -51.584206],
         "pillow": [-110.999245, -95.999092, 60.000797, -51.581449],
     },
+    "EfficientNet_B0_Weights.IMAGENET1K_V1": {
+        "tensor": [-1.912407, -1.668067, 1.315381, -0.890165],
+        "pillow": [-1.912407, -1.668067, 1.332811, -0.889595],
+    },
+    "EfficientNet_V2_L_Weights.IMAGENET1K_V1": {
+        "tensor": [-0.905882, -0.490196, 0.333333, -0.505217],
+        "pillow": [-0.905882, -0.490196, 0.341177, -0.505032],
+    },
 }
 
 
@@ -264,11 +271,38 @@ def test_transforms_are_torchvisions(name, kind):
 
 
 def test_the_preset_shows_what_it_does():
-    preset = models.EfficientNet_B0_Weights.DEFAULT.transforms() if hasattr(
-        models, "EfficientNet_B0_Weights") else ImageClassification(crop_size=224)  # fmt: skip
+    preset = models.EfficientNet_B0_Weights.DEFAULT.transforms()
     lines = str(preset).splitlines()
     assert lines[:3] == ["ImageClassification(", "    crop_size=[224]", "    resize_size=[256]"]
     assert "crop_size=[224]" in preset.describe()
     batch = torch.zeros(2, 3, 40, 50, dtype=torch.uint8)
     assert ImageClassification(crop_size=8, resize_size=9)(batch).shape == (2, 3, 8, 8)
     assert transforms._presets.ImageClassification is ImageClassification
+
+
+def test_files_with_former_names_fit():
+    state = OrderedDict()
+    now = models.densenet121(num_classes=2).state_dict()
+    for name, value in now.items():
+        state[re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", name)] = value
+    assert "features.denseblock1.denselayer1.norm.1.weight" in state
+    assert list(models.densenet._renamed(state)) == list(now)
+
+    model = models.VisionTransformer(16, 8, 1, 2, 8, 16, num_classes=2)
+    state = model.state_dict()
+    for part in ("weight", "bias"):
+        for former, name in (("linear_1", "0"), ("linear_2", "3")):
+            prefix = "encoder.layers.encoder_layer_0.mlp"
+            state[f"{prefix}.{former}.{part}"] = state.pop(f"{prefix}.{name}.{part}") + 1
+    before = model.encoder.layers[0].mlp[3].weight.clone()
+    model.load_state_dict(state)
+    assert torch.equal(model.encoder.layers[0].mlp[3].weight, before + 1)
+
+
+def test_weights_say_what_options_they_need(monkeypatch):
+    for name, options, message in (
+        ("vit_b_16", {"image_size": 32}, "'image_size' expected value 224 but got 32"),
+        ("vit_b_16", {"num_classes": 10}, "'num_classes' expected value 1000 but got 10"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            models.get_model(name, weights="DEFAULT", **options)

@@ -11,11 +11,17 @@ from __future__ import annotations
 from types import ModuleType
 
 from .alexnet import *
+from .convnext import *
+from .densenet import *
+from .efficientnet import *
 from .lenet import *
 from .mobilenetv2 import *
+from .mobilenetv3 import *
 from .registry import *
 from .resnet import *
+from .squeezenet import *
 from .vgg import *
+from .vision_transformer import *
 from .weights import *
 
 # The builders, their networks and their weights, of which each file has a list.
