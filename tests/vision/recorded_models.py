@@ -17,9 +17,10 @@ COLUMNS = ("case", "entries", "digest", "weights", "outputs")
 
 # Small enough for their numbers to be compared, and the side of the images that they are shown.
 NUMBERS = {
-    "alexnet": 63, "densenet121": 32, "efficientnet_b0": 32, "mobilenet_v2": 32,
-    "mobilenet_v3_large": 32, "mobilenet_v3_small": 32, "resnet18": 32, "resnet50": 32,
-    "squeezenet1_0": 64, "squeezenet1_1": 32, "vgg11_bn": 32,
+    "alexnet": 63, "densenet121": 32, "efficientnet_b0": 32, "googlenet": 64, "inception_v3": 75,
+    "mnasnet0_5": 32, "mobilenet_v2": 32, "mobilenet_v3_large": 32, "mobilenet_v3_small": 32,
+    "resnet18": 32, "resnet50": 32, "shufflenet_v2_x0_5": 32, "squeezenet1_0": 64,
+    "squeezenet1_1": 32, "vgg11_bn": 32,
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from flambeau.vision.models._utils import IntermediateLayerGetter, _make_divisib
 from tests.vision import recorded_models as recorded
 
 RECORDED = recorded.recorded()
+pytestmark = pytest.mark.filterwarnings("ignore:The default weight initialization:FutureWarning")
 WITH_NUMBERS = [
     pytest.param(case, marks=pytest.mark.slow) if case in ("alexnet", "vgg11_bn") else case
     for case, row in RECORDED.items()
@@ -55,7 +56,9 @@ def test_a_seed_gives_torchvisions_weights_and_scores(case):
     assert scores == pytest.approx(expected, abs=1e-3 * max(map(abs, expected)))
 
 
-TRAINED = [case for case in WITH_NUMBERS if isinstance(case, str) and case != "resnet50"]
+# In training, Inception v3 takes images of 300 pixels and more only.
+LONG = ("inception_v3", "resnet50")
+TRAINED = [case for case in WITH_NUMBERS if isinstance(case, str) and case not in LONG]
 
 
 @pytest.mark.parametrize("case", TRAINED)
@@ -87,6 +90,17 @@ def test_torchvision_itself_says_the_same(case):
     assert [str(m) for m in model.modules() if not list(m.children())] == [
         str(m) for m in expected.modules() if not list(m.children())
     ]
+
+
+def test_inception_networks_have_heads_in_the_middle():
+    with pytest.warns(FutureWarning, match="default weight initialization of GoogLeNet"):
+        model = models.googlenet(num_classes=3)
+    results = model(torch.zeros(2, 3, 32, 32))
+    assert results._fields == ("logits", "aux_logits2", "aux_logits1")
+    assert model.eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 3)
+    head = models.inception.InceptionAux(768, 3)
+    assert head(torch.zeros(2, 768, 17, 17)).shape == (2, 3)
+    assert models.InceptionOutputs._fields == ("logits", "aux_logits")
 
 
 def test_residual_networks_name_their_parts_as_torchvision_does():

@@ -237,6 +237,10 @@ PRESETS = {
         "tensor": [-110.999245, -94.999092, 60.000797, -51.584206],
         "pillow": [-110.999245, -95.999092, 60.000797, -51.581449],
     },
+    "Inception_V3_Weights.IMAGENET1K_V1": {
+        "tensor": [-1.912407, -1.703081, -0.444967, -0.891300],
+        "pillow": [-1.912407, -1.703081, -0.444967, -0.891222],
+    },
     "EfficientNet_B0_Weights.IMAGENET1K_V1": {
         "tensor": [-1.912407, -1.668067, 1.315381, -0.890165],
         "pillow": [-1.912407, -1.668067, 1.332811, -0.889595],
@@ -299,10 +303,28 @@ def test_files_with_former_names_fit():
     assert torch.equal(model.encoder.layers[0].mlp[3].weight, before + 1)
 
 
-def test_weights_say_what_options_they_need(monkeypatch):
+def test_weights_say_what_options_they_need():
     for name, options, message in (
         ("vit_b_16", {"image_size": 32}, "'image_size' expected value 224 but got 32"),
         ("vit_b_16", {"num_classes": 10}, "'num_classes' expected value 1000 but got 10"),
+        ("inception_v3", {"aux_logits": False}, "'aux_logits' expected value True but got False"),
+        ("googlenet", {"init_weights": True}, "'init_weights' expected value False but got True"),
     ):
         with pytest.raises(ValueError, match=message):
             models.get_model(name, weights="DEFAULT", **options)
+
+
+def test_heads_in_the_middle_are_in_the_file_and_then_left_out(monkeypatch):
+    state = models.googlenet(init_weights=False).state_dict()
+    monkeypatch.setattr(hub, "load_state_dict_from_url", lambda url, **options: state)
+    model = models.googlenet(weights="DEFAULT")
+    assert model.transform_input and not model.aux_logits and model.aux1 is None
+    assert torch.equal(model.fc.weight, state["fc.weight"])
+    with pytest.warns(UserWarning, match="heads in the pretrained googlenet model are NOT"):
+        assert models.googlenet(weights="DEFAULT", aux_logits=True).aux2 is not None
+    image = torch.rand(1, 3, 32, 32)
+    plain = (image - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor(
+        [0.229, 0.224, 0.225]
+    ).view(3, 1, 1)
+    centred = models.inception.from_minus_one_to_one(plain)
+    assert torch.allclose(centred, image * 2 - 1, atol=1e-5)

@@ -32,3 +32,23 @@ def initialize(
             continue
         if parts.bias is not None:
             nn.init.zeros_(parts.bias)
+
+
+def initialize_truncated(model: nn.Module, *, std: float) -> None:
+    """Draw a network's parameters anew from normal distributions without their ends.
+
+    Weights of convolutions and linear layers get values between -2 and 2; normalizations begin as
+    they do.
+
+    Args:
+        model: the network.
+        std: the standard deviation, but where a layer has its own (``layer.stddev``).
+    """
+    for layer in model.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            deviation = float(getattr(layer, "stddev", std))
+            nn.init.trunc_normal_(layer.weight, mean=0.0, std=deviation, a=-2, b=2)
+        elif isinstance(layer, nn.BatchNorm2d):
+            parts: Any = layer
+            nn.init.ones_(parts.weight)
+            nn.init.zeros_(parts.bias)
