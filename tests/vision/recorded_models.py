@@ -7,9 +7,12 @@ Both libraries are asked with the same lines, since they have the same names.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 TABLE = Path(__file__).with_name("torchvision_models.csv")
@@ -19,8 +22,8 @@ COLUMNS = ("case", "entries", "digest", "weights", "outputs")
 NUMBERS = {
     "alexnet": 63, "densenet121": 32, "efficientnet_b0": 32, "googlenet": 64, "inception_v3": 75,
     "mnasnet0_5": 32, "mobilenet_v2": 32, "mobilenet_v3_large": 32, "mobilenet_v3_small": 32,
-    "resnet18": 32, "resnet50": 32, "shufflenet_v2_x0_5": 32, "squeezenet1_0": 64,
-    "squeezenet1_1": 32, "vgg11_bn": 32,
+    "regnet_x_400mf": 32, "regnet_y_400mf": 32, "resnet18": 32, "resnet50": 32,
+    "shufflenet_v2_x0_5": 32, "squeezenet1_0": 64, "squeezenet1_1": 32, "vgg11_bn": 32,
 }  # fmt: skip
 
 
@@ -35,6 +38,16 @@ def tiny_efficientnet_v2(models: Any) -> Any:
     fused, separate = efficientnet.FusedMBConvConfig, efficientnet.MBConvConfig
     stages = [fused(1, 3, 1, 8, 8, 1), fused(4, 3, 2, 8, 16, 2), separate(4, 3, 2, 16, 24, 2)]
     return models.EfficientNet(stages, 0.2, num_classes=10, last_channel=40)
+
+
+def tiny_swin(models: Any) -> Any:
+    return models.SwinTransformer([2, 2], 8, [2, 2], [2, 2], [3, 4], dropout=0.1, num_classes=10)
+
+
+def tiny_swin_v2(models: Any) -> Any:
+    swin = models.swin_transformer
+    kind = {"block": swin.SwinTransformerBlockV2, "downsample_layer": swin.PatchMergingV2}
+    return models.SwinTransformer([4, 4], 8, [2, 2], [2, 2], [3, 4], num_classes=10, **kind)
 
 
 def tiny_vision_transformer(models: Any) -> Any:
@@ -55,7 +68,7 @@ def tiny_vision_transformer_with_a_stem(models: Any) -> Any:
 TINY: dict[str, Any] = {
     function.__name__: function
     for function in (
-        tiny_convnext, tiny_efficientnet_v2, tiny_vision_transformer,
+        tiny_convnext, tiny_efficientnet_v2, tiny_swin, tiny_swin_v2, tiny_vision_transformer,
         tiny_vision_transformer_with_a_stem,
     )
 }  # fmt: skip
@@ -66,6 +79,22 @@ def build(models: Any, case: str) -> Any:
     if case in TINY:
         return TINY[case](models)
     return models.get_model(case, num_classes=10)
+
+
+@contextlib.contextmanager
+def unwritten(init: ModuleType) -> Iterator[None]:
+    """Parameters keep whatever memory they get, so that large models are made at once.
+
+    Args:
+        init: the library's ``nn.init``.
+    """
+    drawing = {name: value for name, value in vars(init).items() if name[-1] == "_" != name[0]}
+    for name in drawing:
+        setattr(init, name, lambda tensor, *args, **kwargs: tensor)
+    try:
+        yield
+    finally:
+        vars(init).update(drawing)
 
 
 def shapes(model: Any) -> dict[str, str]:
@@ -108,7 +137,7 @@ def main() -> None:
         for case in sorted({*list_models(), *TINY} - {"lenet"}):
             side = 32 if case in TINY else NUMBERS.get(case)
             torch.manual_seed(3)
-            with torch.device("meta" if side is None else "cpu"):
+            with unwritten(torch.nn.init) if side is None else contextlib.nullcontext():
                 model = build(models, case)
             row = {"case": case, **shapes(model)}
             if side is not None:

@@ -110,7 +110,10 @@ def test_former_calls_mean_the_first_weights_and_warn(published, downloads):
         build(None, True, 10)
 
 
-def test_a_builder_without_weights_says_so():
+def test_a_builder_without_former_weights_says_so():
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="No weights .* vit_h_14"):
+        models.vit_h_14(pretrained=True)
+
     @handle_legacy_interface(weights=("pretrained", None))
     def build(*, weights=None):
         return weights
@@ -301,6 +304,26 @@ def test_files_with_former_names_fit():
     before = model.encoder.layers[0].mlp[3].weight.clone()
     model.load_state_dict(state)
     assert torch.equal(model.encoder.layers[0].mlp[3].weight, before + 1)
+
+
+PLACES = [
+    0.0, 0.142857, 0.571429, 1.285714, 1.428571, 2.428571, 2.285714, 3.571429, 2.857143, 4.142857,
+    4.285714, 5.857142, 5.714286, 7.571429, 5.142857, 7.0, 7.142857, 9.285714, 9.142858, 11.571428,
+]  # fmt: skip
+
+
+def test_a_vision_transformer_s_places_are_brought_to_another_size():
+    state = {"encoder.pos_embedding": torch.arange(10.0).view(1, 5, 2) ** 2 / 7, "heads.head": 0}
+    interpolate = models.vision_transformer.interpolate_embeddings
+    assert interpolate(16, 8, state)["encoder.pos_embedding"].shape == (1, 5, 2)
+    found = interpolate(24, 8, dict(state), reset_heads=True)
+    assert list(found) == ["encoder.pos_embedding"]
+    # Recorded from torchvision 0.28.
+    assert found["encoder.pos_embedding"].flatten().tolist() == pytest.approx(PLACES, abs=1e-5)
+    with pytest.raises(ValueError, match="3 patches .* make no square"):
+        interpolate(24, 8, {"encoder.pos_embedding": torch.zeros(1, 4, 2)})
+    with pytest.raises(ValueError, match="Unexpected position embedding shape"):
+        interpolate(24, 8, {"encoder.pos_embedding": torch.zeros(2, 4, 2)})
 
 
 def test_weights_say_what_options_they_need():

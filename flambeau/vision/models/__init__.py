@@ -18,12 +18,13 @@ from .googlenet import *
 from .inception import *
 from .lenet import *
 from .mnasnet import *
-from .mobilenetv2 import *
-from .mobilenetv3 import *
+from .mobilenet import *
 from .registry import *
+from .regnet import *
 from .resnet import *
 from .shufflenetv2 import *
 from .squeezenet import *
+from .swin_transformer import *
 from .vgg import *
 from .vision_transformer import *
 from .weights import *

@@ -85,8 +85,9 @@ def builder(
 
     Source: https://docs.pytorch.org/vision/0.28/models/generated/torchvision.models.{name}.html
     """
-    served = handle_legacy_interface(weights=("pretrained", next(iter(enumeration))))(build)
-    return register_model()(served)
+    # What `pretrained=True` once gave; networks that came later never had it.
+    former = enumeration.__members__.get("IMAGENET1K_V1")
+    return register_model()(handle_legacy_interface(weights=("pretrained", former))(build))
 
 
 __all__ = ["Options", "builder", "weights_enum"]

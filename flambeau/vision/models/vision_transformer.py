@@ -302,6 +302,49 @@ def _stem(configs: list[ConvStemConfig], hidden_dim: int) -> nn.Sequential:
     return layers
 
 
+def interpolate_embeddings(
+    image_size: int,
+    patch_size: int,
+    model_state: dict[str, Any],
+    interpolation_mode: str = "bicubic",
+    reset_heads: bool = False,
+) -> dict[str, Any]:
+    """The state dict of a network for images of another size: its places are interpolated.
+
+    Args:
+        image_size: the height and width of the other images.
+        patch_size: that of the patches.
+        model_state: the state dict; its ``encoder.pos_embedding`` ``(1, patches + 1, hidden_dim)``
+            is replaced.
+        interpolation_mode: as in ``nn.functional.interpolate``.
+        reset_heads: leave out the last layers, where the places are replaced.
+
+    Returns:
+        ``model_state``, or, with ``reset_heads``, another one.
+
+    Raises:
+        ValueError: the places are not those of a square.
+    """
+    places = model_state["encoder.pos_embedding"]
+    count, length, width = places.shape
+    if count != 1:
+        raise ValueError(f"Unexpected position embedding shape: {tuple(places.shape)}")
+    side, new_side = math.isqrt(length - 1), image_size // patch_size
+    if new_side**2 == length - 1:
+        return model_state
+    if side**2 != length - 1:
+        raise ValueError(f"{length - 1} patches (and the token of the class) make no square")
+    token, grid = places[:, :1], places[:, 1:].transpose(1, 2).reshape(1, width, side, side)
+    scaled = nn.functional.interpolate(
+        grid, size=(new_side, new_side), mode=interpolation_mode, align_corners=True
+    )
+    new = scaled.reshape(1, width, new_side**2).transpose(1, 2)
+    model_state["encoder.pos_embedding"] = flambeau.cat([token, new], dim=1)
+    if not reset_heads:
+        return model_state
+    return OrderedDict((k, v) for k, v in model_state.items() if not k.startswith("heads"))
+
+
 def _size_of_weights(options: Options, weights: Any) -> None:
     side = weights.meta["min_size"][0]
     _ovewrite_named_param(options, "image_size", side)
