@@ -76,6 +76,8 @@ _SPECIAL = {
 }  # fmt: skip
 _CALLED_BY_US = {"forward", "backward", "setup_context"}
 """Methods of the user's that modules and functions with a gradient of their own call."""
+_READING_STATE = {"step", "state", "state_dict", "copy", "deepcopy", "dumps", "save"}
+"""What code names that may read or write an optimizer's state: a closure for LBFGS does not."""
 _CONSTANT = {f"{OWN}.device", f"{OWN}.dtypes", f"{OWN}.size", f"{OWN}.layout"}
 """Where classes are defined whose instances never change."""
 _MODULE_FIELDS = {"_non_persistent_buffers_set", "_is_full_backward_hook", "training"}
@@ -247,6 +249,7 @@ class PythonState:
                 for holder, inner, item in cells(value):
                     self._refer(holder, inner, item, depth + 1)
             elif isinstance(value, types.MethodType):
+                self.names.add(value.__name__)
                 self._note_places_within(value.__self__, depth)
         elif isinstance(getattr(value, "param_groups", None), list):
             self._visit_optimizer(value, depth)
@@ -397,7 +400,11 @@ class PythonState:
         self.references.append((optimizer.__dict__, "param_groups", optimizer.param_groups))
         self.structure.append(Watched("param_groups", optimizer.param_groups))
         state = getattr(optimizer, "state", None)
-        if isinstance(state, dict):
+        if isinstance(state, dict) and (
+            self._everything
+            or not is_own(type(optimizer))
+            or not self.names.isdisjoint(_READING_STATE)
+        ):
             self.references.append((optimizer.__dict__, "state", state))
             self.lengths.append((state, "state", len(state)))
             self.structure.append(Watched("state", state))

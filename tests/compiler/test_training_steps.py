@@ -403,7 +403,9 @@ def test_lbfgs_takes_a_compiled_closure() -> None:
             return loss
 
         call = torch.compile(closure, fullgraph=True) if compiled else closure
-        return [optimizer.step(call).item() for _ in range(4)]
+        losses = [optimizer.step(call).item() for _ in range(30)]
+        assert not compiled or len(call.runners()) == 1
+        return losses
 
     np.testing.assert_allclose(run(True), run(False), rtol=1e-9)
     optimizer = torch.optim.LBFGS([nn.Parameter(torch.ones(2))])
@@ -411,6 +413,28 @@ def test_lbfgs_takes_a_compiled_closure() -> None:
     with pytest.warns(UserWarning, match="compile the closure instead"):
         for _ in range(3):
             step()
+
+
+def test_a_step_by_another_name_has_the_optimizers_state_guarded() -> None:
+    def run(compiled):
+        weight = nn.Parameter(torch.ones(3))
+        optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+        update = optimizer.step
+
+        def function(x):
+            optimizer.zero_grad()
+            (weight * x).sum().backward()
+            update()
+
+        call = torch.compile(function) if compiled else function
+        for i in range(8):
+            if i == 5:
+                for state in optimizer.state.values():
+                    state["momentum_buffer"] = torch.full((3,), 7.0)
+            call(torch.ones(3))
+        return weight.detach().numpy()
+
+    np.testing.assert_allclose(run(True), run(False), rtol=1e-6)
 
 
 def test_a_capture_that_fails_by_itself_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
