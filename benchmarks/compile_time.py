@@ -9,10 +9,10 @@ empty for a cold one. A compiled step's first call runs eagerly, the second and 
 The program is compiled at the third, or read from the cache at the second, and its first result
 checked against NumPy's.
 
-*calls*: the whole of the second and the third call, with the steps that they do, the check, and the
-loading of the compiler itself (llvmlite), which happens once in a process. It is what is asked for.
-*of it compiling*: in those calls, both captures, loading the compiler, and making the machine code
-or reading it from the cache. *first call*: the eager one, for comparison.
+*compiling*: both captures, loading the compiler itself (llvmlite), which happens once in a process,
+and making the machine code or reading it from the cache. *calls*: the whole of the second and the
+third call: that, the steps that they do, and the check, which does a step on NumPy. *first call*:
+the eager one, for comparison.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = list(workloads.WORKLOADS) if options.only == "all" else options.only.split(",")
     report: dict[str, Any] = {"machine": machine.describe(), "workloads": {}}
     print(
-        "| ms | calls, cold | asked | calls, cached | asked | of it compiling, cold | cached "
+        "| ms | compiling, cold | asked | compiling, cached | asked | calls, cold | calls, cached "
         "| first call | longest stages, cold | cached |\n|" + "---|" * 10
     )
     for workload in chosen:
@@ -163,12 +163,12 @@ def main(arguments: list[str] | None = None) -> int:
         cold, cached = result["cold"], result["cached"]
         cells = [
             workload,
-            milliseconds(cold["calls"]),
-            milliseconds(ASKED[workload]) if workload in ASKED else "",
-            milliseconds(cached["calls"]),
-            milliseconds(ASKED_CACHED),
             milliseconds(cold["compilation"]),
+            milliseconds(ASKED[workload]) if workload in ASKED else "",
             milliseconds(cached["compilation"]),
+            milliseconds(ASKED_CACHED),
+            milliseconds(cold["calls"]),
+            milliseconds(cached["calls"]),
             milliseconds(cold["first call"]),
             longest(cold["stages"]),
             longest(cached["stages"]),
